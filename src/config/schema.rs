@@ -1,0 +1,213 @@
+//! The shape of `unship.toml`. The JSON Schema for editors and the checker's messages are made from these types.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::notification::ChannelSpec;
+use crate::model::platform::PlatformSpec;
+use crate::model::probe::ProbeSpec;
+use crate::model::source::{IndicatorSpec, SourceSpec};
+use crate::model::trigger::TriggerSpec;
+use crate::model::{ChannelName, IndicatorName, ProbeName, ServiceName, SourceName, Span, TriggerName};
+
+/// One environment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "unship.toml")]
+pub struct Config {
+    /// What this environment is.
+    pub environment: EnvironmentSpec,
+    /// Where the journal is kept.
+    #[serde(default)]
+    pub store: StoreSpec,
+    /// What may forbid an action.
+    #[serde(default)]
+    pub guardrails: GuardrailSpec,
+    /// How findings become a decision, and how a rollback is carried out and verified.
+    #[serde(default)]
+    pub rollback: RollbackSpec,
+    /// Where indicators come from.
+    #[serde(default)]
+    pub sources: BTreeMap<SourceName, SourceSpec>,
+    /// What is watched.
+    pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// What counts as wrong.
+    #[serde(default)]
+    pub triggers: BTreeMap<TriggerName, TriggerSpec>,
+    /// Whom to tell.
+    #[serde(default)]
+    pub channels: BTreeMap<ChannelName, ChannelSpec>,
+    /// Who may act. When there are any, only they may; without any, everyone who can run the program may.
+    #[serde(default)]
+    pub operators: BTreeMap<String, OperatorSpec>,
+}
+
+/// The environment itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentSpec {
+    /// Its name, as people say it: `production`.
+    pub name: String,
+    /// Look, decide and tell, but never change anything, whoever asks.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Whether the guard rolls back by itself. A person can turn it off and on while it runs.
+    #[serde(default = "yes")]
+    pub automatic: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The journal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSpec {
+    /// The file, relative to the config file.
+    pub path: String,
+    /// How long samples are kept. Events are kept for ever.
+    pub retention: Span,
+    /// How long a leader that says nothing keeps the lead.
+    pub lease: Span,
+}
+
+impl Default for StoreSpec {
+    fn default() -> Self {
+        Self { path: "unship.db".to_owned(), retention: Span::secs(7 * 86_400), lease: Span::secs(10) }
+    }
+}
+
+/// What may forbid an action.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardrailSpec {
+    /// Least time between two rollbacks of a service.
+    pub cooldown: Span,
+    /// Most rollbacks of a service until a person resets the count.
+    pub maximum: u32,
+    /// Data older than this are not acted on.
+    pub stale_after: Span,
+    /// Times in which nothing is rolled back without a person.
+    pub freeze: Vec<FreezeSpec>,
+}
+
+impl Default for GuardrailSpec {
+    fn default() -> Self {
+        Self { cooldown: Span::secs(300), maximum: 3, stale_after: Span::secs(60), freeze: Vec::new() }
+    }
+}
+
+/// A planned freeze.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeSpec {
+    /// First instant, as `2026-11-27T18:00:00Z`.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub from: Timestamp,
+    /// Last instant.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub to: Timestamp,
+    /// Why, for the person who runs into it.
+    pub reason: String,
+}
+
+/// Deciding, rolling back, verifying.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollbackSpec {
+    /// How many findings that ask only to watch add up to a gradual rollback; 0: never.
+    pub findings: u32,
+    /// How long a release has to serve stable's traffic and be healthy before it counts as good.
+    pub good_after: Span,
+    /// For a gradual rollback: percent of the traffic given back first.
+    #[schemars(range(min = 1, max = 99))]
+    pub first_percent: u8,
+    /// For a gradual rollback: how long the first part is watched.
+    pub watch: Span,
+    /// How long the release has to be healthy, without a break, to be called verified.
+    pub verify_hold: Span,
+    /// After this the verification is given up.
+    pub verify_deadline: Span,
+    /// Time for one change on the platform, from the call to the moment it shows.
+    pub step_timeout: Span,
+    /// How often a change that failed in passing is tried again.
+    pub retries: u32,
+    /// How often the platform is asked for releases and traffic.
+    pub read_every: Span,
+}
+
+impl Default for RollbackSpec {
+    fn default() -> Self {
+        Self {
+            findings: 3,
+            good_after: Span::secs(60),
+            first_percent: 50,
+            watch: Span::secs(120),
+            verify_hold: Span::secs(30),
+            verify_deadline: Span::secs(300),
+            step_timeout: Span::secs(300),
+            retries: 4,
+            read_every: Span::secs(10),
+        }
+    }
+}
+
+/// A service.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Where it runs.
+    pub platform: PlatformSpec,
+    /// How much depends on it.
+    #[serde(default)]
+    pub criticality: Criticality,
+    /// Services it cannot work without.
+    #[serde(default)]
+    pub depends_on: Vec<ServiceName>,
+    /// Its health checks.
+    #[serde(default)]
+    pub probes: BTreeMap<ProbeName, ProbeSpec>,
+    /// Its series.
+    #[serde(default)]
+    pub indicators: BTreeMap<IndicatorName, IndicatorSpec>,
+}
+
+/// How much depends on a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Criticality {
+    /// Can wait until morning.
+    Low,
+    /// Users notice.
+    #[default]
+    Normal,
+    /// The business stops.
+    Critical,
+}
+
+/// A person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorSpec {
+    /// What they may do.
+    #[serde(default)]
+    pub role: Role,
+    /// How to reach them, for people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    #[default]
+    Operator,
+    /// Look.
+    Observer,
+}

@@ -1,0 +1,26 @@
+//! The nouns of the product as plain data: what a service, a release, a finding, an operation, an event *is*.
+//!
+//! Nothing here does I/O, reads a clock or decides anything. Everything else may import this module; it imports
+//! nothing of ours. The parts that appear in `unship.toml` carry their JSON Schema, so the file's checker, the
+//! editors' schema and the engine read one definition.
+
+pub mod command;
+pub mod decision;
+pub mod event;
+pub mod names;
+pub mod notification;
+pub mod operation;
+pub mod platform;
+pub mod probe;
+pub mod reading;
+pub mod release;
+pub mod secret;
+pub mod source;
+pub mod trigger;
+pub mod units;
+
+pub use names::{
+    ChannelName, CommandId, DecisionId, FindingId, IdempotencyKey, IndicatorName, NotificationId,
+    OperationId, ProbeName, ReleaseRef, ServiceName, SourceName, TriggerName, Version,
+};
+pub use units::{Quantity, Span, Unit};

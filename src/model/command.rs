@@ -1,0 +1,176 @@
+//! What people (and the tools they run) ask of the engine. Every face sends these and nothing else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decision::Guardrail;
+use super::operation::Strategy;
+use super::release::Quality;
+use super::{CommandId, OperationId, ReleaseRef, ServiceName, Version};
+
+/// Who acts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Actor {
+    /// The engine by itself.
+    Engine,
+    /// A person.
+    Person {
+        /// By the name they gave, or their login.
+        name: String,
+    },
+}
+
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Engine => f.write_str("unship"),
+            Self::Person { name } => f.write_str(name),
+        }
+    }
+}
+
+/// A command on its way to the leader.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Chosen by the sender; a second command with the same id changes nothing.
+    pub id: CommandId,
+    /// Who sends it.
+    pub by: Actor,
+    /// When it was sent. A leader refuses a command that has waited too long: the world has moved on.
+    pub at: Timestamp,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Command {
+    /// Take a release back.
+    RollBack(RollBack),
+    /// Stop an operation at its next step.
+    Cancel {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
+    /// Say what happened where the engine cannot know.
+    Settle {
+        /// The operation.
+        operation: OperationId,
+        /// What to do.
+        choice: Settlement,
+        /// Why.
+        reason: String,
+    },
+    /// Turn the maintenance page on or off.
+    Maintenance {
+        /// The service.
+        service: ServiceName,
+        /// On.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Say what a release is worth.
+    Mark {
+        /// The service.
+        service: ServiceName,
+        /// The release.
+        version: Version,
+        /// What it is worth.
+        quality: Quality,
+        /// Why.
+        reason: String,
+    },
+    /// Forbid rollbacks for a time.
+    Freeze {
+        /// The service; none for all.
+        service: Option<ServiceName>,
+        /// Until when; none until lifted.
+        until: Option<Timestamp>,
+        /// Why.
+        reason: String,
+    },
+    /// Lift a freeze.
+    Thaw {
+        /// The service; none for the freeze on all.
+        service: Option<ServiceName>,
+        /// Why.
+        reason: String,
+    },
+    /// Turn automatic action on or off.
+    Automatic {
+        /// On.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Set the count of rollbacks back to zero: a person has looked.
+    Reset {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Command {
+    /// The word in logs and on screen.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::RollBack(_) => "roll back",
+            Self::Cancel { .. } => "cancel",
+            Self::Settle { .. } => "settle",
+            Self::Maintenance { .. } => "maintenance page",
+            Self::Mark { .. } => "mark",
+            Self::Freeze { .. } => "freeze",
+            Self::Thaw { .. } => "thaw",
+            Self::Automatic { .. } => "automatic",
+            Self::Reset { .. } => "reset",
+        }
+    }
+}
+
+/// What is asked when a release is to be taken back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RollBack {
+    /// The service.
+    pub service: ServiceName,
+    /// The release that the sender saw live; if another is by now, the command is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ReleaseRef>,
+    /// The release to return to; without it the engine chooses by evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Version>,
+    /// How.
+    pub strategy: Strategy,
+    /// Why.
+    pub reason: String,
+    /// The guardrails that the sender takes upon themselves, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// A guardrail taken upon oneself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Override {
+    /// Which.
+    pub guardrail: Guardrail,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person says of a step whose end nobody knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    /// It did not happen: do it.
+    Retry,
+    /// It happened: go on.
+    Done,
+    /// Stop here.
+    Abort,
+}

@@ -1,0 +1,336 @@
+//! What has happened. The journal holds these and nothing else; the state is their fold.
+//!
+//! A stored event carries its kind and a version. A kind is never given another meaning: a field may be added with a
+//! default; anything else is a new version, read by [`decode`] for as long as journals hold the old one.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::command::{Actor, Envelope, Override, Settlement};
+use super::decision::{Decision, GuardrailCheck};
+use super::notification::Notification;
+use super::operation::{Outcome, Plan};
+use super::release::{Arm, Inventory, Quality};
+use super::trigger::{Finding, Verdict};
+use super::{
+    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName,
+    Version,
+};
+
+/// The version that [`Event`]s are written with.
+pub const EVENT_VERSION: u32 = 1;
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Event {
+    /// A process became the leader.
+    LeaderChanged {
+        /// Who, as `guard@host:pid`.
+        holder: String,
+        /// Its program's version.
+        program: String,
+    },
+    /// The platform says something new about a service's releases or traffic.
+    InventoryChanged {
+        /// The service.
+        service: ServiceName,
+        /// What it says.
+        inventory: Inventory,
+    },
+    /// The platform of a service cannot be read, or can be again.
+    PlatformReadable {
+        /// The service.
+        service: ServiceName,
+        /// Why not; none when it can be again.
+        fault: Option<String>,
+    },
+    /// A source cannot be read, or can be again.
+    SourceReadable {
+        /// The source.
+        source: SourceName,
+        /// Why not; none when it can be again.
+        fault: Option<String>,
+    },
+    /// What is known of a service or one of its arms has another verdict.
+    VerdictChanged {
+        /// The service.
+        service: ServiceName,
+        /// The arm; none for the service as a whole.
+        arm: Option<Arm>,
+        /// The new one.
+        verdict: Verdict,
+    },
+    /// A trigger began to hold.
+    FindingRaised {
+        /// What holds.
+        finding: Finding,
+    },
+    /// A trigger no longer holds.
+    FindingCleared {
+        /// Which.
+        finding: FindingId,
+        /// Why: back within the limit, release changed, no data.
+        reason: String,
+    },
+    /// What the findings of a service add up to has changed.
+    DecisionMade {
+        /// The decision.
+        decision: Decision,
+    },
+    /// A command was taken up.
+    CommandAccepted {
+        /// The command, whole.
+        envelope: Envelope,
+    },
+    /// A command was refused; nothing was changed.
+    CommandRefused {
+        /// The command, whole.
+        envelope: Envelope,
+        /// Why, ready to be read.
+        reason: String,
+        /// The guardrails consulted, if it was they who refused.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        guardrails: Vec<GuardrailCheck>,
+    },
+    /// A person took a guardrail upon themselves.
+    GuardrailOverridden {
+        /// The command it was done with.
+        command: CommandId,
+        /// Who.
+        by: Actor,
+        /// The service.
+        service: ServiceName,
+        /// Which and why.
+        taken: Override,
+    },
+    /// An operation begins; no step has.
+    OperationPlanned {
+        /// Its id.
+        operation: OperationId,
+        /// What will be done.
+        plan: Plan,
+        /// Who asked.
+        by: Actor,
+        /// Why.
+        reason: String,
+        /// The decision behind it.
+        decision: Option<DecisionId>,
+        /// The command behind it.
+        command: Option<CommandId>,
+        /// The guardrails consulted.
+        guardrails: Vec<GuardrailCheck>,
+    },
+    /// A step is about to be done. Written before the platform is called.
+    StepStarted {
+        /// The operation.
+        operation: OperationId,
+        /// The step, from 0.
+        step: usize,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A step has happened.
+    StepSucceeded {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+        /// It had already happened and was not done again.
+        adopted: bool,
+        /// What the platform said.
+        detail: String,
+    },
+    /// A step failed in a way that may pass; it will be tried again.
+    StepRetried {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+        /// What happened.
+        reason: String,
+        /// When the next attempt is due.
+        until: Timestamp,
+    },
+    /// A step failed.
+    StepFailed {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+        /// What happened.
+        reason: String,
+    },
+    /// A step is not needed.
+    StepSkipped {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The process that began a step is gone; whether it has happened is not known.
+    StepUnknown {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+    },
+    /// All traffic of the service is seen on the target.
+    TrafficBack {
+        /// The operation.
+        operation: OperationId,
+        /// The target.
+        release: ReleaseRef,
+    },
+    /// The engine cannot know whether a step has happened; a person has to say.
+    DecisionNeeded {
+        /// The operation.
+        operation: OperationId,
+        /// The step.
+        step: usize,
+        /// What is known.
+        facts: String,
+    },
+    /// A person said.
+    DecisionSettled {
+        /// The operation.
+        operation: OperationId,
+        /// What.
+        choice: Settlement,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// A person asked to stop an operation.
+    CancelRequested {
+        /// The operation.
+        operation: OperationId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing more happens in an operation.
+    OperationEnded {
+        /// The operation.
+        operation: OperationId,
+        /// How it ended.
+        outcome: Outcome,
+        /// In words.
+        detail: String,
+    },
+    /// What a release is worth was recorded.
+    ReleaseMarked {
+        /// The service.
+        service: ServiceName,
+        /// Its version.
+        version: Version,
+        /// The release.
+        release: ReleaseRef,
+        /// What it is worth.
+        quality: Quality,
+        /// Who says so.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// Rollbacks are forbidden for a time.
+    FreezeSet {
+        /// The service; none for all.
+        service: Option<ServiceName>,
+        /// Until when; none until lifted.
+        until: Option<Timestamp>,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// A freeze was lifted.
+    FreezeLifted {
+        /// The service; none for the freeze on all.
+        service: Option<ServiceName>,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// Automatic action was turned on or off.
+    AutomaticSet {
+        /// On.
+        on: bool,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// The count of rollbacks is zero again.
+    CountReset {
+        /// The service.
+        service: ServiceName,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// A message was put into the outbox.
+    NotificationQueued {
+        /// The message.
+        notification: Notification,
+    },
+    /// A message was taken by its channel.
+    NotificationSent {
+        /// The message.
+        notification: NotificationId,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A message was given up.
+    NotificationFailed {
+        /// The message.
+        notification: NotificationId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The kind, as stored: `step_started`.
+    pub fn kind(&self) -> String {
+        // Serialisation is the single place where kinds are named.
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(map)) => {
+                map.get("type").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// An event that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It was written by a newer program.
+    #[error(
+        "written by a newer unship (event version {0}, this program reads up to {EVENT_VERSION}); use that one"
+    )]
+    Newer(u32),
+    /// It is not one of ours.
+    #[error("not an event of unship: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// Writes an event as it is stored.
+pub fn encode(event: &Event) -> Result<String, serde_json::Error> {
+    serde_json::to_string(event)
+}
+
+/// Reads an event as it was stored by this or an earlier version of the program.
+pub fn decode(version: u32, body: &str) -> Result<Event, DecodeError> {
+    match version {
+        EVENT_VERSION => Ok(serde_json::from_str(body)?),
+        newer => Err(DecodeError::Newer(newer)),
+    }
+}

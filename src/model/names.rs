@@ -1,0 +1,116 @@
+//! Names and ids as their own types, so that a row index or a version can never be passed for a service.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Wraps the text as it is; the config and the platforms check what they accept.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Arc::from(text.as_ref()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`{}`", self.0)
+            }
+        }
+
+        impl From<&str> for $type {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl From<String> for $type {
+            fn from(text: String) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name! {
+    /// A service of the environment, as the config calls it.
+    ServiceName
+}
+name! {
+    /// A source of indicators, as the config calls it.
+    SourceName
+}
+name! {
+    /// A named series of a service: `errors`, `latency`, `memory`.
+    IndicatorName
+}
+name! {
+    /// A trigger, as the config calls it.
+    TriggerName
+}
+name! {
+    /// An active health check of a service, as the config calls it.
+    ProbeName
+}
+name! {
+    /// A notification channel, as the config calls it.
+    ChannelName
+}
+name! {
+    /// The version of a release: `2.8.1`, a git commit, a build number.
+    Version
+}
+name! {
+    /// The platform's own identity of a release: a digest, an ARN, a deploy id. Unique on its platform.
+    ReleaseRef
+}
+name! {
+    /// One execution of a plan: `op-12`.
+    OperationId
+}
+name! {
+    /// A finding that was raised: `f-31`.
+    FindingId
+}
+name! {
+    /// A decision: `d-7`.
+    DecisionId
+}
+name! {
+    /// A command, chosen by the face that sends it, so that sending twice acts once.
+    CommandId
+}
+name! {
+    /// A message in the outbox; the same on every retry.
+    NotificationId
+}
+name! {
+    /// Makes a platform call recognisable when it is repeated: `op-12/2`.
+    IdempotencyKey
+}

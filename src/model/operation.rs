@@ -1,0 +1,257 @@
+//! Plans, their steps, and operations: a plan being carried out.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::command::Actor;
+use super::platform::{Declares, PlatformAction};
+use super::release::Release;
+use super::{CommandId, DecisionId, IdempotencyKey, OperationId, ServiceName, Span};
+
+/// How a release is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// All the traffic at once.
+    #[default]
+    Immediate,
+    /// Half, look, then all.
+    Gradual,
+    /// At once, behind the maintenance page where the platform has one.
+    Emergency,
+}
+
+impl Strategy {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::Gradual => "gradual",
+            Self::Emergency => "emergency",
+        }
+    }
+}
+
+/// One action of a plan.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does, in words.
+    pub title: String,
+    /// What it does.
+    pub action: Action,
+    /// What has to be true of the platform right before it; a reading that says otherwise stops the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Requirement>,
+    /// Time after which it has failed.
+    pub timeout: Span,
+    /// How often a transient failure is tried again.
+    pub retries: u32,
+    /// The same on every attempt, also after a crash.
+    pub key: IdempotencyKey,
+    /// What may be done when nobody knows whether it has happened.
+    pub declares: Declares,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Action {
+    /// Changes something on the service's platform.
+    Platform {
+        /// What.
+        action: PlatformAction,
+    },
+    /// Waits and stops the operation if the target release gets worse meanwhile. Changes nothing.
+    Watch {
+        /// How long.
+        lasts: Span,
+    },
+    /// Waits until the release that is now live is seen healthy. Changes nothing.
+    Verify {
+        /// How long it has to be healthy without a break.
+        hold: Span,
+        /// When it is given up, counted from the start of the step.
+        deadline: Span,
+        /// Only by probes, because no user traffic arrives (maintenance page).
+        probes_only: bool,
+    },
+}
+
+/// What has to be true of the platform before a step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Requirement {
+    /// The target still exists there, and nothing but the two ends of the plan gets traffic.
+    OnlyTheseServe {
+        /// The releases of the plan.
+        releases: Vec<super::ReleaseRef>,
+    },
+}
+
+/// Where a step stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Begun; whether it has happened is not known yet.
+    Started {
+        /// When the first attempt was journaled.
+        at: Timestamp,
+        /// Attempts so far.
+        attempt: u32,
+    },
+    /// A transient failure; it is tried again.
+    Waiting {
+        /// When the first attempt was journaled.
+        started_at: Timestamp,
+        /// Attempts so far.
+        attempt: u32,
+        /// When the next one is due.
+        until: Timestamp,
+    },
+    /// Happened.
+    Succeeded {
+        /// When that was known.
+        at: Timestamp,
+        /// It had already happened and was not done again.
+        adopted: bool,
+    },
+    /// Did not happen.
+    Failed {
+        /// When that was known.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Not needed.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// Begun by a process that is gone; whether it has happened is not known.
+    Unknown {
+        /// When the first attempt was journaled.
+        started_at: Timestamp,
+        /// Attempts so far.
+        attempt: u32,
+    },
+}
+
+/// An ordered list of steps with a purpose.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The service.
+    pub service: ServiceName,
+    /// What it is for, in words.
+    pub purpose: String,
+    /// How.
+    pub strategy: Strategy,
+    /// The release that is left.
+    pub from: Release,
+    /// The release that is returned to.
+    pub to: Release,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One execution of a plan.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// What is carried out.
+    pub plan: Plan,
+    /// Where each step stands; as many as the plan has steps.
+    pub steps: Vec<StepState>,
+    /// Where the whole stands.
+    pub status: OperationStatus,
+    /// Who asked for it.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// The decision that asked for it, if it was automatic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionId>,
+    /// The command that asked for it, if a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandId>,
+    /// When it was planned.
+    pub at: Timestamp,
+    /// When all traffic was on the target, if that has been seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_back_at: Option<Timestamp>,
+    /// A person asked to stop; it stops at the next step.
+    #[serde(default)]
+    pub cancelling: bool,
+}
+
+impl Operation {
+    /// The step that is being worked on: the first that has neither succeeded nor been skipped.
+    pub fn current(&self) -> Option<usize> {
+        self.steps
+            .iter()
+            .position(|step| !matches!(step, StepState::Succeeded { .. } | StepState::Skipped { .. }))
+    }
+
+    /// Whether it may still change something.
+    pub const fn is_open(&self) -> bool {
+        !matches!(self.status, OperationStatus::Ended { .. })
+    }
+}
+
+/// Where an operation stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum OperationStatus {
+    /// Journaled; no step begun.
+    Planned,
+    /// A step is being worked on.
+    Running,
+    /// It cannot know whether a step has happened; a person has to say.
+    NeedsDecision {
+        /// The step.
+        step: usize,
+        /// What is known.
+        facts: String,
+    },
+    /// Nothing more happens.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// In words.
+        detail: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The traffic is back and the release that is now live is healthy.
+    Verified,
+    /// The traffic is back and things are as bad as before: the release was not the cause.
+    NotRecovered,
+    /// The traffic is back, and there were not enough data to say whether that helped.
+    Unverified,
+    /// A step failed; where the traffic goes has to be looked at.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The words on screen.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::NotRecovered => "not recovered",
+            Self::Unverified => "unverified",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Triggers as configured, and what evaluating them gives.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::release::Arm;
+use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, Span, TriggerName};
+
+/// A condition on an indicator or on probes, and what it asks for when it holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerSpec {
+    /// The condition.
+    pub when: Condition,
+    /// What it asks for.
+    pub action: TriggerAction,
+    /// How bad it is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// What it is evaluated over.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Only on this arm (with `scope = "arm"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<Arm>,
+    /// The services it watches. Without it: every service that has the indicator, or probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Vec<ServiceName>>,
+    /// What missing data mean.
+    #[serde(default)]
+    pub no_data: NoData,
+    /// Fewest events (for a ratio or a latency), readings (for a gauge) or checks (for probes) in the window
+    /// that allow a conclusion.
+    #[serde(default = "one")]
+    pub min_samples: u64,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+/// When a trigger holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Condition {
+    /// An indicator beyond a limit, over a window, sustained for a time.
+    Threshold {
+        /// The indicator.
+        indicator: IndicatorName,
+        /// It holds above this…
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        above: Option<Quantity>,
+        /// … or below this. Exactly one of the two.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        below: Option<Quantity>,
+        /// The window that the value is computed over.
+        over: Span,
+        /// How long it has to hold at every reading before it counts. Zero: at once.
+        #[serde(default, rename = "for")]
+        hold: Span,
+        /// For a latency: the quantile, 0 to 1.
+        #[serde(default = "p95")]
+        quantile: f64,
+        /// For a gauge: how the readings of the window become one value.
+        #[serde(default)]
+        aggregate: Aggregate,
+        /// Holds when this many of the last evaluations were beyond the limit, instead of all of them for a time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        out_of: Option<OutOf>,
+    },
+    /// Probes that fail one after the other.
+    Consecutive {
+        /// How many failures in a row.
+        failures: u32,
+        /// All of them within this time.
+        within: Span,
+        /// Only this probe; otherwise each probe of the service by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<ProbeName>,
+    },
+    /// The share of probes that succeed.
+    Availability {
+        /// It holds below this.
+        below: Quantity,
+        /// The window.
+        over: Span,
+        /// Only this probe; otherwise all probes of the service together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<ProbeName>,
+    },
+}
+
+const fn p95() -> f64 {
+    0.95
+}
+
+/// How a gauge's readings become one value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// The arithmetic mean.
+    #[default]
+    Mean,
+    /// The newest.
+    Last,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// `breaches` of the last `evaluations`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutOf {
+    /// How many have to be beyond the limit.
+    pub breaches: u32,
+    /// Of how many, the newest.
+    pub evaluations: u32,
+}
+
+/// What a trigger is evaluated over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Each arm of each service by itself.
+    #[default]
+    Arm,
+    /// Each service, arms added up.
+    Service,
+    /// All services of the trigger added up.
+    Environment,
+}
+
+/// What a trigger asks for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerAction {
+    /// Tell people, change nothing.
+    Watch,
+    /// Half the traffic back, look, then all of it.
+    Gradual,
+    /// All the traffic back at once.
+    Immediate,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Low,
+    /// Watch and alert.
+    Medium,
+    /// Act soon.
+    #[default]
+    High,
+    /// Users are hurt now.
+    Critical,
+}
+
+impl Severity {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What missing data mean to a trigger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoData {
+    /// Nothing is known: it neither passes nor acts.
+    #[default]
+    Unknown,
+    /// It passes.
+    Ok,
+    /// It holds.
+    Breach,
+}
+
+/// Why nothing is known.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Unknown {
+    /// Nothing was ever read.
+    NoData,
+    /// What was read is too old.
+    Stale {
+        /// The newest reading.
+        since: Timestamp,
+    },
+    /// The source cannot be read.
+    SourceError {
+        /// Why.
+        reason: String,
+    },
+    /// Fewer events than the trigger wants.
+    TooFewSamples {
+        /// How many there were.
+        have: u64,
+        /// How many it wants.
+        need: u64,
+    },
+    /// Canary and stable are both beyond the limit: the release may not be the cause.
+    StableIsBadToo,
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoData => f.write_str("no data"),
+            Self::Stale { since } => write!(f, "no new data since {since:.0}"),
+            Self::SourceError { reason } => write!(f, "source error: {reason}"),
+            Self::TooFewSamples { have, need } => write!(f, "too few samples: {have} of {need}"),
+            Self::StableIsBadToo => f.write_str("stable is bad too"),
+        }
+    }
+}
+
+/// What evaluating a condition gave.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Status {
+    /// Within its limit.
+    Ok,
+    /// Beyond its limit, not yet for as long as it wants.
+    Pending {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It holds.
+    Breach {
+        /// Since when it is beyond the limit.
+        since: Timestamp,
+    },
+    /// Nothing is known.
+    Unknown {
+        /// Why.
+        #[serde(flatten)]
+        reason: Unknown,
+    },
+}
+
+impl Status {
+    /// Whether it holds.
+    pub const fn is_breach(&self) -> bool {
+        matches!(self, Self::Breach { .. })
+    }
+
+    /// Whether it is known to be within its limit.
+    pub const fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok)
+    }
+}
+
+/// A trigger, evaluated on one subject, with everything that the answer rests on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The trigger.
+    pub trigger: TriggerName,
+    /// The service; none for the whole environment.
+    pub service: Option<ServiceName>,
+    /// The arm; none for the service as a whole.
+    pub arm: Option<Arm>,
+    /// The answer.
+    pub status: Status,
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
+/// What an evaluation rests on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was asked, in words: "p95 of latency over 30 s".
+    pub query: String,
+    /// The value, if there was one.
+    pub value: Option<f64>,
+    /// The limit, with the unit that both are shown in.
+    pub limit: Quantity,
+    /// Whether it holds above the limit (else below it).
+    pub above: bool,
+    /// The window in milliseconds.
+    pub window_ms: u64,
+    /// Events, readings or checks in the window.
+    pub samples: f64,
+    /// The newest reading.
+    pub newest: Option<Timestamp>,
+}
+
+impl Evidence {
+    /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`.
+    pub fn line(&self) -> String {
+        let limit = self.limit;
+        match self.value {
+            None => format!("no value, limit {limit}"),
+            Some(value) => {
+                let sign = match (value > limit.value, value < limit.value) {
+                    (true, _) => '>',
+                    (_, true) => '<',
+                    _ => '=',
+                };
+                format!("{} {sign} {limit}", limit.unit.show(value))
+            }
+        }
+    }
+}
+
+/// A trigger that holds now, as it was journaled.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its id.
+    pub id: FindingId,
+    /// The trigger.
+    pub trigger: TriggerName,
+    /// The service it speaks for; none for the whole environment.
+    pub service: Option<ServiceName>,
+    /// The arm; none for the service as a whole.
+    pub arm: Option<Arm>,
+    /// What the trigger asks for.
+    pub action: TriggerAction,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Since when it is beyond the limit.
+    pub since: Timestamp,
+    /// What it rests on, when it was raised.
+    pub evidence: Evidence,
+}
+
+/// What is known of a service, or of one of its arms.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Every probe and trigger says so, on data that are new enough.
+    Healthy,
+    /// Something is wrong that does not ask for a rollback.
+    Degraded {
+        /// What, in words.
+        reasons: Vec<String>,
+    },
+    /// Something is wrong that does.
+    Failing {
+        /// What, in words.
+        reasons: Vec<String>,
+    },
+    /// Not enough is known to say either.
+    Unknown {
+        /// Why, one for each thing that is not known.
+        reasons: Vec<String>,
+    },
+}
+
+impl Verdict {
+    /// The word on screen.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded { .. } => "degraded",
+            Self::Failing { .. } => "failing",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// What it rests on, in words; empty when healthy.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::Healthy => &[],
+            Self::Degraded { reasons } | Self::Failing { reasons } | Self::Unknown { reasons } => reasons,
+        }
+    }
+
+    /// The same verdict, whatever the figures in its reasons.
+    pub const fn is_same_kind(&self, other: &Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Healthy, Self::Healthy)
+                | (Self::Degraded { .. }, Self::Degraded { .. })
+                | (Self::Failing { .. }, Self::Failing { .. })
+                | (Self::Unknown { .. }, Self::Unknown { .. })
+        )
+    }
+}
