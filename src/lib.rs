@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: the nouns as plain data.
 //! - [`config`]: `unship.toml`: schema, loading, checking, secrets by reference.
+//! - [`triggers`]: conditions over indicators and probes. Pure.
 //! - [`journal`]: the event store: append-only, hash-chained, with leases.
 //! - [`observe`]: the senses: probes and sources.
 //! - [`platform`]: what can be changed, and where.
@@ -12,8 +13,10 @@
 
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod journal;
 pub mod model;
 pub mod notify;
 pub mod observe;
 pub mod platform;
+pub mod triggers;

@@ -65,15 +65,6 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Turn the maintenance page on or off.
-    Maintenance {
-        /// The service.
-        service: ServiceName,
-        /// On.
-        on: bool,
-        /// Why.
-        reason: String,
-    },
     /// Say what a release is worth.
     Mark {
         /// The service.
@@ -124,7 +115,6 @@ impl Command {
             Self::RollBack(_) => "roll back",
             Self::Cancel { .. } => "cancel",
             Self::Settle { .. } => "settle",
-            Self::Maintenance { .. } => "maintenance page",
             Self::Mark { .. } => "mark",
             Self::Freeze { .. } => "freeze",
             Self::Thaw { .. } => "thaw",

@@ -269,6 +269,10 @@ pub struct Evaluation {
     pub service: Option<ServiceName>,
     /// The arm; none for the service as a whole.
     pub arm: Option<Arm>,
+    /// What the trigger asks for.
+    pub action: TriggerAction,
+    /// How bad it is.
+    pub severity: Severity,
     /// The answer.
     pub status: Status,
     /// What it rests on.

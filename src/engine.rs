@@ -1,0 +1,22 @@
+//! The engine: senses and commands go in, decisions and operations come out.
+//!
+//! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
+//! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
+//! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
+//! steps), [`commands`] (what people ask), [`messages`] (what people are told).
+
+pub mod commands;
+pub mod core;
+pub mod decide;
+pub mod executor;
+pub mod guardrails;
+pub mod input;
+pub mod messages;
+pub mod planner;
+pub mod senses;
+pub mod state;
+pub mod target;
+
+pub use core::{Core, Turn};
+pub use input::{Effect, Input, PlatformFacts, RunStep, Settings, StepFinished, StepResult};
+pub use state::{ServiceState, State};

@@ -1,0 +1,475 @@
+//! The pure heart: `(State, Input, now) -> (events, effects)`.
+//!
+//! No clock, no random number, no I/O, no task. The same inputs at the same times give the same events, so live running,
+//! replay and simulation are one code. Whoever drives it makes the events durable before carrying any effect out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::decision::Decision;
+use crate::model::event::Event;
+use crate::model::operation::Strategy;
+use crate::model::decision::Recommendation;
+use crate::model::command::Actor;
+use crate::model::release::{Arm, Inventory, Quality};
+use crate::model::source::Sample;
+use crate::model::trigger::{Evaluation, Finding, Severity, Status, Verdict};
+use crate::model::{DecisionId, FindingId, OperationId, ServiceName};
+
+use super::decide::{self, Weighed};
+use super::guardrails::{self, Intent};
+use super::input::{Effect, Input, Settings};
+use super::planner::{self, Draft};
+use super::senses::Senses;
+use super::state::State;
+use super::target::{self, Target};
+use super::{commands, executor, messages};
+
+/// How often a service is looked at anew although nothing was read of it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The engine's mind: the state and what was sensed.
+#[derive(Clone, Debug)]
+pub struct Core {
+    settings: Arc<Settings>,
+    state: Arc<State>,
+    senses: Senses,
+    looked_at: Option<Timestamp>,
+}
+
+/// What one step gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turn {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// What is to be done, once the events are durable.
+    pub effects: Vec<Effect>,
+}
+
+impl Core {
+    /// A core that goes on from a state. What was sensed before can be given back with [`Core::remember`].
+    pub fn new(settings: Arc<Settings>, state: Arc<State>) -> Self {
+        let mut senses = Senses::new(&settings.config);
+        for (name, service) in &state.services {
+            senses.follow_arms(name, service);
+        }
+        Self { settings, state, senses, looked_at: None }
+    }
+
+    /// The state after the last step.
+    pub const fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// What is sensed now.
+    pub const fn senses(&self) -> &Senses {
+        &self.senses
+    }
+
+    /// What the core knows of the world besides the events.
+    pub const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Gives back samples that were recorded before this process began.
+    pub fn remember(&mut self, samples: &[Sample]) {
+        for sample in samples {
+            let service = self.state.services.get(&sample.service).map(Arc::as_ref);
+            self.senses.take_sample(sample, service);
+        }
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Turn {
+        let mut work = Work {
+            settings: &self.settings,
+            state: &mut self.state,
+            senses: &mut self.senses,
+            now,
+            events: Vec::new(),
+            effects: Vec::new(),
+        };
+        match input {
+            Input::Tick => {
+                let is_due = self.looked_at.is_none_or(|at| at > now || now.duration_since(at).unsigned_abs() >= LOOK_AGAIN);
+                if is_due {
+                    self.looked_at = Some(now);
+                }
+                work.tick(is_due);
+            }
+            Input::Probe(result) => {
+                if let Some(service) = work.senses.take_probe(&result) {
+                    work.look(&service);
+                }
+            }
+            Input::Source(report) => work.take_source(&report),
+            Input::Inventory { service, at, result } => match result {
+                Ok(inventory) => work.take_inventory(&service, inventory, at),
+                Err(reason) => work.platform_fault(&service, Some(reason)),
+            },
+            Input::StepFinished(finished) => executor::finished(&mut work, finished),
+            Input::Command(envelope) => commands::handle(&mut work, envelope),
+            Input::Leading { holder, program } => work.lead(holder, program),
+            Input::NotificationFinished { id, attempt, failure } => {
+                if work.state.outbox.contains_key(&id) {
+                    work.emit(match failure {
+                        None => Event::NotificationSent { notification: id, attempt },
+                        Some(reason) => Event::NotificationFailed { notification: id, reason },
+                    });
+                }
+            }
+        }
+        Turn { events: work.events, effects: work.effects }
+    }
+}
+
+/// One step in progress: the parts of the core and what came out so far.
+pub(super) struct Work<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) state: &'a mut Arc<State>,
+    pub(super) senses: &'a mut Senses,
+    pub(super) now: Timestamp,
+    pub(super) events: Vec<Event>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Work<'_> {
+    pub(super) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    /// Lets something have happened: the state takes it in at once, the journal before any effect.
+    pub(super) fn emit(&mut self, event: Event) {
+        Arc::make_mut(self.state).apply(&event, self.now);
+        let moved = match &event {
+            Event::InventoryChanged { service, .. } => Some(service.clone()),
+            Event::TrafficBack { operation, .. } => {
+                self.state.operation(operation).map(|operation| operation.plan.service.clone())
+            }
+            _ => None,
+        };
+        self.events.push(event);
+        if let Some(service) = moved
+            && let Some(known) = self.state.services.get(&service)
+        {
+            self.senses.follow_arms(&service, known);
+            self.sense(&service);
+        }
+    }
+
+    fn tick(&mut self, look: bool) {
+        if look {
+            for service in self.settings.config.services.keys() {
+                self.look(service);
+            }
+            if self.senses.watches_environment() {
+                self.sync_environment();
+            }
+        }
+        let open: Vec<OperationId> = self.state.open_operations().map(|operation| operation.id.clone()).collect();
+        for operation in open {
+            executor::advance(self, &operation);
+        }
+    }
+
+    fn lead(&mut self, holder: String, program: String) {
+        self.emit(Event::LeaderChanged { holder, program });
+        for notification in self.state.outbox.values() {
+            self.effects.push(Effect::Notify(notification.clone()));
+        }
+        for service in self.settings.config.services.keys() {
+            self.effects.push(Effect::ReadPlatform(service.clone()));
+        }
+        let open: Vec<OperationId> = self.state.open_operations().map(|operation| operation.id.clone()).collect();
+        for operation in open {
+            executor::resume(self, &operation);
+        }
+    }
+
+    fn take_source(&mut self, report: &crate::model::source::SourceReport) {
+        let fault = report.result.as_ref().err().map(|fault| fault.reason.clone());
+        let was_fault = self.state.source_faults.contains_key(&report.source);
+        if fault.is_some() != was_fault {
+            self.emit(Event::SourceReadable { source: report.source.clone(), fault });
+        }
+        let touched: BTreeSet<ServiceName> =
+            self.senses.take_source(report, &self.settings.config, &self.state.services);
+        for service in touched {
+            self.look(&service);
+        }
+        if self.senses.watches_environment() {
+            self.sync_environment();
+        }
+    }
+
+    pub(super) fn take_inventory(&mut self, service: &ServiceName, inventory: Inventory, at: Timestamp) {
+        // A reading that was asked for before a newer one arrived is old news.
+        let is_old = self.senses.inventory_at(service).is_some_and(|newest| at < newest);
+        if is_old || !self.settings.config.services.contains_key(service) {
+            return;
+        }
+        self.senses.take_inventory_read(service, at);
+        self.platform_fault(service, None);
+        let known = self.state.service(service).and_then(|known| known.inventory.as_ref());
+        // The platform's own revision moves with every touch; it is not news by itself.
+        let is_new = known.is_none_or(|known| {
+            Inventory { revision: None, ..known.clone() } != Inventory { revision: None, ..inventory.clone() }
+        });
+        if is_new {
+            self.emit(Event::InventoryChanged { service: service.clone(), inventory });
+            self.review(service);
+        }
+    }
+
+    fn platform_fault(&mut self, service: &ServiceName, fault: Option<String>) {
+        let was = self.state.service(service).is_some_and(|known| known.platform_fault.is_some());
+        if was != fault.is_some() && self.settings.config.services.contains_key(service) {
+            self.emit(Event::PlatformReadable { service: service.clone(), fault });
+            self.look(service);
+        }
+    }
+
+    /// Looks at a service: verdicts, findings, decision.
+    pub(super) fn look(&mut self, service: &ServiceName) {
+        self.sense(service);
+        self.mark_good(service);
+        self.review(service);
+    }
+
+    /// Evaluates a service and journals verdicts that have changed.
+    fn sense(&mut self, service: &ServiceName) {
+        self.senses.evaluate(service, self.state.service(service), self.now);
+        let Some(reading) = self.senses.reading(service).map(Arc::clone) else { return };
+        let known = self.state.service(service);
+        let mut changed: Vec<(Option<Arm>, Verdict)> = Vec::new();
+        if let Some(verdict) = &reading.verdict
+            && !known.and_then(|known| known.verdict.as_ref()).is_some_and(|(old, _)| old.is_same_kind(verdict))
+        {
+            changed.push((None, verdict.clone()));
+        }
+        for (arm, verdict) in &reading.arms {
+            if !known.and_then(|known| known.arms.get(arm)).is_some_and(|(old, _)| old.is_same_kind(verdict)) {
+                changed.push((Some(*arm), verdict.clone()));
+            }
+        }
+        for (arm, verdict) in changed {
+            self.emit(Event::VerdictChanged { service: service.clone(), arm, verdict });
+        }
+    }
+
+    /// Records that a release is good once it has served stable's traffic and been healthy for long enough.
+    fn mark_good(&mut self, service: &ServiceName) {
+        let Some(known) = self.state.service(service) else { return };
+        if known.operation.is_some() {
+            return;
+        }
+        let (Some(release), Some((Verdict::Healthy, healthy_since)), Some(serving_since)) =
+            (known.stable(), known.arms.get(&Arm::Stable), known.arms_since.get(&Arm::Stable))
+        else {
+            return;
+        };
+        let since = *healthy_since.max(serving_since);
+        let good_after = *self.config().rollback.good_after;
+        let is_long_enough = since <= self.now && self.now.duration_since(since).unsigned_abs() >= good_after;
+        // A release that was marked bad stays so until a person says otherwise.
+        if !is_long_enough || known.quality(&release.reference) != Quality::Unknown {
+            return;
+        }
+        self.emit(Event::ReleaseMarked {
+            service: service.clone(),
+            version: release.version.clone(),
+            release: release.reference.clone(),
+            quality: Quality::Good,
+            by: Actor::Engine,
+            reason: format!("healthy as stable for {}", crate::model::units::human(good_after)),
+        });
+    }
+
+    /// Brings findings up to date and decides.
+    fn review(&mut self, service: &ServiceName) {
+        if let Some(reading) = self.senses.reading(service).map(Arc::clone) {
+            self.sync_findings(Some(service), &reading.evaluations);
+        }
+        let Some(known) = self.state.service(service) else { return };
+        // While an operation runs, it is the answer.
+        if known.operation.is_some() {
+            return;
+        }
+        let is_calm = known.findings.is_empty()
+            && self.state.findings.is_empty()
+            && known.decision.as_ref().is_none_or(|decision| decision.recommendation == Recommendation::Watch)
+            && !matches!(known.arms.get(&Arm::Canary), Some((Verdict::Unknown { .. }, _)));
+        if !is_calm {
+            self.decide(service);
+        }
+    }
+
+    fn decide(&mut self, service: &ServiceName) {
+        let weighed = decide::weigh(self.settings, self.state, self.senses, service, self.now);
+        let Some(known) = self.state.service(service) else { return };
+        let target = match &weighed.suspect {
+            Some((_, release)) => target::choose(known, &release.reference, None),
+            None => Target { release: None, evidence: String::new(), problem: Some("nothing is live".to_owned()) },
+        };
+        let acts = weighed.recommendation.acts();
+        let guardrails = if acts {
+            let from = weighed.suspect.as_ref().map(|(_, release)| release);
+            let intent = Intent { service, automatic: true, from, target: &target, overrides: &[] };
+            guardrails::check(self.settings, self.state, self.senses, intent, self.now)
+        } else {
+            Vec::new()
+        };
+        let blocking: Vec<_> = guardrails.iter().filter(|check| check.blocks()).map(|check| check.guardrail).collect();
+        let will_act = acts && blocking.is_empty();
+        if let Some(last) = &known.decision {
+            let is_same = last.recommendation == weighed.recommendation
+                && last.findings.iter().map(|finding| &finding.id).eq(weighed.findings.iter().map(|finding| &finding.id))
+                && last.guardrails.iter().filter(|check| check.blocks()).map(|check| check.guardrail).eq(blocking.iter().copied())
+                && (last.acted || !will_act);
+            // An open question that was answered by an operation is not asked again for the same findings.
+            if is_same {
+                return;
+            }
+        } else if weighed.recommendation == Recommendation::Watch && weighed.findings.is_empty() {
+            return;
+        }
+        let id = self.state.next_decision();
+        let Weighed { recommendation, confidence, reasons, findings, unknowns, suspect, would_change } = weighed;
+        let mut would_change = would_change;
+        for check in guardrails.iter().filter(|check| check.blocks()) {
+            would_change.push(match check.until {
+                Some(until) => format!("{} lets it pass from {until:.0} on", check.guardrail.word()),
+                None => format!("{}: {}", check.guardrail.word(), check.detail),
+            });
+        }
+        let decision = Decision {
+            id: id.clone(),
+            service: service.clone(),
+            at: self.now,
+            recommendation,
+            confidence,
+            reasons,
+            findings,
+            unknowns,
+            guardrails,
+            from: suspect.map(|(_, release)| release),
+            to: target.release,
+            acted: will_act,
+            would_change,
+        };
+        self.emit(Event::DecisionMade { decision: decision.clone() });
+        if will_act {
+            self.act(&id, &decision);
+        } else {
+            messages::decided(self, &decision);
+        }
+    }
+
+    /// Starts the operation that a decision asks for.
+    fn act(&mut self, id: &DecisionId, decision: &Decision) {
+        let strategy = if decision.recommendation == Recommendation::RollBackGradually {
+            Strategy::Gradual
+        } else {
+            Strategy::Immediate
+        };
+        let (Some(from), Some(to)) = (&decision.from, &decision.to) else { return };
+        let operation = self.state.next_operation();
+        let key = executor::key_prefix(self, &operation);
+        let (Some(platform), Some(inventory)) = (
+            self.settings.platforms.get(&decision.service),
+            self.state.service(&decision.service).and_then(|known| known.inventory.as_ref()),
+        ) else {
+            return;
+        };
+        let draft = Draft {
+            service: &decision.service,
+            from,
+            to,
+            strategy,
+            inventory,
+            platform,
+            settings: &self.settings.config.rollback,
+            key: &key,
+        };
+        match planner::plan(draft) {
+            Ok(plan) => {
+                let event = Event::OperationPlanned {
+                    operation: operation.clone(),
+                    plan,
+                    by: Actor::Engine,
+                    reason: decision.reasons.join("; "),
+                    decision: Some(id.clone()),
+                    command: None,
+                    guardrails: decision.guardrails.clone(),
+                };
+                executor::begin(self, &operation, event);
+            }
+            Err(reason) => messages::cannot_plan(self, decision, &reason),
+        }
+    }
+
+    fn sync_environment(&mut self) {
+        self.senses.evaluate_environment();
+        let evaluations = self.senses.environment(self.now);
+        let before = self.state.findings.len();
+        self.sync_findings(None, &evaluations);
+        if before > 0 || !self.state.findings.is_empty() {
+            for service in self.settings.config.services.keys() {
+                self.review(service);
+            }
+        }
+    }
+
+    /// Raises findings for triggers that hold and clears those that do not.
+    fn sync_findings(&mut self, service: Option<&ServiceName>, evaluations: &[Evaluation]) {
+        let open = match service {
+            Some(service) => self.state.service(service).map(|known| &known.findings),
+            None => Some(&self.state.findings),
+        };
+        let mut cleared: Vec<(FindingId, String)> = Vec::new();
+        for finding in open.into_iter().flat_map(|findings| findings.values()) {
+            let evaluation = evaluations
+                .iter()
+                .find(|evaluation| evaluation.trigger == finding.trigger && evaluation.arm == finding.arm);
+            let reason = match evaluation.map(|evaluation| &evaluation.status) {
+                Some(Status::Breach { .. }) => continue,
+                Some(Status::Ok | Status::Pending { .. }) => "within its limit again".to_owned(),
+                Some(Status::Unknown { reason }) => format!("not known any more: {reason}"),
+                None => "the release is gone".to_owned(),
+            };
+            cleared.push((finding.id.clone(), reason));
+        }
+        let is_open = |evaluation: &Evaluation| {
+            let mut findings = open.into_iter().flat_map(|findings| findings.values());
+            findings.any(|finding| finding.trigger == evaluation.trigger && finding.arm == evaluation.arm)
+        };
+        let raised: Vec<&Evaluation> =
+            evaluations.iter().filter(|evaluation| evaluation.status.is_breach() && !is_open(evaluation)).collect();
+        for (finding, reason) in cleared {
+            self.emit(Event::FindingCleared { finding, reason });
+        }
+        for evaluation in raised {
+            let Status::Breach { since } = evaluation.status else { continue };
+            let finding = Finding {
+                id: self.state.next_finding(),
+                trigger: evaluation.trigger.clone(),
+                service: evaluation.service.clone(),
+                arm: evaluation.arm,
+                action: evaluation.action,
+                severity: evaluation.severity,
+                since,
+                evidence: evaluation.evidence.clone(),
+            };
+            self.emit(Event::FindingRaised { finding });
+        }
+    }
+
+    /// The severity that a decision's message has: that of its worst finding.
+    pub(super) fn severity(decision: &Decision) -> Severity {
+        decision.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Medium)
+    }
+}

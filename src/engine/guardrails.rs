@@ -1,0 +1,177 @@
+//! What may forbid an action. Consulted for every automatic one and shown for every manual one, always all of them, in
+//! one order, so that people see the same list everywhere.
+
+use jiff::Timestamp;
+
+use crate::model::command::Override;
+use crate::model::decision::{Guardrail, GuardrailCheck};
+use crate::model::release::Release;
+use crate::model::units::human;
+use crate::model::ServiceName;
+
+use super::input::Settings;
+use super::senses::Senses;
+use super::state::{Freeze, State};
+use super::target::Target;
+
+/// What is about to be done, as far as guardrails care.
+#[derive(Clone, Copy, Debug)]
+pub struct Intent<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// Nobody asked: the engine acts by itself.
+    pub automatic: bool,
+    /// The release that would be left.
+    pub from: Option<&'a Release>,
+    /// The release that would be returned to.
+    pub target: &'a Target,
+    /// What a person takes upon themselves.
+    pub overrides: &'a [Override],
+}
+
+/// Consults every guardrail.
+pub fn check(settings: &Settings, state: &State, senses: &Senses, intent: Intent<'_>, now: Timestamp) -> Vec<GuardrailCheck> {
+    Guardrail::ALL
+        .into_iter()
+        .filter(|guardrail| intent.automatic || *guardrail != Guardrail::Automatic)
+        .map(|guardrail| {
+            let mut check = GuardrailCheck { guardrail, passes: true, detail: String::new(), until: None, overridden: None };
+            consult(&mut check, settings, state, senses, intent, now);
+            if !check.passes && guardrail.can_override() {
+                let taken = intent.overrides.iter().find(|taken| taken.guardrail == guardrail);
+                // Nobody can override the absence of a release to return to.
+                if guardrail != Guardrail::Target || intent.target.release.is_some() {
+                    check.overridden = taken.map(|taken| taken.reason.clone());
+                }
+            }
+            check
+        })
+        .collect()
+}
+
+fn consult(
+    check: &mut GuardrailCheck,
+    settings: &Settings,
+    state: &State,
+    senses: &Senses,
+    intent: Intent<'_>,
+    now: Timestamp,
+) {
+    let config = &settings.config;
+    let service = state.service(intent.service);
+    match check.guardrail {
+        Guardrail::ReadOnly => {
+            check.passes = !config.environment.read_only;
+            check.detail = if check.passes {
+                "the environment may be changed".to_owned()
+            } else {
+                "the environment is read-only (`environment.read_only`)".to_owned()
+            };
+        }
+        Guardrail::Automatic => {
+            let (on, words) = match &state.automatic {
+                Some(switch) => (switch.on, format!("switched by {}: {}", switch.by, switch.reason)),
+                None => (config.environment.automatic, "as configured".to_owned()),
+            };
+            check.passes = on;
+            check.detail = format!("automatic action is {}, {words}", if on { "on" } else { "off" });
+        }
+        Guardrail::Busy => {
+            let open = service.and_then(|service| service.operation.as_ref());
+            check.passes = open.is_none();
+            check.detail = match open {
+                None => "no operation runs on it".to_owned(),
+                Some(id) => format!("{id} runs on it; cancel that first"),
+            };
+        }
+        Guardrail::Freeze => freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now),
+        Guardrail::Cooldown => {
+            let cooldown = *config.guardrails.cooldown;
+            match service.and_then(|service| service.last_rollback) {
+                None => check.detail = "never rolled back".to_owned(),
+                Some(last) => {
+                    let age = now.duration_since(last).unsigned_abs();
+                    check.passes = last <= now && age >= cooldown;
+                    check.detail = format!("last rollback {} ago, cooldown {}", human(age), human(cooldown));
+                    if !check.passes {
+                        check.until = last.checked_add(cooldown).ok();
+                    }
+                }
+            }
+        }
+        Guardrail::Maximum => {
+            let (count, most) = (service.map_or(0, |service| service.rollbacks), config.guardrails.maximum);
+            check.passes = count < most;
+            check.detail = format!("{count} of {most} rollbacks since a person last reset the count");
+            // A rollback that did not help is not followed by another without a person.
+            if intent.automatic
+                && let Some(why) = service.and_then(|service| service.needs_person.as_ref())
+            {
+                check.passes = false;
+                check.detail = format!("{why}; a person has to look and reset the count");
+            }
+        }
+        Guardrail::StaleData => stale_data(check, settings, senses, intent, now),
+        Guardrail::Target => match (&intent.target.problem, &intent.target.release, intent.from) {
+            (_, Some(to), Some(from)) if to.reference == from.reference => {
+                check.passes = false;
+                check.detail = format!("`{}` is the release that would be left", to.version);
+            }
+            (Some(problem), ..) => {
+                check.passes = false;
+                check.detail.clone_from(problem);
+            }
+            (None, ..) => check.detail.clone_from(&intent.target.evidence),
+        },
+        Guardrail::Schema => {
+            let database = service.and_then(|service| service.inventory.as_ref()).and_then(|inventory| inventory.schema);
+            let needs = intent.target.release.as_ref().and_then(|release| release.schema);
+            let now_has = database.or_else(|| intent.from.and_then(|from| from.schema));
+            match (needs, now_has) {
+                (Some(needs), Some(has)) => {
+                    check.passes = needs >= has;
+                    check.detail = if check.passes {
+                        format!("the target works with schema {needs}, the database has {has}")
+                    } else {
+                        format!("the target needs schema {needs}, the database is at {has}: going back may lose data")
+                    };
+                }
+                _ => check.detail = "the platform names no schema".to_owned(),
+            }
+        }
+    }
+}
+
+fn freeze(check: &mut GuardrailCheck, settings: &Settings, state: &State, own: Option<&Freeze>, now: Timestamp) {
+    let planned = settings.config.guardrails.freeze.iter().find(|freeze| freeze.from <= now && now <= freeze.to);
+    if let Some(freeze) = planned {
+        check.passes = false;
+        check.until = Some(freeze.to);
+        check.detail = format!("planned freeze until {:.0}: {}", freeze.to, freeze.reason);
+        return;
+    }
+    let set = [own, state.freeze.as_ref()].into_iter().flatten();
+    let mut holding = set.filter(|freeze| freeze.until.is_none_or(|until| now < until));
+    if let Some(freeze) = holding.next() {
+        check.passes = false;
+        check.until = freeze.until;
+        let until = freeze.until.map_or_else(|| "until lifted".to_owned(), |until| format!("until {until:.0}"));
+        check.detail = format!("frozen by {} {until}: {}", freeze.by, freeze.reason);
+    } else {
+        check.detail = "no freeze".to_owned();
+    }
+}
+
+/// For an automatic action both what is sensed and what the platform says have to be new. A person may act on their own
+/// eyes, but the platform has to have been read: otherwise nobody knows what would be left.
+fn stale_data(check: &mut GuardrailCheck, settings: &Settings, senses: &Senses, intent: Intent<'_>, now: Timestamp) {
+    let limit = *settings.config.guardrails.stale_after;
+    // The platform is asked less often than the sources.
+    let platform_limit = limit.max(*settings.config.rollback.read_every * 3);
+    let age = |at: Option<Timestamp>| at.map(|at| if at > now { std::time::Duration::ZERO } else { now.duration_since(at).unsigned_abs() });
+    let (data, platform) = (age(senses.newest(intent.service)), age(senses.inventory_at(intent.service)));
+    let words = |age: Option<std::time::Duration>| age.map_or_else(|| "never".to_owned(), |age| format!("{} ago", human(age)));
+    let platform_passes = platform.is_some_and(|age| age <= platform_limit);
+    check.passes = platform_passes && (!intent.automatic || data.is_some_and(|age| age <= limit));
+    check.detail = format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
+}

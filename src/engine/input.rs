@@ -1,0 +1,166 @@
+//! What goes into the core and what comes out, besides events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::command::Envelope;
+use crate::model::notification::Notification;
+use crate::model::operation::{Action, Requirement};
+use crate::model::platform::{Capabilities, Declares, PlatformAction};
+use crate::model::probe::ProbeResult;
+use crate::model::release::Inventory;
+use crate::model::source::SourceReport;
+use crate::model::{IdempotencyKey, NotificationId, OperationId, ServiceName, Span};
+
+/// What the core is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    /// A probe ran.
+    Probe(ProbeResult),
+    /// A source was read.
+    Source(SourceReport),
+    /// A platform was read.
+    Inventory {
+        /// The service.
+        service: ServiceName,
+        /// When the reading was asked for.
+        at: Timestamp,
+        /// What it says, or why it cannot be read.
+        result: Result<Inventory, String>,
+    },
+    /// A step of an operation ended.
+    StepFinished(StepFinished),
+    /// Somebody asks for something.
+    Command(Envelope),
+    /// This process became the leader.
+    Leading {
+        /// Who, as `guard@host:pid`.
+        holder: String,
+        /// Its program's version.
+        program: String,
+    },
+    /// A message was taken by its channel, or given up.
+    NotificationFinished {
+        /// The message.
+        id: NotificationId,
+        /// Attempts made.
+        attempt: u32,
+        /// Why it was given up.
+        failure: Option<String>,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepFinished {
+    /// The operation.
+    pub operation: OperationId,
+    /// The step.
+    pub step: usize,
+    /// The attempt that this answers; an answer to another attempt is old.
+    pub attempt: u32,
+    /// How it ended.
+    pub result: StepResult,
+    /// The platform as it was read last, if it was.
+    pub inventory: Option<Inventory>,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepResult {
+    /// Its post-condition holds.
+    Done {
+        /// It already held before anything was called.
+        adopted: bool,
+        /// What the platform said.
+        detail: String,
+    },
+    /// It did not happen and may work later.
+    Transient(String),
+    /// It did not happen, or not completely, and will not.
+    Failed(String),
+    /// It may have happened.
+    Unclear(String),
+}
+
+/// What the core wants done. Every effect's reason is an event that is durable before the effect is carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Carry out a step.
+    RunStep(RunStep),
+    /// Read a service's platform now.
+    ReadPlatform(ServiceName),
+    /// Send a message.
+    Notify(Notification),
+}
+
+/// A step to be carried out on a platform.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunStep {
+    /// The operation.
+    pub operation: OperationId,
+    /// The step.
+    pub step: usize,
+    /// Which attempt.
+    pub attempt: u32,
+    /// The service.
+    pub service: ServiceName,
+    /// What.
+    pub action: PlatformAction,
+    /// What has to be true before.
+    pub requires: Option<Requirement>,
+    /// The same on every attempt.
+    pub key: IdempotencyKey,
+    /// Time after which it has failed.
+    pub timeout: Span,
+    /// Whether a reading shows if it has happened. Then the platform is read first, and what already holds is not done
+    /// again.
+    pub declares: Declares,
+    /// An earlier attempt may have happened and may still be going on: look, and wait until the platform has settled,
+    /// before doing it.
+    pub may_have_happened: bool,
+}
+
+/// What the core knows of the world besides the events: the config, and what the platforms can do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The environment.
+    pub config: Arc<Config>,
+    /// What each service's platform can do and declares.
+    pub platforms: BTreeMap<ServiceName, PlatformFacts>,
+}
+
+/// What a platform says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlatformFacts {
+    /// What can be done there.
+    pub capabilities: Capabilities,
+    /// About [`PlatformAction::Deploy`].
+    pub deploy: Declares,
+    /// About [`PlatformAction::ShiftTraffic`].
+    pub shift: Declares,
+    /// About [`PlatformAction::Restore`].
+    pub restore: Declares,
+    /// About [`PlatformAction::Maintenance`].
+    pub maintenance: Declares,
+}
+
+impl PlatformFacts {
+    /// What it declares of a step's action. What only waits can always be done again.
+    pub const fn declares(&self, action: &Action) -> Declares {
+        match action {
+            Action::Platform { action } => match action {
+                PlatformAction::Deploy { .. } => self.deploy,
+                PlatformAction::ShiftTraffic { .. } => self.shift,
+                PlatformAction::Restore { .. } => self.restore,
+                PlatformAction::Maintenance { .. } => self.maintenance,
+            },
+            Action::Watch { .. } | Action::Verify { .. } => Declares { observable: true, idempotent: true },
+        }
+    }
+}

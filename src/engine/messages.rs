@@ -1,0 +1,132 @@
+//! What people are told, and when: queued as events, so that a message survives the process that wanted to send it.
+
+use std::collections::BTreeMap;
+
+use crate::model::decision::{Decision, Guardrail, Recommendation};
+use crate::model::event::Event;
+use crate::model::notification::Notification;
+use crate::model::operation::{Operation, Outcome};
+use crate::model::trigger::Severity;
+use crate::model::{NotificationId, ServiceName};
+
+use super::core::Work;
+use super::input::Effect;
+
+/// An operation has begun.
+pub(super) fn rollback_started(work: &mut Work<'_>, operation: &Operation) {
+    let plan = &operation.plan;
+    let text = format!(
+        "{}: {} from {} to {} ({}), started by {}: {}",
+        plan.service,
+        "rolling back",
+        plan.from.version,
+        plan.to.version,
+        plan.strategy.word(),
+        operation.by,
+        operation.reason
+    );
+    queue(work, "rollback-started", Severity::High, &plan.service.clone(), text, facts(operation));
+}
+
+/// An operation has ended.
+pub(super) fn rollback_ended(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
+    let (severity, lead) = match outcome {
+        Outcome::Verified => (Severity::High, "rollback verified"),
+        Outcome::NotRecovered => (Severity::Critical, "rolled back but NOT recovered, a person is needed"),
+        Outcome::Unverified => (Severity::Critical, "rolled back but not verified, a person has to look"),
+        Outcome::Failed => (Severity::Critical, "rollback FAILED, a person is needed"),
+        Outcome::Cancelled => (Severity::High, "rollback cancelled"),
+    };
+    let text = format!("{}: {lead}: {detail}", operation.plan.service);
+    let mut facts = facts(operation);
+    facts.insert("outcome".to_owned(), outcome.words().to_owned());
+    queue(work, "rollback-ended", severity, &operation.plan.service.clone(), text, facts);
+}
+
+/// A person has to say what happened.
+pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known: &str) {
+    let text = format!("{}: a person has to decide in {}: {known}", operation.plan.service, operation.id);
+    queue(work, "decision-needed", Severity::Critical, &operation.plan.service.clone(), text, facts(operation));
+}
+
+/// A decision that changed nothing, if people should hear of it: one that would have acted, or one that holds.
+pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
+    let blocking: Vec<_> = decision.guardrails.iter().filter(|check| check.blocks()).collect();
+    let because = || {
+        let details = blocking.iter().map(|check| format!("{}: {}", check.guardrail.word(), check.detail));
+        details.collect::<Vec<_>>().join("; ")
+    };
+    let (topic, text) = match decision.recommendation {
+        Recommendation::Watch => {
+            if decision.findings.is_empty() {
+                return;
+            }
+            ("watching", format!("{}: watching: {}", decision.service, decision.reasons.join("; ")))
+        }
+        Recommendation::Hold => {
+            let why = if decision.reasons.is_empty() { &decision.unknowns } else { &decision.reasons };
+            ("held", format!("{}: holding: {}", decision.service, why.join("; ")))
+        }
+        _ if blocking.iter().all(|check| check.guardrail == Guardrail::Busy) => return,
+        recommendation => (
+            "rollback-recommended",
+            format!("{}: would {}, but {}", decision.service, recommendation.words(), because()),
+        ),
+    };
+    let facts = BTreeMap::from([
+        ("decision".to_owned(), decision.id.to_string()),
+        ("confidence".to_owned(), format!("{:.2}", decision.confidence)),
+    ]);
+    let severity = Work::severity(decision);
+    queue(work, topic, severity, &decision.service.clone(), text, facts);
+}
+
+/// A decision to act that no plan can be made for.
+pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
+    let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
+    queue(work, "rollback-impossible", Severity::Critical, &decision.service.clone(), text, BTreeMap::new());
+}
+
+fn facts(operation: &Operation) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("operation".to_owned(), operation.id.to_string()),
+        ("from".to_owned(), operation.plan.from.version.to_string()),
+        ("to".to_owned(), operation.plan.to.version.to_string()),
+        ("by".to_owned(), operation.by.to_string()),
+    ])
+}
+
+fn queue(
+    work: &mut Work<'_>,
+    topic: &str,
+    severity: Severity,
+    service: &ServiceName,
+    text: String,
+    facts: BTreeMap<String, String>,
+) {
+    let environment = work.config().environment.name.clone();
+    let channels: Vec<_> = work
+        .config()
+        .channels
+        .iter()
+        .filter(|(_, spec)| spec.least_severity() <= severity)
+        .map(|(name, _)| name.clone())
+        .collect();
+    for channel in channels {
+        // Unique across journals: it names the millisecond.
+        let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
+        let notification = Notification {
+            id: NotificationId::from(id),
+            channel,
+            topic: topic.to_owned(),
+            severity,
+            environment: environment.clone(),
+            service: Some(service.clone()),
+            text: text.clone(),
+            at: work.now,
+            facts: facts.clone(),
+        };
+        work.emit(Event::NotificationQueued { notification: notification.clone() });
+        work.effects.push(Effect::Notify(notification));
+    }
+}

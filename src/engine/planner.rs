@@ -1,0 +1,157 @@
+//! Plans: which steps take a release back on a platform that can do this and that.
+
+use crate::config::schema::RollbackSpec;
+use crate::model::operation::{Action, Plan, Requirement, Step, Strategy};
+use crate::model::platform::PlatformAction;
+use crate::model::release::{Arm, Inventory, Release, Share};
+use crate::model::{IdempotencyKey, ReleaseRef, ServiceName};
+
+use super::input::PlatformFacts;
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The release that is left.
+    pub from: &'a Release,
+    /// The release that is returned to.
+    pub to: &'a Release,
+    /// How.
+    pub strategy: Strategy,
+    /// The platform as it was read last.
+    pub inventory: &'a Inventory,
+    /// What it can do.
+    pub platform: &'a PlatformFacts,
+    /// Times and limits.
+    pub settings: &'a RollbackSpec,
+    /// What every step's idempotency key begins with.
+    pub key: &'a str,
+}
+
+/// Makes the plan of a rollback, or says why the platform cannot do it.
+///
+/// With weights the target is brought up if it is not running, then traffic moves: at once, or first a part of it, watched.
+/// Without weights the platform's own "make this release serve" is the one change. An emergency puts the maintenance page
+/// before it, where there is one, and takes it away only when health is seen.
+pub fn plan(draft: Draft<'_>) -> Result<Plan, String> {
+    let Draft { service, from, to, strategy, inventory, platform, settings, .. } = draft;
+    let can = platform.capabilities;
+    if !can.weights && !can.restore {
+        return Err(format!("the platform of `{service}` can neither move traffic nor restore a release"));
+    }
+    let page = strategy == Strategy::Emergency && can.maintenance;
+    let mut steps = Vec::new();
+    if page {
+        let action = PlatformAction::Maintenance { on: true };
+        steps.push(draft.step(steps.len(), "turn the maintenance page on".to_owned(), action));
+    }
+    if can.weights {
+        if !to.running && can.deploy {
+            let action = PlatformAction::Deploy { release: to.reference.clone() };
+            steps.push(draft.step(steps.len(), format!("bring `{}` up", to.version), action));
+        }
+        if strategy == Strategy::Gradual {
+            let now = inventory.percent(&from.reference);
+            let left = gradual_share(now, settings.first_percent);
+            if left > 0 {
+                let shares = vec![
+                    Share { reference: to.reference.clone(), arm: Arm::Stable, percent: 100 - left },
+                    Share { reference: from.reference.clone(), arm: Arm::Canary, percent: left },
+                ];
+                let title = format!("give `{}` {} % of the traffic", to.version, 100 - left);
+                steps.push(draft.step(steps.len(), title, PlatformAction::ShiftTraffic { shares }));
+                steps.push(draft.wait(steps.len(), format!("watch `{}`", to.version), Action::Watch { lasts: settings.watch }));
+            }
+        }
+        let shares = vec![Share { reference: to.reference.clone(), arm: Arm::Stable, percent: 100 }];
+        let title = format!("give `{}` all the traffic", to.version);
+        steps.push(draft.step(steps.len(), title, PlatformAction::ShiftTraffic { shares }));
+    } else {
+        let title = format!("make `{}` serve", to.version);
+        steps.push(draft.step(steps.len(), title, PlatformAction::Restore { release: to.reference.clone() }));
+    }
+    let verify = Action::Verify { hold: settings.verify_hold, deadline: settings.verify_deadline, probes_only: page };
+    steps.push(draft.wait(steps.len(), format!("verify that `{}` is healthy", to.version), verify));
+    if page {
+        let action = PlatformAction::Maintenance { on: false };
+        steps.push(draft.step(steps.len(), "turn the maintenance page off".to_owned(), action));
+    }
+    Ok(Plan {
+        service: service.clone(),
+        purpose: format!("roll back {service} from {} to {}", from.version, to.version),
+        strategy,
+        from: from.clone(),
+        to: to.clone(),
+        steps,
+    })
+}
+
+/// What the release being left keeps after the first part of a gradual rollback.
+fn gradual_share(now: u8, first_percent: u8) -> u8 {
+    let keep = u32::from(now) * u32::from(100_u8.saturating_sub(first_percent)) / 100;
+    u8::try_from(keep.min(99)).unwrap_or(99)
+}
+
+impl Draft<'_> {
+    fn step(&self, index: usize, title: String, action: PlatformAction) -> Step {
+        let moves_traffic = matches!(action, PlatformAction::ShiftTraffic { .. } | PlatformAction::Restore { .. });
+        let action = Action::Platform { action };
+        Step {
+            title,
+            declares: self.platform.declares(&action),
+            action,
+            requires: moves_traffic.then(|| Requirement::OnlyTheseServe { releases: self.known() }),
+            timeout: self.settings.step_timeout,
+            retries: self.settings.retries,
+            key: self.key(index),
+        }
+    }
+
+    fn wait(&self, index: usize, title: String, action: Action) -> Step {
+        let timeout = match action {
+            Action::Watch { lasts } => lasts,
+            Action::Verify { deadline, .. } => deadline,
+            Action::Platform { .. } => self.settings.step_timeout,
+        };
+        Step {
+            title,
+            declares: self.platform.declares(&action),
+            action,
+            requires: None,
+            timeout,
+            retries: 0,
+            key: self.key(index),
+        }
+    }
+
+    fn key(&self, index: usize) -> IdempotencyKey {
+        IdempotencyKey::from(format!("{}/{index}", self.key))
+    }
+
+    /// The releases that may have traffic while this plan runs: the two ends and whatever served when it was made.
+    fn known(&self) -> Vec<ReleaseRef> {
+        let mut releases = vec![self.from.reference.clone(), self.to.reference.clone()];
+        for share in self.inventory.traffic.iter().filter(|share| share.percent > 0) {
+            if !releases.contains(&share.reference) {
+                releases.push(share.reference.clone());
+            }
+        }
+        releases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gradual rollback always leaves less than there was, and never all of it.
+    #[test]
+    fn the_first_part_of_a_gradual_rollback() {
+        assert_eq!(gradual_share(100, 50), 50);
+        assert_eq!(gradual_share(20, 50), 10);
+        assert_eq!(gradual_share(1, 50), 0);
+        assert_eq!(gradual_share(100, 1), 99);
+        assert_eq!(gradual_share(0, 50), 0);
+    }
+}

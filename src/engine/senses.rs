@@ -1,0 +1,374 @@
+//! The senses' memory: windows over what was read, the triggers evaluated on them, and the verdict of each service.
+//!
+//! It is the fold of samples and probe results, as the state is the fold of the events; neither is stored in the other.
+//! What was read before an arm got its present release (or before traffic moved back) is forgotten, so that no verdict
+//! speaks of another release. A judge of two arms belongs here, beside the triggers: it is fed the same samples and adds
+//! its own [`Evaluation`]s.
+
+mod verdict;
+mod watcher;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::probe::ProbeResult;
+use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
+use crate::model::release::Arm;
+use crate::model::source::{Sample, SeriesSpec, SourceReport, SourceSpec, Subject};
+use crate::model::trigger::{Aggregate, Condition, Evaluation, Scope};
+use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName, Unit};
+use crate::triggers::streak::Streak;
+use crate::triggers::window::Window;
+
+use super::state::ServiceState;
+use watcher::Watcher;
+
+/// How far back the values shown to people look, at least.
+const DISPLAY_WINDOW: Duration = Duration::from_secs(10);
+
+/// What is remembered of the samples.
+#[derive(Clone, Debug)]
+pub struct Senses {
+    services: BTreeMap<ServiceName, ServiceSense>,
+    /// Triggers over the whole environment.
+    environment: Vec<Watcher>,
+    /// Sources that cannot be read.
+    faults: BTreeMap<SourceName, String>,
+    /// Indicators that a readable source does not have, and why.
+    missing: BTreeMap<(ServiceName, IndicatorName), String>,
+    stale_after: Duration,
+}
+
+/// What is remembered of one service.
+#[derive(Clone, Debug)]
+struct ServiceSense {
+    probes: BTreeMap<ProbeName, ProbeSense>,
+    watchers: Vec<Watcher>,
+    shown: BTreeMap<(IndicatorName, Option<Arm>), Shown>,
+    arms_since: BTreeMap<Arm, Timestamp>,
+    inventory_at: Option<Timestamp>,
+    reading: Arc<ServiceReading>,
+}
+
+#[derive(Clone, Debug)]
+struct ProbeSense {
+    arm: Option<Arm>,
+    interval: Duration,
+    streak: Streak,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    window: Window,
+    unit: Unit,
+}
+
+impl Senses {
+    /// Empty senses for an environment.
+    pub fn new(config: &Config) -> Self {
+        let stale_after = *config.guardrails.stale_after;
+        let longest = longest_availability(config);
+        let mut services = BTreeMap::new();
+        for (name, spec) in &config.services {
+            let probes = spec.probes.iter().map(|(probe, spec)| {
+                let streak = Streak::new(longest);
+                (probe.clone(), ProbeSense { arm: spec.arm, interval: *spec.interval, streak })
+            });
+            let mut shown = BTreeMap::new();
+            for (indicator, spec) in &spec.indicators {
+                let interval = config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
+                let unit = unit_of(&spec.read);
+                for arm in [None, Some(Arm::Stable), Some(Arm::Canary)] {
+                    let window = Window::new(DISPLAY_WINDOW.max(interval * 3));
+                    shown.insert((indicator.clone(), arm), Shown { window, unit });
+                }
+            }
+            services.insert(
+                name.clone(),
+                ServiceSense {
+                    probes: probes.collect(),
+                    watchers: watcher::for_service(config, name),
+                    shown,
+                    arms_since: BTreeMap::new(),
+                    inventory_at: None,
+                    reading: Arc::default(),
+                },
+            );
+        }
+        Self {
+            services,
+            environment: watcher::for_environment(config),
+            faults: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            stale_after,
+        }
+    }
+
+    /// The newest reading of a service.
+    pub fn reading(&self, service: &ServiceName) -> Option<&Arc<ServiceReading>> {
+        self.services.get(service).map(|sense| &sense.reading)
+    }
+
+    /// The newest readings of all services.
+    pub fn readings(&self) -> BTreeMap<ServiceName, Arc<ServiceReading>> {
+        self.services.iter().map(|(name, sense)| (name.clone(), Arc::clone(&sense.reading))).collect()
+    }
+
+    /// When the platform of a service was read last, successfully.
+    pub fn inventory_at(&self, service: &ServiceName) -> Option<Timestamp> {
+        self.services.get(service)?.inventory_at
+    }
+
+    /// Since when every answer of every probe of a service was healthy; none when one is not, or there are none.
+    pub fn probes_well_since(&self, service: &ServiceName) -> Option<Timestamp> {
+        let sense = self.services.get(service)?;
+        let mut since = None;
+        for probe in sense.probes.values() {
+            since = since.max(Some(probe.streak.well_since()?));
+        }
+        since
+    }
+
+    /// The newest data of a service.
+    pub fn newest(&self, service: &ServiceName) -> Option<Timestamp> {
+        self.services.get(service)?.reading.newest
+    }
+
+    /// The evaluations of triggers over the whole environment.
+    pub fn environment(&self, now: Timestamp) -> Vec<Evaluation> {
+        self.environment.iter().map(|watcher| watcher.evaluation(now, self.stale_after, None, None)).collect()
+    }
+
+    /// Notes that a platform was read.
+    pub fn take_inventory_read(&mut self, service: &ServiceName, at: Timestamp) {
+        if let Some(sense) = self.services.get_mut(service) {
+            sense.inventory_at = sense.inventory_at.max(Some(at));
+        }
+    }
+
+    /// Takes a probe's result. Says which service it concerned, if it was one of ours.
+    pub fn take_probe(&mut self, result: &ProbeResult) -> Option<ServiceName> {
+        let sense = self.services.get_mut(&result.service)?;
+        let probe = sense.probes.get_mut(&result.probe)?;
+        probe.streak.push(result).then(|| result.service.clone())
+    }
+
+    /// Takes a source's report. Says which services it concerned.
+    pub fn take_source(
+        &mut self,
+        report: &SourceReport,
+        config: &Config,
+        services: &BTreeMap<ServiceName, Arc<ServiceState>>,
+    ) -> BTreeSet<ServiceName> {
+        let mut touched = BTreeSet::new();
+        match &report.result {
+            Err(fault) => {
+                self.faults.insert(report.source.clone(), fault.reason.clone());
+                let fed = config.services.iter().filter(|(_, spec)| {
+                    spec.indicators.values().any(|indicator| indicator.source == report.source)
+                });
+                touched.extend(fed.map(|(name, _)| name.clone()));
+            }
+            Ok(reading) => {
+                self.faults.remove(&report.source);
+                for (service, indicator, reason) in &reading.missing {
+                    self.missing.insert((service.clone(), indicator.clone()), reason.clone());
+                    touched.insert(service.clone());
+                }
+                for sample in &reading.samples {
+                    if self.take_sample(sample, services.get(&sample.service).map(Arc::as_ref)) {
+                        touched.insert(sample.service.clone());
+                    }
+                }
+            }
+        }
+        touched
+    }
+
+    /// Takes one sample. False when it speaks of nothing that is watched, or of no release that gets traffic.
+    pub fn take_sample(&mut self, sample: &Sample, state: Option<&ServiceState>) -> bool {
+        let arm = match &sample.subject {
+            Subject::Whole => None,
+            Subject::Arm(arm) => Some(*arm),
+            Subject::Version(version) => {
+                let arm = state.and_then(|state| state.inventory.as_ref()).and_then(|inventory| inventory.arm_of(version));
+                let Some(arm) = arm else { return false };
+                Some(arm)
+            }
+        };
+        let Some(sense) = self.services.get_mut(&sample.service) else { return false };
+        if !self.missing.is_empty() {
+            self.missing.remove(&(sample.service.clone(), sample.indicator.clone()));
+        }
+        if let Some(shown) = sense.shown.get_mut(&(sample.indicator.clone(), arm)) {
+            shown.window.push(sample.from, sample.at, sample.value.clone());
+        }
+        for watcher in sense.watchers.iter_mut().chain(&mut self.environment) {
+            watcher.take(sample, arm);
+        }
+        true
+    }
+
+    /// Forgets what was read before a service's arms got what they have now.
+    pub fn follow_arms(&mut self, service: &ServiceName, state: &ServiceState) {
+        let Some(sense) = self.services.get_mut(service) else { return };
+        for (arm, since) in &state.arms_since {
+            if sense.arms_since.get(arm) == Some(since) {
+                continue;
+            }
+            sense.arms_since.insert(*arm, *since);
+            for ((_, shown_arm), shown) in &mut sense.shown {
+                if shown_arm.is_none_or(|shown_arm| shown_arm == *arm) {
+                    shown.window.forget_before(*since);
+                }
+            }
+            for watcher in sense.watchers.iter_mut().chain(&mut self.environment) {
+                watcher.forget(service, *arm, *since);
+            }
+            for probe in sense.probes.values_mut() {
+                // A probe without an arm speaks of whatever serves: any change makes its past old.
+                if probe.arm.is_none_or(|probe_arm| probe_arm == *arm) {
+                    probe.streak.forget_before(*since);
+                }
+            }
+        }
+    }
+
+    /// Evaluates everything about a service anew, from what is remembered.
+    pub fn evaluate(&mut self, service: &ServiceName, state: Option<&ServiceState>, now: Timestamp) {
+        let Some(sense) = self.services.get_mut(service) else { return };
+        let has_canary = state.is_some_and(|state| state.canary().is_some());
+        let mut evaluations = Vec::with_capacity(sense.watchers.len());
+        for watcher in &mut sense.watchers {
+            if watcher.arm() == Some(Arm::Canary) && !has_canary {
+                continue;
+            }
+            if let Some(threshold) = watcher.threshold_mut() {
+                threshold.advance();
+            }
+            let fault = watcher.source().and_then(|source| self.faults.get(source)).map(String::as_str);
+            let missing = watcher.indicator().and_then(|indicator| {
+                self.missing.get(&(service.clone(), indicator.clone())).map(String::as_str)
+            });
+            let evaluation = match watcher.condition() {
+                Condition::Threshold { .. } => watcher.evaluation(now, self.stale_after, fault, missing),
+                _ => {
+                    let probes = sense
+                        .probes
+                        .iter()
+                        .map(|(name, probe)| (name, probe.arm, probe.interval, &probe.streak))
+                        .collect::<Vec<_>>();
+                    watcher.probe_evaluation(&probes, now, self.stale_after)
+                }
+            };
+            evaluations.push(evaluation);
+        }
+        let reading = sense.read(evaluations, state, has_canary, now, self.stale_after);
+        sense.reading = Arc::new(reading);
+    }
+
+    /// Evaluates the triggers over the whole environment anew.
+    pub fn evaluate_environment(&mut self) {
+        for watcher in &mut self.environment {
+            if let Some(threshold) = watcher.threshold_mut() {
+                threshold.advance();
+            }
+        }
+    }
+
+    /// Whether any trigger watches the whole environment.
+    pub fn watches_environment(&self) -> bool {
+        !self.environment.is_empty()
+    }
+}
+
+impl ServiceSense {
+    fn read(
+        &self,
+        mut evaluations: Vec<Evaluation>,
+        state: Option<&ServiceState>,
+        has_canary: bool,
+        now: Timestamp,
+        stale_after: Duration,
+    ) -> ServiceReading {
+        let mut newest = None;
+        let mut indicators = Vec::new();
+        for ((indicator, arm), shown) in &self.shown {
+            if *arm == Some(Arm::Canary) && !has_canary {
+                continue;
+            }
+            let Some(at) = shown.window.newest() else { continue };
+            newest = newest.max(Some(at));
+            let totals = shown.window.totals();
+            indicators.push(IndicatorReading {
+                indicator: indicator.clone(),
+                arm: *arm,
+                value: totals.as_ref().and_then(|totals| totals.value(0.95, Aggregate::Last)),
+                unit: shown.unit,
+                samples: totals.as_ref().map_or(0.0, crate::triggers::window::Totals::samples),
+                at,
+            });
+        }
+        let mut probes = BTreeMap::new();
+        for (name, probe) in &self.probes {
+            if let Some(last) = probe.streak.last() {
+                newest = newest.max(Some(last.at));
+                probes.insert(name.clone(), ProbeReading { last: last.clone(), failures: probe.streak.failed() });
+            }
+        }
+        let senses = verdict::ProbeView { probes: &self.probes, now, stale_after };
+        let verdicts = verdict::form(&mut evaluations, &senses, state, has_canary);
+        ServiceReading { verdict: Some(verdicts.whole), arms: verdicts.arms, probes, indicators, evaluations, newest }
+    }
+}
+
+fn unit_of(read: &SeriesSpec) -> Unit {
+    match read {
+        SeriesSpec::Ratio { .. } | SeriesSpec::Gauge { divide_by: Some(_), .. } => Unit::Share,
+        SeriesSpec::Latency { .. } => Unit::Millis,
+        SeriesSpec::Rate { .. } | SeriesSpec::Gauge { .. } => Unit::Plain,
+    }
+}
+
+/// Whether a source says which arm its series speak for.
+fn tells_arms(source: &SourceSpec) -> bool {
+    match source {
+        SourceSpec::Scrape(scrape) => scrape.arms.is_some(),
+    }
+}
+
+fn longest_availability(config: &Config) -> Duration {
+    let spans = config.triggers.values().map(|trigger| match &trigger.when {
+        Condition::Availability { over, .. } => **over,
+        _ => Duration::ZERO,
+    });
+    spans.max().unwrap_or_default().max(Duration::from_secs(60))
+}
+
+/// The services that a trigger watches.
+fn watched<'a>(config: &'a Config, spec: &'a crate::model::trigger::TriggerSpec) -> impl Iterator<Item = &'a ServiceName> {
+    config.services.iter().filter_map(move |(name, service)| {
+        let has = match &spec.when {
+            Condition::Threshold { indicator, .. } => service.indicators.contains_key(indicator),
+            Condition::Consecutive { probe, .. } | Condition::Availability { probe, .. } => {
+                probe.as_ref().map_or(!service.probes.is_empty(), |probe| service.probes.contains_key(probe))
+            }
+        };
+        let asked = spec.services.as_ref().is_none_or(|services| services.contains(name));
+        (has && asked).then_some(name)
+    })
+}
+
+/// The arms that a trigger has to look at for an indicator: both, or only "the service" where the source cannot tell.
+fn arms_of(config: &Config, service: &ServiceName, indicator: &IndicatorName, scope: Scope) -> Vec<Option<Arm>> {
+    let source = config.services.get(service).and_then(|spec| spec.indicators.get(indicator)).map(|spec| &spec.source);
+    let tells = source.and_then(|source| config.sources.get(source)).is_some_and(tells_arms);
+    match (scope, tells) {
+        (_, false) => vec![None],
+        (_, true) => vec![Some(Arm::Stable), Some(Arm::Canary)],
+    }
+}

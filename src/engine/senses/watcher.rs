@@ -1,0 +1,448 @@
+//! One trigger, watching one subject.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::release::Arm;
+use crate::model::source::Sample;
+use crate::model::trigger::{Condition, Evaluation, Evidence, NoData, Scope, Status, TriggerSpec, Unknown};
+use crate::model::units::human;
+use crate::model::{IndicatorName, ProbeName, Quantity, ServiceName, SourceName, TriggerName, Unit};
+use crate::triggers::condition::Sustained;
+use crate::triggers::streak::Streak;
+use crate::triggers::window::{Totals, Window};
+
+use super::{arms_of, unit_of, watched};
+
+/// A trigger on a service, on one of its arms, or on the environment.
+#[derive(Clone, Debug)]
+pub(super) struct Watcher {
+    trigger: TriggerName,
+    spec: Arc<TriggerSpec>,
+    service: Option<ServiceName>,
+    arm: Option<Arm>,
+    source: Option<SourceName>,
+    threshold: Option<Threshold>,
+}
+
+/// The memory of a threshold.
+#[derive(Clone, Debug)]
+pub(super) struct Threshold {
+    spec: Arc<TriggerSpec>,
+    slots: Vec<Slot>,
+    memory: Sustained,
+    max_gap: Duration,
+    unit: Unit,
+    /// The newest reading that was evaluated, and what that gave.
+    evaluated: Option<(Timestamp, Judged)>,
+}
+
+/// One series that feeds a threshold.
+#[derive(Clone, Debug)]
+struct Slot {
+    service: ServiceName,
+    arm: Option<Arm>,
+    window: Window,
+}
+
+#[derive(Clone, Debug)]
+struct Judged {
+    status: Status,
+    value: Option<f64>,
+    samples: f64,
+}
+
+/// A probe of the service: its name, its arm, its interval, its memory.
+pub(super) type ProbeView<'a> = (&'a ProbeName, Option<Arm>, Duration, &'a Streak);
+
+/// The watchers of a service.
+pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher> {
+    let mut watchers = Vec::new();
+    for (trigger, spec) in &config.triggers {
+        if spec.scope == Scope::Environment || !watched(config, spec).any(|name| name == service) {
+            continue;
+        }
+        let spec = Arc::new(spec.clone());
+        let Condition::Threshold { indicator, over, .. } = &spec.when else {
+            watchers.push(Watcher {
+                trigger: trigger.clone(),
+                arm: spec.arm,
+                spec,
+                service: Some(service.clone()),
+                source: None,
+                threshold: None,
+            });
+            continue;
+        };
+        let arms = arms_of(config, service, indicator, spec.scope);
+        let groups: Vec<(Option<Arm>, Vec<Option<Arm>>)> = match spec.scope {
+            Scope::Arm => arms.into_iter().map(|arm| (arm, vec![arm])).collect(),
+            Scope::Service | Scope::Environment => vec![(None, arms)],
+        };
+        for (arm, slots) in groups {
+            if arm.is_some() && spec.arm.is_some() && spec.arm != arm {
+                continue;
+            }
+            let slots = slots.into_iter().map(|arm| (service.clone(), arm));
+            watchers.push(Watcher::threshold(config, trigger, &spec, Some(service), arm, slots, **over));
+        }
+    }
+    watchers
+}
+
+/// The watchers of the environment.
+pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
+    let mut watchers = Vec::new();
+    for (trigger, spec) in config.triggers.iter().filter(|(_, spec)| spec.scope == Scope::Environment) {
+        let spec = Arc::new(spec.clone());
+        let Condition::Threshold { indicator, over, .. } = &spec.when else { continue };
+        let slots = watched(config, &spec)
+            .flat_map(|service| {
+                arms_of(config, service, indicator, spec.scope).into_iter().map(|arm| (service.clone(), arm))
+            })
+            .collect::<Vec<_>>();
+        watchers.push(Watcher::threshold(config, trigger, &spec, None, None, slots.into_iter(), **over));
+    }
+    watchers
+}
+
+impl Watcher {
+    fn threshold(
+        config: &Config,
+        trigger: &TriggerName,
+        spec: &Arc<TriggerSpec>,
+        service: Option<&ServiceName>,
+        arm: Option<Arm>,
+        slots: impl Iterator<Item = (ServiceName, Option<Arm>)>,
+        over: Duration,
+    ) -> Self {
+        let slots: Vec<_> =
+            slots.map(|(service, arm)| Slot { service, arm, window: Window::new(over) }).collect();
+        let first = slots.first().and_then(|slot| match &spec.when {
+            Condition::Threshold { indicator, .. } => config.services.get(&slot.service)?.indicators.get(indicator),
+            _ => None,
+        });
+        let source = first.map(|indicator| indicator.source.clone());
+        let interval =
+            source.as_ref().and_then(|source| config.sources.get(source)).map_or(Duration::ZERO, |spec| *spec.interval());
+        Self {
+            trigger: trigger.clone(),
+            spec: Arc::clone(spec),
+            service: service.cloned(),
+            arm,
+            source,
+            threshold: Some(Threshold {
+                spec: Arc::clone(spec),
+                slots,
+                memory: Sustained::default(),
+                max_gap: (interval * 3).max(Duration::from_secs(2)),
+                unit: first.map_or(Unit::Plain, |indicator| unit_of(&indicator.read)),
+                evaluated: None,
+            }),
+        }
+    }
+
+    pub(super) const fn arm(&self) -> Option<Arm> {
+        self.arm
+    }
+
+    pub(super) const fn source(&self) -> Option<&SourceName> {
+        self.source.as_ref()
+    }
+
+    pub(super) fn condition(&self) -> &Condition {
+        &self.spec.when
+    }
+
+    pub(super) fn indicator(&self) -> Option<&IndicatorName> {
+        match &self.spec.when {
+            Condition::Threshold { indicator, .. } => Some(indicator),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn threshold_mut(&mut self) -> Option<&mut Threshold> {
+        self.threshold.as_mut()
+    }
+
+    /// Takes a sample that speaks for this arm of its service, if it is one of this trigger's.
+    pub(super) fn take(&mut self, sample: &Sample, arm: Option<Arm>) {
+        if self.indicator() != Some(&sample.indicator) {
+            return;
+        }
+        let Some(threshold) = &mut self.threshold else { return };
+        for slot in &mut threshold.slots {
+            if slot.arm == arm && slot.service == sample.service {
+                slot.window.push(sample.from, sample.at, sample.value.clone());
+            }
+        }
+    }
+
+    /// Forgets what was read of an arm before a time.
+    pub(super) fn forget(&mut self, service: &ServiceName, arm: Arm, since: Timestamp) {
+        let Some(threshold) = &mut self.threshold else { return };
+        for slot in &mut threshold.slots {
+            if &slot.service == service && slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
+                slot.window.forget_before(since);
+                threshold.memory.clear();
+                threshold.evaluated = None;
+            }
+        }
+    }
+
+    /// The evaluation of a threshold, seen from now.
+    pub(super) fn evaluation(
+        &self,
+        now: Timestamp,
+        stale_after: Duration,
+        fault: Option<&str>,
+        missing: Option<&str>,
+    ) -> Evaluation {
+        let Some(threshold) = &self.threshold else {
+            // Probes of the whole environment are not a thing the config allows.
+            return self.unknown(Unknown::NoData, None, Duration::ZERO);
+        };
+        let newest = threshold.newest();
+        let (over, limit, above) = threshold.limit();
+        let mut evidence = Evidence {
+            query: self.query(),
+            value: None,
+            limit: Quantity { unit: threshold.unit, ..limit },
+            above,
+            window_ms: over.as_millis() as u64,
+            samples: 0.0,
+            newest,
+        };
+        let is_stale = newest.is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
+        let status = match (&threshold.evaluated, newest) {
+            (Some((_, judged)), Some(_)) if !is_stale => {
+                evidence.value = judged.value;
+                evidence.samples = judged.samples;
+                judged.status.clone()
+            }
+            (_, newest) => {
+                let reason = match (fault.or(missing), newest) {
+                    (Some(reason), _) => Unknown::SourceError { reason: reason.to_owned() },
+                    (None, Some(since)) => Unknown::Stale { since },
+                    (None, None) => Unknown::NoData,
+                };
+                Status::Unknown { reason }
+            }
+        };
+        self.answer(status, evidence, now)
+    }
+
+    /// The evaluation of a condition on probes.
+    pub(super) fn probe_evaluation(&self, probes: &[ProbeView<'_>], now: Timestamp, stale_after: Duration) -> Evaluation {
+        let of_this = |probe: &Option<ProbeName>| {
+            let probe = probe.clone();
+            let arm = self.spec.arm;
+            probes
+                .iter()
+                .filter(move |(name, probe_arm, _, _)| {
+                    probe.as_ref().is_none_or(|probe| probe == *name) && (arm.is_none() || *probe_arm == arm)
+                })
+                .collect::<Vec<_>>()
+        };
+        match &self.spec.when {
+            Condition::Consecutive { failures, within, probe } => {
+                let probes = of_this(probe);
+                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
+                let since = probes.iter().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
+                let failed = probes.iter().map(|(.., streak)| streak.failed()).max().unwrap_or_default();
+                let evidence = Evidence {
+                    query: self.query(),
+                    value: newest.map(|_| f64::from(failed)),
+                    limit: Quantity { value: f64::from(*failures), unit: Unit::Plain },
+                    above: true,
+                    window_ms: within.as_millis() as u64,
+                    samples: f64::from(failed),
+                    newest,
+                };
+                let status = match (newest, since) {
+                    (None, _) => Status::Unknown { reason: Unknown::NoData },
+                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
+                        Status::Unknown { reason: Unknown::Stale { since: newest } }
+                    }
+                    (_, Some(since)) => Status::Breach { since },
+                    (_, None) => Status::Ok,
+                };
+                self.answer(status, evidence, now)
+            }
+            Condition::Availability { below, over, probe } => {
+                let probes = of_this(probe);
+                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
+                let start = now - **over;
+                let (all, up) = probes.iter().fold((0, 0), |(all, up), (.., streak)| {
+                    let (a, u) = streak.availability(start);
+                    (all + a, up + u)
+                });
+                let share = if all > 0 { Some(up as f64 / all as f64) } else { None };
+                let evidence = Evidence {
+                    query: self.query(),
+                    value: share,
+                    limit: Quantity { unit: Unit::Share, ..*below },
+                    above: false,
+                    window_ms: over.as_millis() as u64,
+                    samples: all as f64,
+                    newest,
+                };
+                let status = match (newest, share) {
+                    (None, _) => Status::Unknown { reason: Unknown::NoData },
+                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
+                        Status::Unknown { reason: Unknown::Stale { since: newest } }
+                    }
+                    (_, Some(share)) if all >= self.spec.min_samples => {
+                        if share < below.value {
+                            Status::Breach { since: newest.unwrap_or(now) }
+                        } else {
+                            Status::Ok
+                        }
+                    }
+                    _ => Status::Unknown { reason: Unknown::TooFewSamples { have: all, need: self.spec.min_samples } },
+                };
+                self.answer(status, evidence, now)
+            }
+            Condition::Threshold { .. } => self.unknown(Unknown::NoData, None, stale_after),
+        }
+    }
+
+    fn unknown(&self, reason: Unknown, newest: Option<Timestamp>, window: Duration) -> Evaluation {
+        let evidence = Evidence {
+            query: self.query(),
+            value: None,
+            limit: Quantity { value: 0.0, unit: Unit::Plain },
+            above: true,
+            window_ms: window.as_millis() as u64,
+            samples: 0.0,
+            newest,
+        };
+        Evaluation {
+            trigger: self.trigger.clone(),
+            service: self.service.clone(),
+            arm: self.arm,
+            action: self.spec.action,
+            severity: self.spec.severity,
+            status: Status::Unknown { reason },
+            evidence,
+        }
+    }
+
+    /// Applies the trigger's own word on missing data.
+    fn answer(&self, status: Status, evidence: Evidence, now: Timestamp) -> Evaluation {
+        let status = match (&status, self.spec.no_data) {
+            (Status::Unknown { .. }, NoData::Ok) => Status::Ok,
+            (Status::Unknown { reason }, NoData::Breach) if !matches!(reason, Unknown::TooFewSamples { .. }) => {
+                Status::Breach { since: evidence.newest.unwrap_or(now) }
+            }
+            _ => status,
+        };
+        Evaluation {
+            trigger: self.trigger.clone(),
+            service: self.service.clone(),
+            arm: self.arm,
+            action: self.spec.action,
+            severity: self.spec.severity,
+            status,
+            evidence,
+        }
+    }
+
+    /// The question in words.
+    fn query(&self) -> String {
+        match &self.spec.when {
+            Condition::Threshold { indicator, over, quantile, aggregate, .. } => {
+                let over = human(**over);
+                match self.threshold.as_ref().map(|threshold| threshold.unit) {
+                    Some(Unit::Millis) => format!("p{} of {indicator} over {over}", trim(quantile * 100.0)),
+                    Some(Unit::Share) if self.is_ratio() => format!("share of bad {indicator} over {over}"),
+                    _ if self.is_rate() => format!("{indicator} a second over {over}"),
+                    _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
+                }
+            }
+            Condition::Consecutive { within, probe, .. } => match probe {
+                Some(probe) => format!("failures in a row of probe {probe} within {}", human(**within)),
+                None => format!("failures in a row of a probe within {}", human(**within)),
+            },
+            Condition::Availability { over, probe, .. } => match probe {
+                Some(probe) => format!("share of checks of {probe} that succeed over {}", human(**over)),
+                None => format!("share of checks that succeed over {}", human(**over)),
+            },
+        }
+    }
+
+    fn is_ratio(&self) -> bool {
+        self.totals_like(|totals| matches!(totals, Totals::Ratio { .. }))
+    }
+
+    fn is_rate(&self) -> bool {
+        self.totals_like(|totals| matches!(totals, Totals::Count { .. }))
+    }
+
+    fn totals_like(&self, is: impl Fn(&Totals) -> bool) -> bool {
+        let slots = self.threshold.iter().flat_map(|threshold| &threshold.slots);
+        slots.filter_map(|slot| slot.window.totals()).next().is_some_and(|totals| is(&totals))
+    }
+}
+
+fn trim(percent: f64) -> String {
+    let text = format!("{percent:.1}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Whether the newest answer is older than data may be, or than two turns of the slowest probe if that is longer.
+fn is_older(newest: Timestamp, now: Timestamp, stale_after: Duration, probes: &[&ProbeView<'_>]) -> bool {
+    let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
+    newest < now && now.duration_since(newest).unsigned_abs() > stale_after.max(slowest * 2)
+}
+
+impl Threshold {
+    fn newest(&self) -> Option<Timestamp> {
+        self.slots.iter().filter_map(|slot| slot.window.newest()).max()
+    }
+
+    /// The window, the limit, and whether it holds above it.
+    fn limit(&self) -> (Duration, Quantity, bool) {
+        match &self.spec.when {
+            Condition::Threshold { over, above: Some(limit), .. } => (**over, *limit, true),
+            Condition::Threshold { over, below: Some(limit), .. } => (**over, *limit, false),
+            _ => (Duration::ZERO, Quantity { value: 0.0, unit: Unit::Plain }, true),
+        }
+    }
+
+    /// Evaluates once for every new reading.
+    pub(super) fn advance(&mut self) {
+        let Some(newest) = self.newest() else { return };
+        if self.evaluated.as_ref().is_some_and(|(at, _)| *at == newest) {
+            return;
+        }
+        let Condition::Threshold { hold, out_of, quantile, aggregate, .. } = &self.spec.when else { return };
+        let (_, limit, above) = self.limit();
+        let mut totals: Option<Totals> = None;
+        for slot in &mut self.slots {
+            slot.window.expire(newest);
+            match (&mut totals, slot.window.totals()) {
+                (Some(sum), Some(more)) => {
+                    sum.merge(more);
+                }
+                (None, more) => totals = more,
+                (Some(_), None) => {}
+            }
+        }
+        let samples = totals.as_ref().map_or(0.0, Totals::samples);
+        let value = totals.as_ref().and_then(|totals| totals.value(*quantile, *aggregate));
+        // Fewer than one event is none, whatever the trigger asks for.
+        let need = self.spec.min_samples.max(1);
+        let is_enough = samples >= need as f64;
+        let beyond = match value {
+            Some(value) if is_enough => Some(if above { value > limit.value } else { value < limit.value }),
+            _ => None,
+        };
+        let status = self.memory.reading(newest, beyond, **hold, *out_of, self.max_gap);
+        let status = status.unwrap_or(Status::Unknown { reason: Unknown::TooFewSamples { have: samples as u64, need } });
+        self.evaluated = Some((newest, Judged { status, value, samples }));
+    }
+}

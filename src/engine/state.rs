@@ -1,0 +1,562 @@
+//! The state: nothing but the fold of the events. What is here can be rebuilt from the journal, and is bounded: a state
+//! does not grow with the age of its journal.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::command::{Actor, Settlement};
+use crate::model::decision::Decision;
+use crate::model::event::Event;
+use crate::model::notification::Notification;
+use crate::model::operation::{Operation, OperationStatus, Outcome, StepState};
+use crate::model::release::{Arm, Inventory, Quality, Release};
+use crate::model::trigger::{Finding, Verdict};
+use crate::model::{
+    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName, Version,
+};
+
+/// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
+pub const STATE_FORMAT: u32 = 1;
+
+/// Ended operations that are kept for people to see.
+const OPERATIONS_KEPT: usize = 100;
+/// Entries of a service's history that are kept.
+const HISTORY_KEPT: usize = 50;
+/// Releases of a service whose quality is remembered.
+const QUALITIES_KEPT: usize = 200;
+/// Commands whose ids are remembered.
+const COMMANDS_KEPT: usize = 512;
+
+/// Everything that is known from the events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The last leader, and since when.
+    pub leader: Option<(String, Timestamp)>,
+    /// What a person said about automatic action; none: as configured.
+    pub automatic: Option<Switch>,
+    /// A freeze on everything.
+    pub freeze: Option<Freeze>,
+    /// The services that events have spoken of.
+    pub services: BTreeMap<ServiceName, Arc<ServiceState>>,
+    /// Sources that cannot be read: since when, and why.
+    pub source_faults: BTreeMap<SourceName, Fault>,
+    /// Findings of triggers over the whole environment.
+    pub findings: BTreeMap<FindingId, Finding>,
+    /// Operations: the open ones and the newest of the ended.
+    pub operations: BTreeMap<OperationId, Arc<Operation>>,
+    /// Messages that no channel has taken yet.
+    pub outbox: BTreeMap<NotificationId, Notification>,
+    /// How many findings, decisions, operations and messages there were: the next id.
+    pub counts: Counts,
+    /// The newest commands, so that one sent twice acts once.
+    pub commands: VecDeque<CommandId>,
+    /// The order of the operations, oldest first.
+    order: VecDeque<OperationId>,
+}
+
+/// How many there were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Findings raised.
+    pub findings: u64,
+    /// Decisions made.
+    pub decisions: u64,
+    /// Operations planned.
+    pub operations: u64,
+    /// Messages queued.
+    pub notifications: u64,
+}
+
+/// Something a person switched.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Switch {
+    /// On.
+    pub on: bool,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Rollbacks are forbidden for a time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Until when; none until lifted.
+    pub until: Option<Timestamp>,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is known of a service.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// The platform's last word.
+    pub inventory: Option<Inventory>,
+    /// The platform cannot be read.
+    pub platform_fault: Option<Fault>,
+    /// Since when each arm has the release that it has. What was sensed before speaks of another.
+    pub arms_since: BTreeMap<Arm, Timestamp>,
+    /// The service as a whole, and since when.
+    pub verdict: Option<(Verdict, Timestamp)>,
+    /// Each arm, and since when.
+    pub arms: BTreeMap<Arm, (Verdict, Timestamp)>,
+    /// What holds now.
+    pub findings: BTreeMap<FindingId, Finding>,
+    /// The last decision.
+    pub decision: Option<Arc<Decision>>,
+    /// What releases are worth.
+    pub qualities: BTreeMap<ReleaseRef, Mark>,
+    /// Rollbacks since a person last reset the count.
+    pub rollbacks: u32,
+    /// When the last one began or ended, whichever is later.
+    pub last_rollback: Option<Timestamp>,
+    /// How the last one ended, if that asks for a person before anything automatic happens again.
+    pub needs_person: Option<String>,
+    /// The operation that is open.
+    pub operation: Option<OperationId>,
+    /// A freeze on this service.
+    pub freeze: Option<Freeze>,
+    /// Releases coming and going, oldest first.
+    pub history: VecDeque<HistoryEntry>,
+}
+
+/// What a release is worth.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mark {
+    /// Its version.
+    pub version: Version,
+    /// What.
+    pub quality: Quality,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who says so.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that happened to a service's releases.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The release it is about.
+    pub version: Version,
+    /// What.
+    pub what: HistoryKind,
+}
+
+/// What happened to a release.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum HistoryKind {
+    /// It began to get traffic as the canary.
+    CanaryStarted {
+        /// Percent.
+        percent: u8,
+    },
+    /// It serves as stable.
+    BecameStable,
+    /// It no longer gets traffic, and nothing of ours took it away.
+    Withdrawn,
+    /// It was taken back.
+    RolledBack {
+        /// By which operation.
+        operation: OperationId,
+        /// To which version.
+        to: Version,
+        /// How that ended; none while it goes on.
+        outcome: Option<Outcome>,
+        /// Who asked.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl State {
+    /// The state after these events, in order.
+    pub fn fold<'a>(mut self, events: impl IntoIterator<Item = (Timestamp, &'a Event)>) -> Self {
+        for (at, event) in events {
+            self.apply(event, at);
+        }
+        self
+    }
+
+    /// A service, if an event has spoken of it.
+    pub fn service(&self, name: &ServiceName) -> Option<&ServiceState> {
+        self.services.get(name).map(Arc::as_ref)
+    }
+
+    /// An operation, if it is known.
+    pub fn operation(&self, id: &OperationId) -> Option<&Operation> {
+        self.operations.get(id).map(Arc::as_ref)
+    }
+
+    /// The open operations.
+    pub fn open_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.values().map(Arc::as_ref).filter(|operation| operation.is_open())
+    }
+
+    /// The operations that are known, oldest first.
+    pub fn operations_in_order(&self) -> impl DoubleEndedIterator<Item = &Operation> {
+        self.order.iter().filter_map(|id| self.operation(id))
+    }
+
+    /// The id that the next finding gets.
+    pub fn next_finding(&self) -> FindingId {
+        FindingId::from(format!("f-{}", self.counts.findings + 1))
+    }
+
+    /// The id that the next decision gets.
+    pub fn next_decision(&self) -> DecisionId {
+        DecisionId::from(format!("d-{}", self.counts.decisions + 1))
+    }
+
+    /// The id that the next operation gets.
+    pub fn next_operation(&self) -> OperationId {
+        OperationId::from(format!("op-{}", self.counts.operations + 1))
+    }
+
+    fn service_mut(&mut self, name: &ServiceName) -> &mut ServiceState {
+        Arc::make_mut(self.services.entry(name.clone()).or_default())
+    }
+
+    fn operation_mut(&mut self, id: &OperationId) -> Option<&mut Operation> {
+        self.operations.get_mut(id).map(Arc::make_mut)
+    }
+
+    fn step_mut(&mut self, id: &OperationId, step: usize) -> Option<&mut StepState> {
+        let operation = self.operation_mut(id)?;
+        if !matches!(operation.status, OperationStatus::Ended { .. }) {
+            operation.status = OperationStatus::Running;
+        }
+        operation.steps.get_mut(step)
+    }
+
+    /// Takes one event in. Unknown ids change nothing: a fold cannot fail.
+    pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
+            Event::InventoryChanged { service, inventory } => {
+                let service = self.service_mut(service);
+                service.take_inventory(inventory, at);
+            }
+            Event::PlatformReadable { service, fault } => {
+                self.service_mut(service).platform_fault =
+                    fault.as_ref().map(|reason| Fault { since: at, reason: reason.clone() });
+            }
+            Event::SourceReadable { source, fault } => match fault {
+                Some(reason) => {
+                    self.source_faults.insert(source.clone(), Fault { since: at, reason: reason.clone() });
+                }
+                None => {
+                    self.source_faults.remove(source);
+                }
+            },
+            Event::VerdictChanged { service, arm, verdict } => {
+                let service = self.service_mut(service);
+                match arm {
+                    None => service.verdict = Some((verdict.clone(), at)),
+                    Some(arm) => {
+                        service.arms.insert(*arm, (verdict.clone(), at));
+                    }
+                }
+            }
+            Event::FindingRaised { finding } => {
+                self.counts.findings += 1;
+                match &finding.service {
+                    Some(service) => {
+                        self.service_mut(service).findings.insert(finding.id.clone(), finding.clone());
+                    }
+                    None => {
+                        self.findings.insert(finding.id.clone(), finding.clone());
+                    }
+                }
+            }
+            Event::FindingCleared { finding, .. } => {
+                if self.findings.remove(finding).is_none() {
+                    let holder = self.services.values_mut().find(|service| service.findings.contains_key(finding));
+                    if let Some(service) = holder {
+                        Arc::make_mut(service).findings.remove(finding);
+                    }
+                }
+            }
+            Event::DecisionMade { decision } => {
+                self.counts.decisions += 1;
+                self.service_mut(&decision.service).decision = Some(Arc::new(decision.clone()));
+            }
+            Event::CommandAccepted { envelope } | Event::CommandRefused { envelope, .. } => {
+                self.commands.push_back(envelope.id.clone());
+                if self.commands.len() > COMMANDS_KEPT {
+                    self.commands.pop_front();
+                }
+            }
+            Event::GuardrailOverridden { .. } => {}
+            Event::OperationPlanned { operation, plan, by, reason, decision, command, .. } => {
+                self.counts.operations += 1;
+                let planned = Operation {
+                    id: operation.clone(),
+                    steps: vec![StepState::Pending; plan.steps.len()],
+                    plan: plan.clone(),
+                    status: OperationStatus::Planned,
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    decision: decision.clone(),
+                    command: command.clone(),
+                    at,
+                    traffic_back_at: None,
+                    cancelling: false,
+                };
+                let service = self.service_mut(&plan.service);
+                service.operation = Some(operation.clone());
+                service.rollbacks = service.rollbacks.saturating_add(1);
+                service.last_rollback = Some(at);
+                service.remember(HistoryEntry {
+                    at,
+                    version: plan.from.version.clone(),
+                    what: HistoryKind::RolledBack {
+                        operation: operation.clone(),
+                        to: plan.to.version.clone(),
+                        outcome: None,
+                        by: by.clone(),
+                        reason: reason.clone(),
+                    },
+                });
+                self.operations.insert(operation.clone(), Arc::new(planned));
+                self.order.push_back(operation.clone());
+                self.forget_old_operations();
+            }
+            Event::StepStarted { operation, step, attempt } => {
+                if let Some(state) = self.step_mut(operation, *step) {
+                    let first = match state {
+                        StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => *started_at,
+                        StepState::Started { at, .. } => *at,
+                        _ => at,
+                    };
+                    *state = StepState::Started { at: first, attempt: *attempt };
+                }
+            }
+            Event::StepSucceeded { operation, step, adopted, .. } => {
+                if let Some(state) = self.step_mut(operation, *step) {
+                    *state = StepState::Succeeded { at, adopted: *adopted };
+                }
+            }
+            Event::StepRetried { operation, step, until, .. } => {
+                if let Some(state) = self.step_mut(operation, *step)
+                    && let StepState::Started { at: started_at, attempt } = *state
+                {
+                    *state = StepState::Waiting { started_at, attempt, until: *until };
+                }
+            }
+            Event::StepFailed { operation, step, reason } => {
+                if let Some(state) = self.step_mut(operation, *step) {
+                    *state = StepState::Failed { at, reason: reason.clone() };
+                }
+            }
+            Event::StepSkipped { operation, step, reason } => {
+                if let Some(state) = self.step_mut(operation, *step) {
+                    *state = StepState::Skipped { reason: reason.clone() };
+                }
+            }
+            Event::StepUnknown { operation, step } => {
+                if let Some(state) = self.step_mut(operation, *step)
+                    && let StepState::Started { at: started_at, attempt } = *state
+                {
+                    *state = StepState::Unknown { started_at, attempt };
+                }
+            }
+            Event::TrafficBack { operation, .. } => {
+                let Some(operation) = self.operation_mut(operation) else { return };
+                operation.traffic_back_at = Some(at);
+                let service = operation.plan.service.clone();
+                // What was sensed until now speaks of the traffic as it was.
+                let service = self.service_mut(&service);
+                for arm in Arm::ALL {
+                    service.arms_since.insert(arm, at);
+                }
+            }
+            Event::DecisionNeeded { operation, step, facts } => {
+                if let Some(operation) = self.operation_mut(operation) {
+                    operation.status = OperationStatus::NeedsDecision { step: *step, facts: facts.clone() };
+                }
+            }
+            Event::DecisionSettled { operation, choice, .. } => {
+                if let Some(operation) = self.operation_mut(operation) {
+                    if let OperationStatus::NeedsDecision { step, .. } = operation.status
+                        && *choice == Settlement::Done
+                        && let Some(state) = operation.steps.get_mut(step)
+                    {
+                        *state = StepState::Succeeded { at, adopted: true };
+                    }
+                    operation.status = OperationStatus::Running;
+                }
+            }
+            Event::CancelRequested { operation, .. } => {
+                if let Some(operation) = self.operation_mut(operation) {
+                    operation.cancelling = true;
+                }
+            }
+            Event::OperationEnded { operation: id, outcome, detail } => self.end_operation(id, *outcome, detail, at),
+            Event::ReleaseMarked { service, version, release, quality, by, reason } => {
+                let service = self.service_mut(service);
+                let mark =
+                    Mark { version: version.clone(), quality: *quality, at, by: by.clone(), reason: reason.clone() };
+                service.qualities.insert(release.clone(), mark);
+                if service.qualities.len() > QUALITIES_KEPT {
+                    let oldest = service.qualities.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
+                    if let Some(oldest) = oldest {
+                        service.qualities.remove(&oldest);
+                    }
+                }
+            }
+            Event::FreezeSet { service, until, by, reason } => {
+                let freeze = Some(Freeze { until: *until, by: by.clone(), reason: reason.clone() });
+                match service {
+                    Some(service) => self.service_mut(service).freeze = freeze,
+                    None => self.freeze = freeze,
+                }
+            }
+            Event::FreezeLifted { service, .. } => match service {
+                Some(service) => self.service_mut(service).freeze = None,
+                None => self.freeze = None,
+            },
+            Event::AutomaticSet { on, by, reason } => {
+                self.automatic = Some(Switch { on: *on, by: by.clone(), reason: reason.clone(), at });
+            }
+            Event::CountReset { service, .. } => {
+                let service = self.service_mut(service);
+                service.rollbacks = 0;
+                service.needs_person = None;
+            }
+            Event::NotificationQueued { notification } => {
+                self.counts.notifications += 1;
+                self.outbox.insert(notification.id.clone(), notification.clone());
+            }
+            Event::NotificationSent { notification, .. } | Event::NotificationFailed { notification, .. } => {
+                self.outbox.remove(notification);
+            }
+        }
+    }
+
+    fn end_operation(&mut self, id: &OperationId, outcome: Outcome, detail: &str, at: Timestamp) {
+        let Some(operation) = self.operation_mut(id) else { return };
+        operation.status = OperationStatus::Ended { outcome, detail: detail.to_owned(), at };
+        let (service, was_automatic) = (operation.plan.service.clone(), operation.by == Actor::Engine);
+        let service = self.service_mut(&service);
+        if service.operation.as_ref() == Some(id) {
+            service.operation = None;
+        }
+        service.last_rollback = Some(at);
+        for entry in &mut service.history {
+            if let HistoryKind::RolledBack { operation, outcome: ended, .. } = &mut entry.what
+                && operation == id
+            {
+                *ended = Some(outcome);
+            }
+        }
+        // A rollback that did not help is not followed by another one without a person.
+        if was_automatic && outcome != Outcome::Verified {
+            service.needs_person = Some(format!("{id} ended {}: {detail}", outcome.words()));
+        }
+    }
+
+    fn forget_old_operations(&mut self) {
+        while self.order.len() > OPERATIONS_KEPT {
+            let Some(index) = self.order.iter().position(|id| !self.operations.get(id).is_some_and(|op| op.is_open()))
+            else {
+                return;
+            };
+            if let Some(id) = self.order.remove(index) {
+                self.operations.remove(&id);
+            }
+        }
+    }
+}
+
+impl ServiceState {
+    /// What a release is worth.
+    pub fn quality(&self, release: &ReleaseRef) -> Quality {
+        self.qualities.get(release).map_or(Quality::Unknown, |mark| mark.quality)
+    }
+
+    /// The release that is tried, if one gets traffic as the canary.
+    pub fn canary(&self) -> Option<&Release> {
+        let inventory = self.inventory.as_ref()?;
+        let share = inventory.share(Arm::Canary).filter(|share| share.percent > 0)?;
+        inventory.release(&share.reference)
+    }
+
+    /// The release that serves as stable.
+    pub fn stable(&self) -> Option<&Release> {
+        self.inventory.as_ref()?.on_arm(Arm::Stable)
+    }
+
+    /// The release that a rollback would leave: the canary if there is one, else what is live.
+    pub fn suspect(&self) -> Option<(Arm, &Release)> {
+        self.canary().map(|release| (Arm::Canary, release)).or_else(|| self.stable().map(|release| (Arm::Stable, release)))
+    }
+
+    fn remember(&mut self, entry: HistoryEntry) {
+        self.history.push_back(entry);
+        if self.history.len() > HISTORY_KEPT {
+            self.history.pop_front();
+        }
+    }
+
+    fn take_inventory(&mut self, inventory: &Inventory, at: Timestamp) {
+        let before = self.inventory.take();
+        for arm in Arm::ALL {
+            let old = before.as_ref().and_then(|inventory| serving(inventory, arm));
+            let new = serving(inventory, arm);
+            if old.map(|(release, _)| &release.reference) == new.map(|(release, _)| &release.reference) {
+                continue;
+            }
+            self.arms_since.insert(arm, at);
+            self.arms.remove(&arm);
+            match (arm, new) {
+                (Arm::Stable, Some((release, _))) => {
+                    self.remember(HistoryEntry { at, version: release.version.clone(), what: HistoryKind::BecameStable });
+                }
+                (Arm::Canary, Some((release, percent))) => self.remember(HistoryEntry {
+                    at,
+                    version: release.version.clone(),
+                    what: HistoryKind::CanaryStarted { percent },
+                }),
+                (Arm::Canary, None) => {
+                    let gone = old.filter(|(release, _)| {
+                        inventory.percent(&release.reference) == 0 && self.operation.is_none()
+                    });
+                    if let Some((release, _)) = gone {
+                        let version = release.version.clone();
+                        self.remember(HistoryEntry { at, version, what: HistoryKind::Withdrawn });
+                    }
+                }
+                (Arm::Stable, None) => {}
+            }
+        }
+        self.inventory = Some(inventory.clone());
+    }
+}
+
+/// The release that gets traffic as this arm, and how much.
+fn serving(inventory: &Inventory, arm: Arm) -> Option<(&Release, u8)> {
+    let share = inventory.share(arm).filter(|share| share.percent > 0)?;
+    Some((inventory.release(&share.reference)?, share.percent))
+}
