@@ -63,7 +63,13 @@ impl Core {
     }
 }
 
-fn propose(settings: &Settings, state: &State, senses: &Senses, asked: &RollBack, now: Timestamp) -> Proposal {
+fn propose(
+    settings: &Settings,
+    state: &State,
+    senses: &Senses,
+    asked: &RollBack,
+    now: Timestamp,
+) -> Proposal {
     let known = state.service(&asked.service);
     let from = known.and_then(|known| known.suspect()).map(|(_, release)| release.clone());
     let target = match (known, &from) {
@@ -71,7 +77,9 @@ fn propose(settings: &Settings, state: &State, senses: &Senses, asked: &RollBack
         _ => Target {
             release: None,
             evidence: String::new(),
-            problem: Some("nothing is known to be live: the platform has not been read, or shows no traffic".to_owned()),
+            problem: Some(
+                "nothing is known to be live: the platform has not been read, or shows no traffic".to_owned(),
+            ),
         },
     };
     let intent = Intent {
@@ -124,10 +132,9 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
                 let by = envelope.by.clone();
                 accept(work, envelope);
                 work.emit(Event::CancelRequested { operation: operation.clone(), by, reason });
-                let awaits_person = work
-                    .state
-                    .operation(&operation)
-                    .is_some_and(|operation| matches!(operation.status, OperationStatus::NeedsDecision { .. }));
+                let awaits_person = work.state.operation(&operation).is_some_and(|operation| {
+                    matches!(operation.status, OperationStatus::NeedsDecision { .. })
+                });
                 if awaits_person {
                     abort(work, &operation);
                 } else {
@@ -141,7 +148,14 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             Ok(release) => {
                 let by = envelope.by.clone();
                 accept(work, envelope);
-                work.emit(Event::ReleaseMarked { service, version, release: release.reference, quality, by, reason });
+                work.emit(Event::ReleaseMarked {
+                    service,
+                    version,
+                    release: release.reference,
+                    quality,
+                    by,
+                    reason,
+                });
             }
             Err(why) => refuse(work, envelope, why, Vec::new()),
         },
@@ -178,9 +192,16 @@ fn refuse(work: &mut Work<'_>, envelope: Envelope, reason: String, guardrails: V
 
 /// Whether this sender may ask for this, now.
 fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
-    let age = if envelope.at < work.now { work.now.duration_since(envelope.at).unsigned_abs() } else { Duration::ZERO };
+    let age = if envelope.at < work.now {
+        work.now.duration_since(envelope.at).unsigned_abs()
+    } else {
+        Duration::ZERO
+    };
     if age > COMMAND_TTL {
-        return Err(format!("sent {} ago and nobody led meanwhile: look again, then send it anew", human(age)));
+        return Err(format!(
+            "sent {} ago and nobody led meanwhile: look again, then send it anew",
+            human(age)
+        ));
     }
     let config = work.config();
     if let Actor::Person { name } = &envelope.by
@@ -300,7 +321,8 @@ fn settle(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, choice: Set
 
 fn abort(work: &mut Work<'_>, id: &OperationId) {
     if let Some(operation) = work.state.operations.get(id).cloned() {
-        let detail = "stopped by a person while it was not known whether a step had happened: look at the platform";
+        let detail =
+            "stopped by a person while it was not known whether a step had happened: look at the platform";
         executor::end(work, &operation, Outcome::Cancelled, detail.to_owned());
     }
 }
@@ -308,12 +330,19 @@ fn abort(work: &mut Work<'_>, id: &OperationId) {
 fn open_operation(work: &Work<'_>, id: &OperationId) -> Result<(), String> {
     match work.state.operation(id) {
         None => {
-            let open: Vec<_> = work.state.open_operations().map(|operation| operation.id.to_string()).collect();
-            let open = if open.is_empty() { "none is open".to_owned() } else { format!("open: {}", open.join(", ")) };
+            let open: Vec<_> =
+                work.state.open_operations().map(|operation| operation.id.to_string()).collect();
+            let open = if open.is_empty() {
+                "none is open".to_owned()
+            } else {
+                format!("open: {}", open.join(", "))
+            };
             Err(format!("no operation `{id}`; {open}"))
         }
         Some(operation) => match &operation.status {
-            OperationStatus::Ended { outcome, .. } => Err(format!("{id} has already ended: {}", outcome.words())),
+            OperationStatus::Ended { outcome, .. } => {
+                Err(format!("{id} has already ended: {}", outcome.words()))
+            }
             _ => Ok(()),
         },
     }
@@ -321,9 +350,12 @@ fn open_operation(work: &Work<'_>, id: &OperationId) -> Result<(), String> {
 
 fn release_of(work: &Work<'_>, service: &ServiceName, version: &Version) -> Result<Release, String> {
     let inventory = work.state.service(service).and_then(|known| known.inventory.as_ref());
-    let Some(inventory) = inventory else { return Err(format!("the platform of `{service}` has not been read yet")) };
+    let Some(inventory) = inventory else {
+        return Err(format!("the platform of `{service}` has not been read yet"));
+    };
     inventory.by_version(version).cloned().ok_or_else(|| {
-        let versions: Vec<_> = inventory.releases.iter().map(|release| release.version.as_str()).take(8).collect();
+        let versions: Vec<_> =
+            inventory.releases.iter().map(|release| release.version.as_str()).take(8).collect();
         format!("`{service}` has no release `{version}`; it has {}", versions.join(", "))
     })
 }

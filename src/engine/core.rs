@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::command::Actor;
 use crate::model::decision::Decision;
+use crate::model::decision::Recommendation;
 use crate::model::event::Event;
 use crate::model::operation::Strategy;
-use crate::model::decision::Recommendation;
-use crate::model::command::Actor;
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::source::Sample;
 use crate::model::trigger::{Evaluation, Finding, Severity, Status, Verdict};
@@ -95,7 +95,9 @@ impl Core {
         };
         match input {
             Input::Tick => {
-                let is_due = self.looked_at.is_none_or(|at| at > now || now.duration_since(at).unsigned_abs() >= LOOK_AGAIN);
+                let is_due = self
+                    .looked_at
+                    .is_none_or(|at| at > now || now.duration_since(at).unsigned_abs() >= LOOK_AGAIN);
                 if is_due {
                     self.looked_at = Some(now);
                 }
@@ -170,7 +172,8 @@ impl Work<'_> {
                 self.sync_environment();
             }
         }
-        let open: Vec<OperationId> = self.state.open_operations().map(|operation| operation.id.clone()).collect();
+        let open: Vec<OperationId> =
+            self.state.open_operations().map(|operation| operation.id.clone()).collect();
         for operation in open {
             executor::advance(self, &operation);
         }
@@ -184,7 +187,8 @@ impl Work<'_> {
         for service in self.settings.config.services.keys() {
             self.effects.push(Effect::ReadPlatform(service.clone()));
         }
-        let open: Vec<OperationId> = self.state.open_operations().map(|operation| operation.id.clone()).collect();
+        let open: Vec<OperationId> =
+            self.state.open_operations().map(|operation| operation.id.clone()).collect();
         for operation in open {
             executor::resume(self, &operation);
         }
@@ -247,12 +251,15 @@ impl Work<'_> {
         let known = self.state.service(service);
         let mut changed: Vec<(Option<Arm>, Verdict)> = Vec::new();
         if let Some(verdict) = &reading.verdict
-            && !known.and_then(|known| known.verdict.as_ref()).is_some_and(|(old, _)| old.is_same_kind(verdict))
+            && !known
+                .and_then(|known| known.verdict.as_ref())
+                .is_some_and(|(old, _)| old.is_same_kind(verdict))
         {
             changed.push((None, verdict.clone()));
         }
         for (arm, verdict) in &reading.arms {
-            if !known.and_then(|known| known.arms.get(arm)).is_some_and(|(old, _)| old.is_same_kind(verdict)) {
+            if !known.and_then(|known| known.arms.get(arm)).is_some_and(|(old, _)| old.is_same_kind(verdict))
+            {
                 changed.push((Some(*arm), verdict.clone()));
             }
         }
@@ -301,7 +308,10 @@ impl Work<'_> {
         }
         let is_calm = known.findings.is_empty()
             && self.state.findings.is_empty()
-            && known.decision.as_ref().is_none_or(|decision| decision.recommendation == Recommendation::Watch)
+            && known
+                .decision
+                .as_ref()
+                .is_none_or(|decision| decision.recommendation == Recommendation::Watch)
             && !matches!(known.arms.get(&Arm::Canary), Some((Verdict::Unknown { .. }, _)));
         if !is_calm {
             self.decide(service);
@@ -313,7 +323,9 @@ impl Work<'_> {
         let Some(known) = self.state.service(service) else { return };
         let target = match &weighed.suspect {
             Some((_, release)) => target::choose(known, &release.reference, None),
-            None => Target { release: None, evidence: String::new(), problem: Some("nothing is live".to_owned()) },
+            None => {
+                Target { release: None, evidence: String::new(), problem: Some("nothing is live".to_owned()) }
+            }
         };
         let acts = weighed.recommendation.acts();
         let guardrails = if acts {
@@ -323,12 +335,22 @@ impl Work<'_> {
         } else {
             Vec::new()
         };
-        let blocking: Vec<_> = guardrails.iter().filter(|check| check.blocks()).map(|check| check.guardrail).collect();
+        let blocking: Vec<_> =
+            guardrails.iter().filter(|check| check.blocks()).map(|check| check.guardrail).collect();
         let will_act = acts && blocking.is_empty();
         if let Some(last) = &known.decision {
             let is_same = last.recommendation == weighed.recommendation
-                && last.findings.iter().map(|finding| &finding.id).eq(weighed.findings.iter().map(|finding| &finding.id))
-                && last.guardrails.iter().filter(|check| check.blocks()).map(|check| check.guardrail).eq(blocking.iter().copied())
+                && last
+                    .findings
+                    .iter()
+                    .map(|finding| &finding.id)
+                    .eq(weighed.findings.iter().map(|finding| &finding.id))
+                && last
+                    .guardrails
+                    .iter()
+                    .filter(|check| check.blocks())
+                    .map(|check| check.guardrail)
+                    .eq(blocking.iter().copied())
                 && (last.acted || !will_act);
             // An open question that was answered by an operation is not asked again for the same findings.
             if is_same {
@@ -338,7 +360,8 @@ impl Work<'_> {
             return;
         }
         let id = self.state.next_decision();
-        let Weighed { recommendation, confidence, reasons, findings, unknowns, suspect, would_change } = weighed;
+        let Weighed { recommendation, confidence, reasons, findings, unknowns, suspect, would_change } =
+            weighed;
         let mut would_change = would_change;
         for check in guardrails.iter().filter(|check| check.blocks()) {
             would_change.push(match check.until {
@@ -447,8 +470,10 @@ impl Work<'_> {
             let mut findings = open.into_iter().flat_map(|findings| findings.values());
             findings.any(|finding| finding.trigger == evaluation.trigger && finding.arm == evaluation.arm)
         };
-        let raised: Vec<&Evaluation> =
-            evaluations.iter().filter(|evaluation| evaluation.status.is_breach() && !is_open(evaluation)).collect();
+        let raised: Vec<&Evaluation> = evaluations
+            .iter()
+            .filter(|evaluation| evaluation.status.is_breach() && !is_open(evaluation))
+            .collect();
         for (finding, reason) in cleared {
             self.emit(Event::FindingCleared { finding, reason });
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::ServiceName;
 use crate::model::decision::Recommendation;
 use crate::model::release::{Arm, Release};
 use crate::model::trigger::{Finding, Severity, Status, TriggerAction, Unknown, Verdict};
 use crate::model::units::human;
-use crate::model::ServiceName;
 
 use super::input::Settings;
 use super::senses::Senses;
@@ -43,7 +43,13 @@ pub struct Weighed {
 /// gradual rollback when there are as many as configured. Nothing is rolled back when stable is bad too, when a service that
 /// this one depends on is failing and there is no canary to compare, or when the release has been live for so long that it
 /// is unlikely to be the cause: then the answer is to hold, and to say so.
-pub fn weigh(settings: &Settings, state: &State, senses: &Senses, service: &ServiceName, now: Timestamp) -> Weighed {
+pub fn weigh(
+    settings: &Settings,
+    state: &State,
+    senses: &Senses,
+    service: &ServiceName,
+    now: Timestamp,
+) -> Weighed {
     let Some(known) = state.service(service) else { return nothing() };
     let suspect = known.suspect().map(|(arm, release)| (arm, release.clone()));
     let has_canary = known.canary().is_some();
@@ -99,9 +105,14 @@ const fn nothing() -> Weighed {
 
 /// A finding over the whole environment speaks against a service only when that service is the one that changes: the only
 /// one with a canary. Otherwise nobody can tell whose release it is.
-fn environment_findings<'a>(state: &'a State, service: &'a ServiceName) -> impl Iterator<Item = Finding> + use<'a> {
-    let mut changing = state.services.iter().filter(|(_, service)| service.canary().is_some()).map(|(name, _)| name);
-    let is_the_one = !state.findings.is_empty() && changing.next() == Some(service) && changing.next().is_none();
+fn environment_findings<'a>(
+    state: &'a State,
+    service: &'a ServiceName,
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let mut changing =
+        state.services.iter().filter(|(_, service)| service.canary().is_some()).map(|(name, _)| name);
+    let is_the_one =
+        !state.findings.is_empty() && changing.next() == Some(service) && changing.next().is_none();
     state.findings.values().filter(move |_| is_the_one).cloned()
 }
 
@@ -111,7 +122,9 @@ fn wanted(settings: &Settings, findings: &[Finding]) -> Recommendation {
     match strongest {
         Some(TriggerAction::Immediate) => Recommendation::RollBackImmediately,
         Some(TriggerAction::Gradual) => Recommendation::RollBackGradually,
-        Some(TriggerAction::Watch) if limit > 0 && findings.len() >= limit => Recommendation::RollBackGradually,
+        Some(TriggerAction::Watch) if limit > 0 && findings.len() >= limit => {
+            Recommendation::RollBackGradually
+        }
         _ => Recommendation::Watch,
     }
 }
@@ -145,7 +158,9 @@ fn against(
         matches!(verdict, Some((Verdict::Failing { .. }, _)))
     });
     if let Some(dependency) = failing {
-        return Some(format!("{dependency}, which {service} depends on, is failing: its release may not be the cause"));
+        return Some(format!(
+            "{dependency}, which {service} depends on, is failing: its release may not be the cause"
+        ));
     }
     let since = known.arms_since.get(&Arm::Stable).filter(|since| **since <= now)?;
     let age = now.duration_since(*since).unsigned_abs();
@@ -166,7 +181,8 @@ fn unknowns(
 ) -> Vec<String> {
     let verdict = if has_canary { known.arms.get(&Arm::Canary) } else { known.verdict.as_ref() };
     let Some((Verdict::Unknown { reasons }, since)) = verdict else { return Vec::new() };
-    let has_lasted = *since <= now && now.duration_since(*since).unsigned_abs() >= *settings.config.guardrails.stale_after;
+    let has_lasted =
+        *since <= now && now.duration_since(*since).unsigned_abs() >= *settings.config.guardrails.stale_after;
     if !has_lasted {
         return Vec::new();
     }
@@ -199,7 +215,11 @@ fn confidence(findings: &[Finding], has_canary: bool, has_unknowns: bool) -> f64
 
 fn reason(finding: &Finding, now: Timestamp) -> String {
     let whom = finding.arm.map_or_else(String::new, |arm| format!(" on {arm}"));
-    let age = if finding.since <= now { now.duration_since(finding.since).unsigned_abs() } else { std::time::Duration::ZERO };
+    let age = if finding.since <= now {
+        now.duration_since(finding.since).unsigned_abs()
+    } else {
+        std::time::Duration::ZERO
+    };
     format!(
         "{}{whom}: {}, {} for {}",
         finding.trigger,

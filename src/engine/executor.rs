@@ -61,10 +61,16 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
         let Some(step) = operation.current() else {
             return end(work, &operation, Outcome::Verified, verified_detail(&operation));
         };
-        let is_waiting = matches!(operation.plan.steps[step].action, Action::Watch { .. } | Action::Verify { .. });
-        if operation.cancelling && (is_waiting || !matches!(operation.steps[step], StepState::Started { .. })) {
+        let is_waiting =
+            matches!(operation.plan.steps[step].action, Action::Watch { .. } | Action::Verify { .. });
+        if operation.cancelling && (is_waiting || !matches!(operation.steps[step], StepState::Started { .. }))
+        {
             let unknown = matches!(operation.steps[step], StepState::Unknown { .. });
-            let note = if unknown { "; whether that step has happened is not known: look at the platform" } else { "" };
+            let note = if unknown {
+                "; whether that step has happened is not known: look at the platform"
+            } else {
+                ""
+            };
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
             return end(work, &operation, Outcome::Cancelled, detail);
         }
@@ -145,7 +151,11 @@ pub(super) fn settled(work: &mut Work<'_>, id: &OperationId, choice: Settlement)
         (Settlement::Done, current) => {
             // The step that a person called done is the one before the present one.
             let before = current.unwrap_or(operation.steps.len()).saturating_sub(1);
-            let moved = operation.plan.steps.get(before).is_some_and(|step| brings_traffic_back(&step.action, &operation));
+            let moved = operation
+                .plan
+                .steps
+                .get(before)
+                .is_some_and(|step| brings_traffic_back(&step.action, &operation));
             if moved && operation.traffic_back_at.is_none() {
                 traffic_back(work, &operation);
             }
@@ -177,7 +187,9 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
                 traffic_back(work, &operation);
             }
         }
-        StepResult::Transient(reason) if attempt <= planned.retries => retry(work, &operation, step, attempt, reason),
+        StepResult::Transient(reason) if attempt <= planned.retries => {
+            retry(work, &operation, step, attempt, reason)
+        }
         StepResult::Unclear(reason) if planned.declares.idempotent && attempt <= planned.retries => {
             retry(work, &operation, step, attempt, reason);
         }
@@ -222,7 +234,10 @@ fn brings_traffic_back(action: &Action, operation: &Operation) -> bool {
 }
 
 fn traffic_back(work: &mut Work<'_>, operation: &Operation) {
-    work.emit(Event::TrafficBack { operation: operation.id.clone(), release: operation.plan.to.reference.clone() });
+    work.emit(Event::TrafficBack {
+        operation: operation.id.clone(),
+        release: operation.plan.to.reference.clone(),
+    });
     work.emit(Event::ReleaseMarked {
         service: operation.plan.service.clone(),
         version: operation.plan.from.version.clone(),
@@ -295,7 +310,11 @@ fn verify(
         ),
         Some((verdict, _)) if verdict != Verdict::Healthy => (
             Outcome::NotRecovered,
-            format!("the release was not the cause, or not alone: still {} after {limit}: {}", verdict.word(), verdict.reasons().join("; ")),
+            format!(
+                "the release was not the cause, or not alone: still {} after {limit}: {}",
+                verdict.word(),
+                verdict.reasons().join("; ")
+            ),
         ),
         _ => (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}")),
     };

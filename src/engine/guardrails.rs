@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::model::ServiceName;
 use crate::model::command::Override;
 use crate::model::decision::{Guardrail, GuardrailCheck};
 use crate::model::release::Release;
 use crate::model::units::human;
-use crate::model::ServiceName;
 
 use super::input::Settings;
 use super::senses::Senses;
@@ -30,12 +30,24 @@ pub struct Intent<'a> {
 }
 
 /// Consults every guardrail.
-pub fn check(settings: &Settings, state: &State, senses: &Senses, intent: Intent<'_>, now: Timestamp) -> Vec<GuardrailCheck> {
+pub fn check(
+    settings: &Settings,
+    state: &State,
+    senses: &Senses,
+    intent: Intent<'_>,
+    now: Timestamp,
+) -> Vec<GuardrailCheck> {
     Guardrail::ALL
         .into_iter()
         .filter(|guardrail| intent.automatic || *guardrail != Guardrail::Automatic)
         .map(|guardrail| {
-            let mut check = GuardrailCheck { guardrail, passes: true, detail: String::new(), until: None, overridden: None };
+            let mut check = GuardrailCheck {
+                guardrail,
+                passes: true,
+                detail: String::new(),
+                until: None,
+                overridden: None,
+            };
             consult(&mut check, settings, state, senses, intent, now);
             if !check.passes && guardrail.can_override() {
                 let taken = intent.overrides.iter().find(|taken| taken.guardrail == guardrail);
@@ -84,7 +96,9 @@ fn consult(
                 Some(id) => format!("{id} runs on it; cancel that first"),
             };
         }
-        Guardrail::Freeze => freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now),
+        Guardrail::Freeze => {
+            freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now)
+        }
         Guardrail::Cooldown => {
             let cooldown = *config.guardrails.cooldown;
             match service.and_then(|service| service.last_rollback) {
@@ -124,7 +138,8 @@ fn consult(
             (None, ..) => check.detail.clone_from(&intent.target.evidence),
         },
         Guardrail::Schema => {
-            let database = service.and_then(|service| service.inventory.as_ref()).and_then(|inventory| inventory.schema);
+            let database =
+                service.and_then(|service| service.inventory.as_ref()).and_then(|inventory| inventory.schema);
             let needs = intent.target.release.as_ref().and_then(|release| release.schema);
             let now_has = database.or_else(|| intent.from.and_then(|from| from.schema));
             match (needs, now_has) {
@@ -133,7 +148,9 @@ fn consult(
                     check.detail = if check.passes {
                         format!("the target works with schema {needs}, the database has {has}")
                     } else {
-                        format!("the target needs schema {needs}, the database is at {has}: going back may lose data")
+                        format!(
+                            "the target needs schema {needs}, the database is at {has}: going back may lose data"
+                        )
                     };
                 }
                 _ => check.detail = "the platform names no schema".to_owned(),
@@ -142,8 +159,15 @@ fn consult(
     }
 }
 
-fn freeze(check: &mut GuardrailCheck, settings: &Settings, state: &State, own: Option<&Freeze>, now: Timestamp) {
-    let planned = settings.config.guardrails.freeze.iter().find(|freeze| freeze.from <= now && now <= freeze.to);
+fn freeze(
+    check: &mut GuardrailCheck,
+    settings: &Settings,
+    state: &State,
+    own: Option<&Freeze>,
+    now: Timestamp,
+) {
+    let planned =
+        settings.config.guardrails.freeze.iter().find(|freeze| freeze.from <= now && now <= freeze.to);
     if let Some(freeze) = planned {
         check.passes = false;
         check.until = Some(freeze.to);
@@ -155,7 +179,8 @@ fn freeze(check: &mut GuardrailCheck, settings: &Settings, state: &State, own: O
     if let Some(freeze) = holding.next() {
         check.passes = false;
         check.until = freeze.until;
-        let until = freeze.until.map_or_else(|| "until lifted".to_owned(), |until| format!("until {until:.0}"));
+        let until =
+            freeze.until.map_or_else(|| "until lifted".to_owned(), |until| format!("until {until:.0}"));
         check.detail = format!("frozen by {} {until}: {}", freeze.by, freeze.reason);
     } else {
         check.detail = "no freeze".to_owned();
@@ -164,14 +189,25 @@ fn freeze(check: &mut GuardrailCheck, settings: &Settings, state: &State, own: O
 
 /// For an automatic action both what is sensed and what the platform says have to be new. A person may act on their own
 /// eyes, but the platform has to have been read: otherwise nobody knows what would be left.
-fn stale_data(check: &mut GuardrailCheck, settings: &Settings, senses: &Senses, intent: Intent<'_>, now: Timestamp) {
+fn stale_data(
+    check: &mut GuardrailCheck,
+    settings: &Settings,
+    senses: &Senses,
+    intent: Intent<'_>,
+    now: Timestamp,
+) {
     let limit = *settings.config.guardrails.stale_after;
     // The platform is asked less often than the sources.
     let platform_limit = limit.max(*settings.config.rollback.read_every * 3);
-    let age = |at: Option<Timestamp>| at.map(|at| if at > now { std::time::Duration::ZERO } else { now.duration_since(at).unsigned_abs() });
+    let age = |at: Option<Timestamp>| {
+        at.map(|at| if at > now { std::time::Duration::ZERO } else { now.duration_since(at).unsigned_abs() })
+    };
     let (data, platform) = (age(senses.newest(intent.service)), age(senses.inventory_at(intent.service)));
-    let words = |age: Option<std::time::Duration>| age.map_or_else(|| "never".to_owned(), |age| format!("{} ago", human(age)));
+    let words = |age: Option<std::time::Duration>| {
+        age.map_or_else(|| "never".to_owned(), |age| format!("{} ago", human(age)))
+    };
     let platform_passes = platform.is_some_and(|age| age <= platform_limit);
     check.passes = platform_passes && (!intent.automatic || data.is_some_and(|age| age <= limit));
-    check.detail = format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
+    check.detail =
+        format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
 }

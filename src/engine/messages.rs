@@ -46,7 +46,14 @@ pub(super) fn rollback_ended(work: &mut Work<'_>, operation: &Operation, outcome
 /// A person has to say what happened.
 pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known: &str) {
     let text = format!("{}: a person has to decide in {}: {known}", operation.plan.service, operation.id);
-    queue(work, "decision-needed", Severity::Critical, &operation.plan.service.clone(), text, facts(operation));
+    queue(
+        work,
+        "decision-needed",
+        Severity::Critical,
+        &operation.plan.service.clone(),
+        text,
+        facts(operation),
+    );
 }
 
 /// A decision that changed nothing, if people should hear of it: one that would have acted, or one that holds.
@@ -114,7 +121,8 @@ fn queue(
         .collect();
     for channel in channels {
         // Unique across journals: it names the millisecond.
-        let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
+        let id =
+            format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
         let notification = Notification {
             id: NotificationId::from(id),
             channel,

@@ -61,7 +61,11 @@ pub fn plan(draft: Draft<'_>) -> Result<Plan, String> {
                 ];
                 let title = format!("give `{}` {} % of the traffic", to.version, 100 - left);
                 steps.push(draft.step(steps.len(), title, PlatformAction::ShiftTraffic { shares }));
-                steps.push(draft.wait(steps.len(), format!("watch `{}`", to.version), Action::Watch { lasts: settings.watch }));
+                steps.push(draft.wait(
+                    steps.len(),
+                    format!("watch `{}`", to.version),
+                    Action::Watch { lasts: settings.watch },
+                ));
             }
         }
         let shares = vec![Share { reference: to.reference.clone(), arm: Arm::Stable, percent: 100 }];
@@ -71,7 +75,8 @@ pub fn plan(draft: Draft<'_>) -> Result<Plan, String> {
         let title = format!("make `{}` serve", to.version);
         steps.push(draft.step(steps.len(), title, PlatformAction::Restore { release: to.reference.clone() }));
     }
-    let verify = Action::Verify { hold: settings.verify_hold, deadline: settings.verify_deadline, probes_only: page };
+    let verify =
+        Action::Verify { hold: settings.verify_hold, deadline: settings.verify_deadline, probes_only: page };
     steps.push(draft.wait(steps.len(), format!("verify that `{}` is healthy", to.version), verify));
     if page {
         let action = PlatformAction::Maintenance { on: false };
@@ -95,7 +100,8 @@ fn gradual_share(now: u8, first_percent: u8) -> u8 {
 
 impl Draft<'_> {
     fn step(&self, index: usize, title: String, action: PlatformAction) -> Step {
-        let moves_traffic = matches!(action, PlatformAction::ShiftTraffic { .. } | PlatformAction::Restore { .. });
+        let moves_traffic =
+            matches!(action, PlatformAction::ShiftTraffic { .. } | PlatformAction::Restore { .. });
         let action = Action::Platform { action };
         Step {
             title,

@@ -80,7 +80,8 @@ impl Senses {
             });
             let mut shown = BTreeMap::new();
             for (indicator, spec) in &spec.indicators {
-                let interval = config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
+                let interval =
+                    config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
                 let unit = unit_of(&spec.read);
                 for arm in [None, Some(Arm::Stable), Some(Arm::Canary)] {
                     let window = Window::new(DISPLAY_WINDOW.max(interval * 3));
@@ -195,7 +196,9 @@ impl Senses {
             Subject::Whole => None,
             Subject::Arm(arm) => Some(*arm),
             Subject::Version(version) => {
-                let arm = state.and_then(|state| state.inventory.as_ref()).and_then(|inventory| inventory.arm_of(version));
+                let arm = state
+                    .and_then(|state| state.inventory.as_ref())
+                    .and_then(|inventory| inventory.arm_of(version));
                 let Some(arm) = arm else { return false };
                 Some(arm)
             }
@@ -317,12 +320,22 @@ impl ServiceSense {
         for (name, probe) in &self.probes {
             if let Some(last) = probe.streak.last() {
                 newest = newest.max(Some(last.at));
-                probes.insert(name.clone(), ProbeReading { last: last.clone(), failures: probe.streak.failed() });
+                probes.insert(
+                    name.clone(),
+                    ProbeReading { last: last.clone(), failures: probe.streak.failed() },
+                );
             }
         }
         let senses = verdict::ProbeView { probes: &self.probes, now, stale_after };
         let verdicts = verdict::form(&mut evaluations, &senses, state, has_canary);
-        ServiceReading { verdict: Some(verdicts.whole), arms: verdicts.arms, probes, indicators, evaluations, newest }
+        ServiceReading {
+            verdict: Some(verdicts.whole),
+            arms: verdicts.arms,
+            probes,
+            indicators,
+            evaluations,
+            newest,
+        }
     }
 }
 
@@ -350,7 +363,10 @@ fn longest_availability(config: &Config) -> Duration {
 }
 
 /// The services that a trigger watches.
-fn watched<'a>(config: &'a Config, spec: &'a crate::model::trigger::TriggerSpec) -> impl Iterator<Item = &'a ServiceName> {
+fn watched<'a>(
+    config: &'a Config,
+    spec: &'a crate::model::trigger::TriggerSpec,
+) -> impl Iterator<Item = &'a ServiceName> {
     config.services.iter().filter_map(move |(name, service)| {
         let has = match &spec.when {
             Condition::Threshold { indicator, .. } => service.indicators.contains_key(indicator),
@@ -364,8 +380,14 @@ fn watched<'a>(config: &'a Config, spec: &'a crate::model::trigger::TriggerSpec)
 }
 
 /// The arms that a trigger has to look at for an indicator: both, or only "the service" where the source cannot tell.
-fn arms_of(config: &Config, service: &ServiceName, indicator: &IndicatorName, scope: Scope) -> Vec<Option<Arm>> {
-    let source = config.services.get(service).and_then(|spec| spec.indicators.get(indicator)).map(|spec| &spec.source);
+fn arms_of(
+    config: &Config,
+    service: &ServiceName,
+    indicator: &IndicatorName,
+    scope: Scope,
+) -> Vec<Option<Arm>> {
+    let source =
+        config.services.get(service).and_then(|spec| spec.indicators.get(indicator)).map(|spec| &spec.source);
     let tells = source.and_then(|source| config.sources.get(source)).is_some_and(tells_arms);
     match (scope, tells) {
         (_, false) => vec![None],

@@ -15,7 +15,8 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, StepState};
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName, Version,
+    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName,
+    Version,
 };
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
@@ -292,7 +293,8 @@ impl State {
             }
             Event::FindingCleared { finding, .. } => {
                 if self.findings.remove(finding).is_none() {
-                    let holder = self.services.values_mut().find(|service| service.findings.contains_key(finding));
+                    let holder =
+                        self.services.values_mut().find(|service| service.findings.contains_key(finding));
                     if let Some(service) = holder {
                         Arc::make_mut(service).findings.remove(finding);
                     }
@@ -346,7 +348,9 @@ impl State {
             Event::StepStarted { operation, step, attempt } => {
                 if let Some(state) = self.step_mut(operation, *step) {
                     let first = match state {
-                        StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => *started_at,
+                        StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => {
+                            *started_at
+                        }
                         StepState::Started { at, .. } => *at,
                         _ => at,
                     };
@@ -413,14 +417,22 @@ impl State {
                     operation.cancelling = true;
                 }
             }
-            Event::OperationEnded { operation: id, outcome, detail } => self.end_operation(id, *outcome, detail, at),
+            Event::OperationEnded { operation: id, outcome, detail } => {
+                self.end_operation(id, *outcome, detail, at)
+            }
             Event::ReleaseMarked { service, version, release, quality, by, reason } => {
                 let service = self.service_mut(service);
-                let mark =
-                    Mark { version: version.clone(), quality: *quality, at, by: by.clone(), reason: reason.clone() };
+                let mark = Mark {
+                    version: version.clone(),
+                    quality: *quality,
+                    at,
+                    by: by.clone(),
+                    reason: reason.clone(),
+                };
                 service.qualities.insert(release.clone(), mark);
                 if service.qualities.len() > QUALITIES_KEPT {
-                    let oldest = service.qualities.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
+                    let oldest =
+                        service.qualities.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
                     if let Some(oldest) = oldest {
                         service.qualities.remove(&oldest);
                     }
@@ -479,7 +491,8 @@ impl State {
 
     fn forget_old_operations(&mut self) {
         while self.order.len() > OPERATIONS_KEPT {
-            let Some(index) = self.order.iter().position(|id| !self.operations.get(id).is_some_and(|op| op.is_open()))
+            let Some(index) =
+                self.order.iter().position(|id| !self.operations.get(id).is_some_and(|op| op.is_open()))
             else {
                 return;
             };
@@ -510,7 +523,9 @@ impl ServiceState {
 
     /// The release that a rollback would leave: the canary if there is one, else what is live.
     pub fn suspect(&self) -> Option<(Arm, &Release)> {
-        self.canary().map(|release| (Arm::Canary, release)).or_else(|| self.stable().map(|release| (Arm::Stable, release)))
+        self.canary()
+            .map(|release| (Arm::Canary, release))
+            .or_else(|| self.stable().map(|release| (Arm::Stable, release)))
     }
 
     fn remember(&mut self, entry: HistoryEntry) {
@@ -532,7 +547,11 @@ impl ServiceState {
             self.arms.remove(&arm);
             match (arm, new) {
                 (Arm::Stable, Some((release, _))) => {
-                    self.remember(HistoryEntry { at, version: release.version.clone(), what: HistoryKind::BecameStable });
+                    self.remember(HistoryEntry {
+                        at,
+                        version: release.version.clone(),
+                        what: HistoryKind::BecameStable,
+                    });
                 }
                 (Arm::Canary, Some((release, percent))) => self.remember(HistoryEntry {
                     at,

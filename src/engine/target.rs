@@ -38,7 +38,9 @@ pub fn choose(service: &ServiceState, leaving: &ReleaseRef, asked: Option<&Versi
             None if inventory.by_version(version).is_some() => {
                 Target::none(format!("`{version}` is the release that would be left"))
             }
-            None => Target::none(format!("the platform has no release `{version}`; it has {}", known(service))),
+            None => {
+                Target::none(format!("the platform has no release `{version}`; it has {}", known(service)))
+            }
             Some(release) => judged(service, release),
         };
     }
@@ -62,8 +64,11 @@ pub fn choose(service: &ServiceState, leaving: &ReleaseRef, asked: Option<&Versi
 
 fn judged(service: &ServiceState, release: &Release) -> Target {
     let is_stable = service.stable().is_some_and(|stable| stable.reference == release.reference);
-    let stable_verdict =
-        service.arms.get(&crate::model::release::Arm::Stable).map(|(verdict, _)| verdict).filter(|_| is_stable);
+    let stable_verdict = service
+        .arms
+        .get(&crate::model::release::Arm::Stable)
+        .map(|(verdict, _)| verdict)
+        .filter(|_| is_stable);
     let version = &release.version;
     let (evidence, problem) = match (service.qualities.get(&release.reference), stable_verdict) {
         (Some(mark), _) if mark.quality == Quality::Bad => {

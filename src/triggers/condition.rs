@@ -94,9 +94,15 @@ mod tests {
     fn sustained_for_its_time() {
         let yes = Some(true);
         assert_eq!(run(&[(0, yes), (1, yes), (2, yes)], 3, None), Some(Status::Pending { since: at(0) }));
-        assert_eq!(run(&[(0, yes), (1, yes), (2, yes), (3, yes)], 3, None), Some(Status::Breach { since: at(0) }));
+        assert_eq!(
+            run(&[(0, yes), (1, yes), (2, yes), (3, yes)], 3, None),
+            Some(Status::Breach { since: at(0) })
+        );
         assert_eq!(run(&[(0, yes)], 0, None), Some(Status::Breach { since: at(0) }));
-        assert_eq!(run(&[(0, yes), (1, Some(false)), (2, yes), (4, yes)], 3, None), Some(Status::Pending { since: at(2) }));
+        assert_eq!(
+            run(&[(0, yes), (1, Some(false)), (2, yes), (4, yes)], 3, None),
+            Some(Status::Pending { since: at(2) })
+        );
     }
 
     /// A reading without a conclusion neither counts nor clears; a long gap begins anew.

@@ -51,7 +51,11 @@ impl Streak {
         if let ProbeOutcome::Answered { health, .. } = &result.outcome {
             let is_up = *health != Health::Unhealthy;
             self.answers.push_back((result.at, is_up));
-            while self.answers.front().is_some_and(|(at, _)| result.at.duration_since(*at).unsigned_abs() > self.keep) {
+            while self
+                .answers
+                .front()
+                .is_some_and(|(at, _)| result.at.duration_since(*at).unsigned_abs() > self.keep)
+            {
                 self.answers.pop_front();
             }
             if is_up {
@@ -155,9 +159,14 @@ mod tests {
     #[test]
     fn fails_and_clears_with_hysteresis() {
         let mut streak = Streak::new(Duration::from_secs(60));
-        for (second, health, failing) in
-            [(0, BAD, false), (1, BAD, false), (2, BAD, true), (3, GOOD, true), (4, GOOD, false), (5, BAD, false)]
-        {
+        for (second, health, failing) in [
+            (0, BAD, false),
+            (1, BAD, false),
+            (2, BAD, true),
+            (3, GOOD, true),
+            (4, GOOD, false),
+            (5, BAD, false),
+        ] {
             assert!(streak.push(&result(second, health)));
             assert_eq!(streak.is_failing(), failing, "after second {second}");
         }

@@ -75,7 +75,11 @@ impl Window {
     /// Takes a reading. One that is not newer than the newest, that began before the floor, or whose number is not
     /// finite or negative where it counts events, is left out; the answer says whether it was taken.
     pub fn push(&mut self, from: Timestamp, at: Timestamp, value: SampleValue) -> bool {
-        if from < self.floor || from > at || self.newest.is_some_and(|newest| at <= newest) || !is_sound(&value) {
+        if from < self.floor
+            || from > at
+            || self.newest.is_some_and(|newest| at <= newest)
+            || !is_sound(&value)
+        {
             return false;
         }
         // Other bounds, another kind: the series is another one now.
@@ -101,7 +105,11 @@ impl Window {
 
     /// Drops what lies further back than the window looks, seen from `now`.
     pub fn expire(&mut self, now: Timestamp) {
-        while self.parts.front().is_some_and(|part| now.duration_since(part.at).unsigned_abs() >= self.span && part.at < now) {
+        while self
+            .parts
+            .front()
+            .is_some_and(|part| now.duration_since(part.at).unsigned_abs() >= self.span && part.at < now)
+        {
             self.parts.pop_front();
         }
     }
@@ -114,8 +122,11 @@ impl Window {
             SampleValue::Ratio { bad, total } => Totals::Ratio { bad: *bad, total: *total },
             SampleValue::Count(_) => {
                 let seconds: f64 = self.parts.iter().map(|part| seconds_between(part.from, part.at)).sum();
-                let events: f64 =
-                    self.parts.iter().map(|part| if let SampleValue::Count(n) = part.value { n } else { 0.0 }).sum();
+                let events: f64 = self
+                    .parts
+                    .iter()
+                    .map(|part| if let SampleValue::Count(n) = part.value { n } else { 0.0 })
+                    .sum();
                 let per_second = if seconds > 0.0 { events / seconds } else { 0.0 };
                 return Some(Totals::Count { per_second, readings: self.parts.len() as u64 });
             }
@@ -131,7 +142,9 @@ impl Window {
                     *total += t;
                 }
                 (Totals::Gauge { values }, SampleValue::Gauge(value)) => values.push((part.at, *value)),
-                (Totals::Histogram { counts, .. }, SampleValue::Histogram { counts: more, .. }) => add(counts, more),
+                (Totals::Histogram { counts, .. }, SampleValue::Histogram { counts: more, .. }) => {
+                    add(counts, more)
+                }
                 _ => {}
             }
         }
@@ -190,7 +203,9 @@ impl Totals {
                 values.sort_by_key(|(at, _)| *at);
                 true
             }
-            (Self::Histogram { bounds_ms, counts }, Self::Histogram { bounds_ms: b, counts: more }) if *bounds_ms == b => {
+            (Self::Histogram { bounds_ms, counts }, Self::Histogram { bounds_ms: b, counts: more })
+                if *bounds_ms == b =>
+            {
                 add(counts, &more);
                 true
             }
@@ -218,7 +233,9 @@ impl Totals {
                 let numbers = values.iter().map(|(_, value)| *value);
                 match aggregate {
                     Aggregate::Last => values.last().map(|(_, value)| *value),
-                    Aggregate::Mean => (!values.is_empty()).then(|| numbers.sum::<f64>() / values.len() as f64),
+                    Aggregate::Mean => {
+                        (!values.is_empty()).then(|| numbers.sum::<f64>() / values.len() as f64)
+                    }
                     Aggregate::Max => numbers.reduce(f64::max),
                     Aggregate::Min => numbers.reduce(f64::min),
                 }
@@ -265,7 +282,11 @@ mod tests {
     fn a_window_slides() {
         let mut window = Window::new(Duration::from_secs(10));
         for second in 0..30 {
-            assert!(window.push(at(second * 1000), at((second + 1) * 1000), ratio(f64::from(second < 15), 2.0)));
+            assert!(window.push(
+                at(second * 1000),
+                at((second + 1) * 1000),
+                ratio(f64::from(second < 15), 2.0)
+            ));
         }
         assert_eq!(window.totals(), Some(Totals::Ratio { bad: 0.0, total: 20.0 }));
         window.expire(at(60_000));

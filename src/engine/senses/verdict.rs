@@ -65,7 +65,9 @@ impl Tally {
     }
 
     fn take_evaluation(&mut self, evaluation: &Evaluation) {
-        let line = || format!("{}: {} {}", evaluation.trigger, evaluation.evidence.query, evaluation.evidence.line());
+        let line = || {
+            format!("{}: {} {}", evaluation.trigger, evaluation.evidence.query, evaluation.evidence.line())
+        };
         match &evaluation.status {
             Status::Ok => self.good += 1,
             Status::Breach { .. } if evaluation.action != TriggerAction::Watch => self.failing.push(line()),
@@ -85,7 +87,9 @@ impl Tally {
             return;
         }
         match &last.outcome {
-            ProbeOutcome::NotRun { reason } => self.unknown.push(format!("probe {name} could not be run: {reason}")),
+            ProbeOutcome::NotRun { reason } => {
+                self.unknown.push(format!("probe {name} could not be run: {reason}"))
+            }
             _ if probe.streak.is_failing() => {
                 let reason = match &last.outcome {
                     ProbeOutcome::Answered { reason, .. } if !reason.is_empty() => reason.clone(),

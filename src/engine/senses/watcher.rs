@@ -122,12 +122,16 @@ impl Watcher {
         let slots: Vec<_> =
             slots.map(|(service, arm)| Slot { service, arm, window: Window::new(over) }).collect();
         let first = slots.first().and_then(|slot| match &spec.when {
-            Condition::Threshold { indicator, .. } => config.services.get(&slot.service)?.indicators.get(indicator),
+            Condition::Threshold { indicator, .. } => {
+                config.services.get(&slot.service)?.indicators.get(indicator)
+            }
             _ => None,
         });
         let source = first.map(|indicator| indicator.source.clone());
-        let interval =
-            source.as_ref().and_then(|source| config.sources.get(source)).map_or(Duration::ZERO, |spec| *spec.interval());
+        let interval = source
+            .as_ref()
+            .and_then(|source| config.sources.get(source))
+            .map_or(Duration::ZERO, |spec| *spec.interval());
         Self {
             trigger: trigger.clone(),
             spec: Arc::clone(spec),
@@ -216,7 +220,8 @@ impl Watcher {
             samples: 0.0,
             newest,
         };
-        let is_stale = newest.is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
+        let is_stale = newest
+            .is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
         let status = match (&threshold.evaluated, newest) {
             (Some((_, judged)), Some(_)) if !is_stale => {
                 evidence.value = judged.value;
@@ -236,7 +241,12 @@ impl Watcher {
     }
 
     /// The evaluation of a condition on probes.
-    pub(super) fn probe_evaluation(&self, probes: &[ProbeView<'_>], now: Timestamp, stale_after: Duration) -> Evaluation {
+    pub(super) fn probe_evaluation(
+        &self,
+        probes: &[ProbeView<'_>],
+        now: Timestamp,
+        stale_after: Duration,
+    ) -> Evaluation {
         let of_this = |probe: &Option<ProbeName>| {
             let probe = probe.clone();
             let arm = self.spec.arm;
@@ -251,7 +261,8 @@ impl Watcher {
             Condition::Consecutive { failures, within, probe } => {
                 let probes = of_this(probe);
                 let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
-                let since = probes.iter().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
+                let since =
+                    probes.iter().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
                 let failed = probes.iter().map(|(.., streak)| streak.failed()).max().unwrap_or_default();
                 let evidence = Evidence {
                     query: self.query(),
@@ -302,7 +313,9 @@ impl Watcher {
                             Status::Ok
                         }
                     }
-                    _ => Status::Unknown { reason: Unknown::TooFewSamples { have: all, need: self.spec.min_samples } },
+                    _ => Status::Unknown {
+                        reason: Unknown::TooFewSamples { have: all, need: self.spec.min_samples },
+                    },
                 };
                 self.answer(status, evidence, now)
             }
@@ -335,7 +348,9 @@ impl Watcher {
     fn answer(&self, status: Status, evidence: Evidence, now: Timestamp) -> Evaluation {
         let status = match (&status, self.spec.no_data) {
             (Status::Unknown { .. }, NoData::Ok) => Status::Ok,
-            (Status::Unknown { reason }, NoData::Breach) if !matches!(reason, Unknown::TooFewSamples { .. }) => {
+            (Status::Unknown { reason }, NoData::Breach)
+                if !matches!(reason, Unknown::TooFewSamples { .. }) =>
+            {
                 Status::Breach { since: evidence.newest.unwrap_or(now) }
             }
             _ => status,
@@ -442,7 +457,8 @@ impl Threshold {
             _ => None,
         };
         let status = self.memory.reading(newest, beyond, **hold, *out_of, self.max_gap);
-        let status = status.unwrap_or(Status::Unknown { reason: Unknown::TooFewSamples { have: samples as u64, need } });
+        let status = status
+            .unwrap_or(Status::Unknown { reason: Unknown::TooFewSamples { have: samples as u64, need } });
         self.evaluated = Some((newest, Judged { status, value, samples }));
     }
 }

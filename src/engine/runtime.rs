@@ -1,0 +1,283 @@
+//! The one part of the engine that touches the world: it feeds the core with inputs, makes its events durable, and carries
+//! its effects out.
+//!
+//! [`Engine`] is the handle that the faces hold. It follows the journal, leads when it may and nobody else does, and takes
+//! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
+//! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
+//! step out; [`outbox`] delivers messages.
+
+pub mod act;
+pub mod follower;
+pub mod leader;
+pub mod outbox;
+pub mod view;
+pub mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::{Entry, Journal, JournalError, Lease, Position};
+use crate::model::command::{Actor, Command, Envelope, RollBack};
+use crate::model::event::Event;
+use crate::model::probe::ProbeResult;
+use crate::model::{CommandId, ServiceName};
+
+use super::commands::Proposal;
+use super::core::Core;
+use super::input::{Input, Settings};
+pub use view::{Leadership, View};
+pub use world::World;
+
+/// Entries that a slow reader of [`Engine::entries`] may fall behind before it has to read the journal instead.
+const ENTRIES_KEPT: usize = 4_096;
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal said no.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An adapter cannot be made from the config.
+    #[error("`{part}`: {reason}")]
+    Adapter {
+        /// The part of the config, like `services.checkout.platform`.
+        part: String,
+        /// Why.
+        reason: String,
+    },
+    /// The platform of a service cannot be read.
+    #[error("the platform of `{service}` cannot be read: {reason}")]
+    Platform {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// Nobody answered a command in time.
+    #[error("no answer within {} s: is a guard running, and is its journal this one?", .0.as_secs())]
+    NoAnswer(Duration),
+}
+
+/// Whether this process may lead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lead {
+    /// Whenever nobody else does.
+    Auto,
+    /// Never: look only.
+    Never,
+}
+
+/// How an engine is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether this process may lead.
+    pub lead: Lead,
+    /// What it calls itself: `guard`, `rollback`, `demo`.
+    pub role: &'static str,
+    /// How long a lease lasts without renewal.
+    pub lease: Duration,
+    /// How long samples are kept.
+    pub retention: Duration,
+}
+
+/// A running engine. Dropping it stops everything at once; [`Engine::shutdown`] gives the lease back first.
+pub struct Engine {
+    shared: Arc<Shared>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// What the parts of an engine share.
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) options: Options,
+    pub(crate) holder: String,
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) entries: broadcast::Sender<Arc<Entry>>,
+    /// A command was put into the inbox by this process.
+    pub(crate) inbox: Notify,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Engine {
+    /// Starts an engine on a journal. It has read the whole journal (or a snapshot and what came after) when this returns.
+    pub async fn start(world: World, journal: Arc<dyn Journal>, options: Options) -> Result<Self, EngineError> {
+        let folded = follower::fold(journal.as_ref()).await?;
+        let lease = journal.lease().await?;
+        let (view, _) = watch::channel(Arc::new(View::of(folded, lease)));
+        let (entries, _) = broadcast::channel(ENTRIES_KEPT);
+        let shared = Arc::new(Shared {
+            holder: holder(options.role),
+            world,
+            journal,
+            options,
+            view,
+            entries,
+            inbox: Notify::new(),
+            stop: CancellationToken::new(),
+        });
+        let task = tokio::spawn(run(Arc::clone(&shared)));
+        Ok(Self { shared, task: Some(task) })
+    }
+
+    /// What is known, always the newest.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.shared.view.subscribe()
+    }
+
+    /// New journal entries, from now on, whichever process appended them.
+    pub fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.shared.entries.subscribe()
+    }
+
+    /// Entries of the journal after a place; at most `limit`.
+    pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, EngineError> {
+        Ok(self.shared.journal.read(after, limit).await?)
+    }
+
+    /// What the core knows of the world besides the events.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.shared.world.settings
+    }
+
+    /// Sends a command to whoever leads. The answer is an entry of the journal: see [`Engine::answer`].
+    pub async fn send(&self, by: Actor, command: Command) -> Result<CommandId, EngineError> {
+        let id = CommandId::from(ulid::Ulid::generate().to_string());
+        let envelope = Envelope { id: id.clone(), by, at: now(), command };
+        self.shared.journal.submit(&envelope).await?;
+        self.shared.inbox.notify_one();
+        Ok(id)
+    }
+
+    /// Waits until a command has been taken up or refused, and gives that entry.
+    pub async fn answer(&self, command: &CommandId, after: Position, limit: Duration) -> Result<Entry, EngineError> {
+        let found = tokio::time::timeout(limit, async {
+            let mut position = after;
+            let mut view = self.view();
+            loop {
+                let entries = self.read(position, 500).await?;
+                for entry in entries {
+                    position = entry.seq;
+                    let is_answer = match &entry.event {
+                        Event::CommandAccepted { envelope } | Event::CommandRefused { envelope, .. } => &envelope.id == command,
+                        _ => false,
+                    };
+                    if is_answer {
+                        return Ok(entry);
+                    }
+                }
+                view.changed().await.map_err(|_| EngineError::Stopped)?;
+            }
+        });
+        found.await.map_err(|_| EngineError::NoAnswer(limit))?
+    }
+
+    /// Reads a service's platform and says what a rollback would be now. Changes nothing.
+    pub async fn propose(&self, asked: &RollBack) -> Result<Proposal, EngineError> {
+        let state = Arc::clone(&self.shared.view.borrow().state);
+        let mut core = Core::new(Arc::clone(self.settings()), state);
+        if let Some(platform) = self.shared.world.platforms.get(&asked.service) {
+            let at = now();
+            let inventory = platform.read().await.map_err(|error| EngineError::Platform {
+                service: asked.service.clone(),
+                reason: error.to_string(),
+            })?;
+            core.step(Input::Inventory { service: asked.service.clone(), at, result: Ok(inventory) }, now());
+        }
+        Ok(core.propose(asked, now()))
+    }
+
+    /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.
+    pub async fn shutdown(mut self) {
+        self.shared.stop.cancel();
+        if let Some(task) = self.task.take()
+            && tokio::time::timeout(Duration::from_secs(5), task).await.is_err()
+        {
+            tracing::warn!("the engine did not stop within 5 s; its lease ends by itself");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Runs every probe of the environment once.
+pub async fn check(world: &World) -> Vec<ProbeResult> {
+    crate::observe::schedule::once(&world.probes, &world.secrets).await
+}
+
+/// The time, to the millisecond: what a journal keeps.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// What this process calls itself in the journal: `guard@host:pid`.
+fn holder(role: &str) -> String {
+    let uname = rustix::system::uname();
+    format!("{role}@{}:{}", uname.nodename().to_string_lossy(), std::process::id())
+}
+
+/// Follows until it may lead, leads until it may not, and so on.
+async fn run(shared: Arc<Shared>) {
+    let mut wait = Duration::from_millis(200);
+    loop {
+        let followed = follower::follow(&shared).await;
+        let ended = match followed {
+            Ok(Some(lease)) => leader::lead(&shared, lease).await,
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(()) => return,
+            Err(error @ JournalError::Fenced { .. }) => {
+                tracing::warn!(%error, "no longer the leader; following");
+                wait = Duration::from_millis(200);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be used; nothing is acted on until it can");
+                View::set_trouble(&shared.view, error.to_string());
+                wait = (wait * 2).min(Duration::from_secs(5));
+            }
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Whether a lease still runs, seen by two clocks: one that cannot be set, and one that goes on while the machine sleeps.
+#[derive(Clone, Debug)]
+pub(crate) struct LeaseClock(Arc<std::sync::Mutex<(tokio::time::Instant, Timestamp)>>);
+
+impl LeaseClock {
+    pub(crate) fn new(lease: &Lease, ttl: Duration, asked_at: tokio::time::Instant) -> Self {
+        Self(Arc::new(std::sync::Mutex::new((asked_at + ttl, lease.until))))
+    }
+
+    pub(crate) fn renew(&self, lease: &Lease, ttl: Duration, asked_at: tokio::time::Instant) {
+        let mut ends = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *ends = (asked_at + ttl, lease.until);
+    }
+
+    /// Whether nobody else can have been granted the lease yet.
+    pub(crate) fn runs(&self) -> bool {
+        let ends = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tokio::time::Instant::now() < ends.0 && Timestamp::now() < ends.1
+    }
+}

@@ -1,0 +1,192 @@
+//! Carrying one step out: read, act, read.
+//!
+//! The platform is read first; what already holds is not done again. After the call it is read until the post-condition
+//! holds, because a platform that answered has not yet done anything, and one whose answer was lost may have.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::model::operation::Requirement;
+use crate::model::release::Inventory;
+use crate::platform::{Call, Platform, PlatformError};
+
+use super::super::input::{RunStep, StepFinished, StepResult};
+use super::LeaseClock;
+
+/// The first pause between two readings while waiting for an effect; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause between two readings.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Time for one reading.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out.
+pub async fn run(platform: &dyn Platform, step: RunStep, token: u64, lease: &LeaseClock) -> StepFinished {
+    let deadline = Instant::now() + *step.timeout;
+    let mut attempt = Attempt { platform, step: &step, token, lease, deadline, last: None };
+    let result = attempt.carry_out().await;
+    StepFinished {
+        operation: step.operation.clone(),
+        step: step.step,
+        attempt: step.attempt,
+        result,
+        inventory: attempt.last,
+    }
+}
+
+struct Attempt<'a> {
+    platform: &'a dyn Platform,
+    step: &'a RunStep,
+    token: u64,
+    lease: &'a LeaseClock,
+    deadline: Instant,
+    last: Option<Inventory>,
+}
+
+impl Attempt<'_> {
+    async fn carry_out(&mut self) -> StepResult {
+        let mut revision = None;
+        if self.step.declares.observable {
+            let inventory = match self.read().await {
+                Ok(inventory) => inventory,
+                Err(error) => return from_read(&error),
+            };
+            if self.step.action.holds_in(&inventory) {
+                return StepResult::Done { adopted: true, detail: "it was already so".to_owned() };
+            }
+            // What an earlier attempt asked for may still be going on.
+            if self.step.may_have_happened && !inventory.settled {
+                match self.wait_until_it_holds(true).await {
+                    Waited::Holds => {
+                        return StepResult::Done { adopted: true, detail: "it had been asked for before".to_owned() };
+                    }
+                    Waited::Settled => {}
+                    Waited::TimedOut(why) => return StepResult::Unclear(why),
+                }
+            } else {
+                self.last = Some(inventory);
+            }
+            if let Some(inventory) = &self.last {
+                if let Err(reason) = self.require(inventory) {
+                    return StepResult::Failed(reason);
+                }
+                revision.clone_from(&inventory.revision);
+            }
+        }
+        // Somebody else may act from here on if the lease has run out: leave it to them.
+        if !self.lease.runs() {
+            return StepResult::Transient("the lease ran out before the call; nothing was done".to_owned());
+        }
+        let call = Call { key: self.step.key.clone(), token: self.token, revision };
+        let acted = timeout_at(self.deadline, self.platform.act(&self.step.action, &call)).await;
+        let said = match acted {
+            Ok(Ok(said)) => said,
+            Ok(Err(PlatformError::Transient(reason))) => return StepResult::Transient(reason),
+            Ok(Err(PlatformError::Permanent(reason))) => return StepResult::Failed(reason),
+            Ok(Err(PlatformError::Unclear(reason))) => {
+                return self.after_lost_answer(reason).await;
+            }
+            Err(_) => return StepResult::Unclear("no answer in time".to_owned()),
+        };
+        if !self.step.declares.observable {
+            return StepResult::Done { adopted: false, detail: said };
+        }
+        match self.wait_until_it_holds(false).await {
+            Waited::Holds => StepResult::Done { adopted: false, detail: said },
+            Waited::Settled | Waited::TimedOut(_) => StepResult::Failed(format!(
+                "the platform took the call ({said}) but does not show its effect within {}",
+                crate::model::units::human(*self.step.timeout)
+            )),
+        }
+    }
+
+    /// The call may have happened: only a reading can tell.
+    async fn after_lost_answer(&mut self, reason: String) -> StepResult {
+        if !self.step.declares.observable {
+            return StepResult::Unclear(reason);
+        }
+        // An effect shows soon after its call or not at all; the rest of the time is for the next attempt.
+        self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(10));
+        match self.wait_until_it_holds(false).await {
+            Waited::Holds => {
+                StepResult::Done { adopted: false, detail: format!("the answer was lost ({reason}), the effect is there") }
+            }
+            Waited::Settled | Waited::TimedOut(_) => StepResult::Unclear(reason),
+        }
+    }
+
+    fn require(&self, inventory: &Inventory) -> Result<(), String> {
+        let Some(Requirement::OnlyTheseServe { releases }) = &self.step.requires else { return Ok(()) };
+        let mut others = inventory
+            .traffic
+            .iter()
+            .filter(|share| share.percent > 0 && !releases.contains(&share.reference))
+            .map(|share| inventory.release(&share.reference).map_or(share.reference.as_str(), |release| release.version.as_str()));
+        match others.next() {
+            None => Ok(()),
+            Some(other) => Err(format!("`{other}` gets traffic by now: this plan was not made for it, make a new one")),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Inventory, PlatformError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let limit = self.deadline.min(Instant::now() + READ_TIMEOUT);
+            let read = timeout_at(limit, self.platform.read()).await;
+            let error = match read {
+                Ok(Ok(inventory)) => return Ok(inventory),
+                Ok(Err(error @ PlatformError::Permanent(_))) => return Err(error),
+                Ok(Err(error)) => error,
+                Err(_) => PlatformError::Transient("the platform does not answer".to_owned()),
+            };
+            if Instant::now() + pause >= self.deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Reads until the post-condition holds, or (if asked) until the platform has settled without it.
+    async fn wait_until_it_holds(&mut self, or_settled: bool) -> Waited {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let why = match self.read().await {
+                Ok(inventory) => {
+                    let (holds, settled) = (self.step.action.holds_in(&inventory), inventory.settled);
+                    self.last = Some(inventory);
+                    if holds {
+                        return Waited::Holds;
+                    }
+                    if or_settled && settled {
+                        return Waited::Settled;
+                    }
+                    "it does not show yet".to_owned()
+                }
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() + pause >= self.deadline {
+                return Waited::TimedOut(why);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+enum Waited {
+    Holds,
+    Settled,
+    TimedOut(String),
+}
+
+/// Nothing was done yet when a reading failed.
+fn from_read(error: &PlatformError) -> StepResult {
+    match error {
+        PlatformError::Permanent(reason) => StepResult::Failed(format!("the platform cannot be read: {reason}")),
+        PlatformError::Transient(reason) | PlatformError::Unclear(reason) => {
+            StepResult::Transient(format!("the platform cannot be read: {reason}"))
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! Leading: inputs into the core, events into the journal, effects out into the world, in this order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::journal::{JournalError, Lease, Position, Snapshot};
+use crate::model::command::Envelope;
+use crate::model::reading::ServiceReading;
+use crate::model::source::Sample;
+use crate::model::trigger::Condition;
+use crate::model::{CommandId, ServiceName};
+use crate::observe::Observation;
+use crate::observe::schedule::Observer;
+use crate::platform::Platform;
+
+use super::super::core::Core;
+use super::super::input::{Effect, Input, RunStep};
+use super::super::state::STATE_FORMAT;
+use super::view::Leadership;
+use super::{LeaseClock, Shared, act, follower, now, outbox};
+
+/// How often time passes for the core.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the inbox is looked at for commands of other processes.
+const INBOX: Duration = Duration::from_millis(100);
+/// How often samples are recorded and readings are published.
+const FLUSH: Duration = Duration::from_millis(500);
+/// Inputs taken into one transaction at most.
+const BATCH: usize = 256;
+/// Events after which a snapshot is taken.
+const SNAPSHOT_EVERY: u64 = 1_000;
+/// Samples that wait for the recorder at most; beyond that the oldest are dropped, and that is logged.
+const SAMPLES_KEPT: usize = 100_000;
+/// How long a step that is being carried out may go on when the engine is asked to stop.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Messages sent at once.
+const DELIVERIES: usize = 16;
+
+/// Leads until the engine stops (`Ok`), the lease is lost or the journal fails (`Err`).
+pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), JournalError> {
+    let token = lease.token;
+    tracing::info!(holder = %lease.holder, token, "leading");
+    let result = Leader::begin(shared, lease).await;
+    let result = match result {
+        Ok(mut leader) => leader.run().await,
+        Err(error) => Err(error),
+    };
+    // A lease that is no longer ours is not given back; anything else would make the next one wait.
+    if let Err(error) = shared.journal.release(token).await {
+        tracing::warn!(%error, "the lease was not given back; it ends by itself");
+    }
+    shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Nobody);
+    result
+}
+
+struct Leader<'a> {
+    shared: &'a Arc<Shared>,
+    core: Core,
+    token: u64,
+    clock: LeaseClock,
+    /// Every task that this leader started; they end with it.
+    tasks: JoinSet<()>,
+    inputs: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Input>,
+    observations: mpsc::Receiver<Observation>,
+    _observer: Observer,
+    pollers: BTreeMap<ServiceName, Arc<Notify>>,
+    deliveries: Arc<Semaphore>,
+    steps_in_flight: Arc<AtomicUsize>,
+    samples: Vec<Sample>,
+    recording: Arc<AtomicBool>,
+    published: BTreeMap<ServiceName, Arc<ServiceReading>>,
+    snapshot_at: Position,
+    pruned_at: Instant,
+    last_now: Timestamp,
+    stopping: bool,
+}
+
+impl<'a> Leader<'a> {
+    async fn begin(shared: &'a Arc<Shared>, lease: Lease) -> Result<Self, JournalError> {
+        let asked_at = Instant::now();
+        let ttl = shared.options.lease;
+        let lease = shared.journal.renew(lease.token, ttl).await?;
+        let clock = LeaseClock::new(&lease, ttl, asked_at);
+        let (state, position) = follower::fold(shared.journal.as_ref()).await?;
+        let mut core = Core::new(Arc::clone(&shared.world.settings), state);
+        let since = now().checked_sub(longest_window(shared)).unwrap_or(Timestamp::MIN);
+        match shared.journal.samples(since).await {
+            Ok(samples) => core.remember(&samples),
+            // Without them the windows fill anew: nothing is known for a while, and that is what is said.
+            Err(error) => tracing::warn!(%error, "recorded samples cannot be read"),
+        }
+        shared.view.send_modify(|view| {
+            let view = Arc::make_mut(view);
+            view.state = Arc::clone(core.state());
+            view.position = position;
+            view.leadership = Leadership::Ours(lease.clone());
+            view.trouble = None;
+        });
+        let (inputs, inbox) = mpsc::channel(4_096);
+        let (out, observations) = mpsc::channel(4_096);
+        let world = &shared.world;
+        let observer =
+            Observer::start(world.probes.clone(), world.sources.clone(), Arc::clone(&world.secrets), out).map_err(|error| {
+                JournalError::Store { path: "sources and probes".to_owned(), reason: error.to_string() }
+            })?;
+        let mut leader = Self {
+            shared,
+            core,
+            token: lease.token,
+            clock,
+            tasks: JoinSet::new(),
+            inputs,
+            inbox,
+            observations,
+            _observer: observer,
+            pollers: BTreeMap::new(),
+            deliveries: Arc::new(Semaphore::new(DELIVERIES)),
+            steps_in_flight: Arc::default(),
+            samples: Vec::new(),
+            recording: Arc::default(),
+            published: BTreeMap::new(),
+            snapshot_at: position,
+            pruned_at: Instant::now(),
+            last_now: Timestamp::MIN,
+            stopping: false,
+        };
+        leader.start_pollers();
+        let leading = Input::Leading { holder: lease.holder, program: env!("CARGO_PKG_VERSION").to_owned() };
+        leader.take(vec![leading], &[]).await?;
+        Ok(leader)
+    }
+
+    async fn run(&mut self) -> Result<(), JournalError> {
+        let mut tick = every(TICK);
+        let mut look = every(INBOX);
+        let mut flush = every(FLUSH);
+        let mut renew = every(self.shared.options.lease / 3);
+        let stop = self.shared.stop.clone();
+        let mut stop_at: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                Some(input) = self.inbox.recv() => self.take_inputs(input).await?,
+                Some(observation) = self.observations.recv() => self.take_observations(observation).await?,
+                _ = tick.tick() => self.take(vec![Input::Tick], &[]).await?,
+                _ = look.tick() => self.take_commands().await?,
+                () = self.shared.inbox.notified() => self.take_commands().await?,
+                _ = renew.tick() => self.renew().await?,
+                _ = flush.tick() => self.flush().await,
+                Some(ended) = self.tasks.join_next() => report(ended),
+                () = stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    stop_at = Some(Instant::now() + STOP_GRACE);
+                }
+            }
+            if let Some(at) = stop_at
+                && (self.steps_in_flight.load(Ordering::Acquire) == 0 || Instant::now() >= at)
+            {
+                self.save_snapshot().await;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The time, never going back: the wall clock may be set while we run.
+    fn now(&mut self) -> Timestamp {
+        self.last_now = self.last_now.max(now());
+        self.last_now
+    }
+
+    async fn take_inputs(&mut self, first: Input) -> Result<(), JournalError> {
+        let mut inputs = vec![first];
+        while inputs.len() < BATCH {
+            let Ok(input) = self.inbox.try_recv() else { break };
+            inputs.push(input);
+        }
+        self.take(inputs, &[]).await
+    }
+
+    async fn take_observations(&mut self, first: Observation) -> Result<(), JournalError> {
+        let mut inputs = Vec::new();
+        let mut next = Some(first);
+        while let Some(observation) = next {
+            inputs.push(match observation {
+                Observation::Probe(result) => Input::Probe(result),
+                Observation::Source(report) => {
+                    if let Ok(reading) = &report.result {
+                        self.samples.extend(reading.samples.iter().cloned());
+                    }
+                    Input::Source(report)
+                }
+            });
+            next = if inputs.len() < BATCH { self.observations.try_recv().ok() } else { None };
+        }
+        self.take(inputs, &[]).await
+    }
+
+    async fn take_commands(&mut self) -> Result<(), JournalError> {
+        if self.stopping {
+            return Ok(());
+        }
+        let envelopes: Vec<Envelope> = self.shared.journal.inbox().await?;
+        if envelopes.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<CommandId> = envelopes.iter().map(|envelope| envelope.id.clone()).collect();
+        for envelope in &envelopes {
+            tracing::info!(command = %envelope.id, by = %envelope.by, verb = envelope.command.verb(), "command");
+        }
+        self.take(envelopes.into_iter().map(Input::Command).collect(), &ids).await
+    }
+
+    /// The heart of leading: core, journal, view, world.
+    async fn take(&mut self, inputs: Vec<Input>, answers: &[CommandId]) -> Result<(), JournalError> {
+        let now = self.now();
+        let mut events = Vec::new();
+        let mut effects = Vec::new();
+        for input in inputs {
+            let turn = self.core.step(input, now);
+            events.extend(turn.events);
+            effects.extend(turn.effects);
+        }
+        if !events.is_empty() || !answers.is_empty() {
+            let entries = self.shared.journal.append(self.token, now, &events, answers).await?;
+            let position = entries.last().map(|entry| entry.seq);
+            self.shared.view.send_modify(|view| {
+                let view = Arc::make_mut(view);
+                view.state = Arc::clone(self.core.state());
+                view.position = position.unwrap_or(view.position);
+            });
+            for entry in entries {
+                tracing::info!(seq = entry.seq, kind = entry.event.kind(), "journaled");
+                // Nobody listening is fine.
+                let _ = self.shared.entries.send(Arc::new(entry));
+            }
+        }
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::RunStep(step) => self.run_step(step),
+            Effect::ReadPlatform(service) => {
+                if let Some(poller) = self.pollers.get(&service) {
+                    poller.notify_one();
+                }
+            }
+            Effect::Notify(notification) => {
+                let channel = self.shared.world.channels.get(&notification.channel).map(Arc::clone);
+                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(&self.deliveries));
+                self.tasks.spawn(async move {
+                    let Ok(_permit) = deliveries.acquire().await else { return };
+                    let input = outbox::deliver(channel, notification).await;
+                    // A leader that is gone leaves the message in the outbox.
+                    let _ = inputs.send(input).await;
+                });
+            }
+        }
+    }
+
+    fn run_step(&mut self, step: RunStep) {
+        // Whoever leads next finds the step begun and looks whether it has happened.
+        if self.stopping {
+            return;
+        }
+        let Some(platform) = self.shared.world.platforms.get(&step.service).map(Arc::clone) else { return };
+        let (inputs, clock, token) = (self.inputs.clone(), self.clock.clone(), self.token);
+        let in_flight = InFlight::new(&self.steps_in_flight);
+        self.tasks.spawn(async move {
+            let finished = act::run(platform.as_ref(), step, token, &clock).await;
+            let _ = inputs.send(Input::StepFinished(finished)).await;
+            drop(in_flight);
+        });
+    }
+
+    fn start_pollers(&mut self) {
+        let every = *self.shared.world.settings.config.rollback.read_every;
+        for (service, platform) in &self.shared.world.platforms {
+            let poke = Arc::new(Notify::new());
+            self.pollers.insert(service.clone(), Arc::clone(&poke));
+            let poller = poll(service.clone(), Arc::clone(platform), poke, every, self.inputs.clone());
+            self.tasks.spawn(poller);
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), JournalError> {
+        let (asked_at, ttl) = (Instant::now(), self.shared.options.lease);
+        match self.shared.journal.renew(self.token, ttl).await {
+            Ok(lease) => {
+                self.clock.renew(&lease, ttl, asked_at);
+                self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
+                Ok(())
+            }
+            Err(error @ JournalError::Fenced { .. }) => Err(error),
+            // One missed renewal is no loss while the lease runs.
+            Err(error) if self.clock.runs() => {
+                tracing::warn!(%error, "the lease was not renewed; trying again");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows the readings, records the samples, prunes and saves now and then.
+    async fn flush(&mut self) {
+        let readings = self.core.senses().readings();
+        let at = self.now();
+        let changed: Vec<(ServiceName, Arc<ServiceReading>)> = readings
+            .iter()
+            .filter(|(service, reading)| {
+                !self.published.get(*service).is_some_and(|published| Arc::ptr_eq(published, reading))
+            })
+            .map(|(service, reading)| (service.clone(), Arc::clone(reading)))
+            .collect();
+        if !changed.is_empty() {
+            self.shared.view.send_modify(|view| {
+                let view = Arc::make_mut(view);
+                for (service, reading) in &changed {
+                    view.readings.insert(service.clone(), (at, Arc::clone(reading)));
+                }
+            });
+        }
+        if self.samples.len() > SAMPLES_KEPT {
+            let surplus = self.samples.len() - SAMPLES_KEPT;
+            tracing::warn!(surplus, "samples are not recorded fast enough; the oldest are dropped");
+            self.samples.drain(..surplus);
+        }
+        // One write at a time; what comes meanwhile goes with the next.
+        if !self.recording.swap(true, Ordering::AcqRel) {
+            self.published = readings;
+            let samples = std::mem::take(&mut self.samples);
+            let must_prune = self.pruned_at.elapsed() >= Duration::from_secs(3_600);
+            if must_prune {
+                self.pruned_at = Instant::now();
+            }
+            let (shared, recording) = (Arc::clone(self.shared), Arc::clone(&self.recording));
+            self.tasks.spawn(async move {
+                record(&shared, at, &samples, changed, must_prune).await;
+                recording.store(false, Ordering::Release);
+            });
+        }
+        let position = self.shared.view.borrow().position;
+        if position >= self.snapshot_at + SNAPSHOT_EVERY {
+            self.save_snapshot().await;
+        }
+    }
+
+    async fn save_snapshot(&mut self) {
+        let position = self.shared.view.borrow().position;
+        if position == self.snapshot_at || position == 0 {
+            return;
+        }
+        let state = match serde_json::to_string(self.core.state().as_ref()) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot");
+                return;
+            }
+        };
+        let saved = async {
+            let entry = self.shared.journal.read(position - 1, 1).await?;
+            let Some(entry) = entry.into_iter().next() else { return Ok(()) };
+            let snapshot = Snapshot { seq: position, hash: entry.hash, state };
+            self.shared.journal.save_snapshot(STATE_FORMAT, &snapshot).await
+        };
+        match saved.await {
+            Ok(()) => self.snapshot_at = position,
+            Err(error) => tracing::warn!(%error, "no snapshot; opening the journal will take longer"),
+        }
+    }
+}
+
+/// Counts a step that is being carried out, until dropped.
+struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval(period.max(Duration::from_millis(10)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a task of the engine panicked");
+    }
+}
+
+/// How far back anything looks.
+fn longest_window(shared: &Shared) -> Duration {
+    let triggers = shared.world.settings.config.triggers.values();
+    let spans = triggers.map(|trigger| match &trigger.when {
+        Condition::Threshold { over, hold, .. } => **over + **hold,
+        Condition::Consecutive { within: over, .. } | Condition::Availability { over, .. } => **over,
+    });
+    spans.max().unwrap_or_default().max(Duration::from_secs(10))
+}
+
+/// Reads one platform again and again.
+async fn poll(
+    service: ServiceName,
+    platform: Arc<dyn Platform>,
+    poke: Arc<Notify>,
+    every: Duration,
+    inputs: mpsc::Sender<Input>,
+) {
+    loop {
+        let at = now();
+        let result = match timeout(Duration::from_secs(30), platform.read()).await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(_) => Err("the platform does not answer within 30 s".to_owned()),
+        };
+        if inputs.send(Input::Inventory { service: service.clone(), at, result }).await.is_err() {
+            return;
+        }
+        // A tenth of jitter, so that many services do not ask at once.
+        let pause = every.mul_f64(0.95 + 0.1 * rand::random::<f64>());
+        tokio::select! {
+            () = poke.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn record(
+    shared: &Shared,
+    at: Timestamp,
+    samples: &[Sample],
+    changed: Vec<(ServiceName, Arc<ServiceReading>)>,
+    must_prune: bool,
+) {
+    if !samples.is_empty()
+        && let Err(error) = shared.journal.record(samples).await
+    {
+        tracing::warn!(%error, "samples were not recorded");
+    }
+    let readings: Vec<_> =
+        changed.into_iter().map(|(service, reading)| (service, Arc::unwrap_or_clone(reading))).collect();
+    if !readings.is_empty()
+        && let Err(error) = shared.journal.publish(at, &readings).await
+    {
+        tracing::warn!(%error, "readings were not published");
+    }
+    if must_prune && let Ok(before) = at.checked_sub(shared.options.retention) {
+        match shared.journal.prune(before).await {
+            Ok(count) => tracing::info!(count, "old samples forgotten"),
+            Err(error) => tracing::warn!(%error, "old samples were not forgotten"),
+        }
+    }
+}

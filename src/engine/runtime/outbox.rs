@@ -1,0 +1,42 @@
+//! Delivering messages: again and again, with the same id, until the channel takes one or it is too old to matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use crate::model::notification::Notification;
+use crate::notify::{Channel, SendError, backoff};
+
+use super::super::input::Input;
+
+/// After this a message is old news and is given up.
+const TTL: Duration = Duration::from_secs(15 * 60);
+
+/// Delivers one message and says how that ended.
+pub async fn deliver(channel: Option<Arc<dyn Channel>>, notification: Notification) -> Input {
+    let mut attempt = 0;
+    let failure = loop {
+        let Some(channel) = &channel else {
+            break Some(format!("the config has no channel `{}` any more", notification.channel));
+        };
+        attempt += 1;
+        let (reason, after) = match channel.send(&notification).await {
+            Ok(()) => break None,
+            Err(SendError::Permanent { reason }) => break Some(reason),
+            Err(SendError::Retry { reason, after }) => (reason, after),
+        };
+        let wait = backoff(attempt, rand::random()).max(after.unwrap_or_default());
+        let age = Timestamp::now().duration_since(notification.at).unsigned_abs();
+        tracing::warn!(notification = %notification.id, attempt, %reason, "not delivered yet");
+        if age + wait > TTL {
+            break Some(format!("given up after {attempt} attempts: {reason}"));
+        }
+        sleep(wait).await;
+    };
+    if let Some(reason) = &failure {
+        tracing::error!(notification = %notification.id, %reason, "not delivered");
+    }
+    Input::NotificationFinished { id: notification.id, attempt, failure }
+}

@@ -1,0 +1,91 @@
+//! The adapters of an environment, made from its config.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::model::platform::{Declares, PlatformAction};
+use crate::model::secret::Secrets;
+use crate::model::{ChannelName, ReleaseRef, ServiceName};
+use crate::notify::{self, Channel};
+use crate::observe::{ProbeTarget, SourceTarget};
+use crate::platform::{self, Platform};
+
+use super::super::input::{PlatformFacts, Settings};
+use super::EngineError;
+
+/// Everything that the engine can sense with, act on and talk through.
+#[derive(Clone)]
+pub struct World {
+    /// What the core has to know.
+    pub settings: Arc<Settings>,
+    /// The secrets of the config.
+    pub secrets: Arc<Secrets>,
+    /// Each service's platform.
+    pub platforms: BTreeMap<ServiceName, Arc<dyn Platform>>,
+    /// The channels.
+    pub channels: BTreeMap<ChannelName, Arc<dyn Channel>>,
+    /// What is probed.
+    pub probes: Vec<ProbeTarget>,
+    /// What is read.
+    pub sources: Vec<SourceTarget>,
+}
+
+impl World {
+    /// Makes the adapters. Connects to nothing yet.
+    pub fn build(config: Arc<Config>, secrets: Arc<Secrets>) -> Result<Self, EngineError> {
+        let mut platforms = BTreeMap::new();
+        let mut facts = BTreeMap::new();
+        let mut probes = Vec::new();
+        for (name, spec) in &config.services {
+            let platform = platform::build(name, &spec.platform, &secrets).map_err(|error| EngineError::Adapter {
+                part: format!("services.{name}.platform"),
+                reason: error.to_string(),
+            })?;
+            facts.insert(name.clone(), facts_of(platform.as_ref()));
+            platforms.insert(name.clone(), platform);
+            probes.extend(spec.probes.iter().map(|(probe, spec)| ProbeTarget {
+                service: name.clone(),
+                probe: probe.clone(),
+                spec: spec.clone(),
+            }));
+        }
+        let mut channels = BTreeMap::new();
+        for (name, spec) in &config.channels {
+            let channel = notify::build(spec, &secrets).map_err(|error| EngineError::Adapter {
+                part: format!("channels.{name}"),
+                reason: error.to_string(),
+            })?;
+            channels.insert(name.clone(), channel);
+        }
+        let sources = config.sources.iter().map(|(name, spec)| SourceTarget {
+            source: name.clone(),
+            spec: spec.clone(),
+            indicators: config
+                .services
+                .iter()
+                .flat_map(|(service, spec)| {
+                    spec.indicators.iter().map(move |(indicator, spec)| (service, indicator, spec))
+                })
+                .filter(|(_, _, spec)| &spec.source == name)
+                .map(|(service, indicator, spec)| (service.clone(), indicator.clone(), spec.read.clone()))
+                .collect(),
+        });
+        let sources = sources.collect();
+        let settings = Arc::new(Settings { config, platforms: facts });
+        Ok(Self { settings, secrets, platforms, channels, probes, sources })
+    }
+}
+
+fn facts_of(platform: &dyn Platform) -> PlatformFacts {
+    let any = ReleaseRef::from("any");
+    let declares = |action: PlatformAction| -> Declares { platform.declares(&action) };
+    PlatformFacts {
+        capabilities: platform.capabilities(),
+        deploy: declares(PlatformAction::Deploy { release: any.clone() }),
+        shift: declares(PlatformAction::ShiftTraffic { shares: Vec::new() }),
+        restore: declares(PlatformAction::Restore { release: any }),
+        maintenance: declares(PlatformAction::Maintenance { on: true }),
+    }
+}
+
