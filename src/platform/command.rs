@@ -33,10 +33,24 @@
 //!
 //! # What a program says
 //!
-//! The reading programs print JSON; [`inventory`] has the form. Exit code 0 is success, 75 (`EX_TEMPFAIL`) means that
-//! nothing happened and that it may be tried again, any other is a refusal. A program that acts and does not end by itself (a
-//! signal, the time-out) leaves open whether it has happened. Standard error is for people: its last lines go into the
-//! error.
+//! The reading programs print an [`Inventory`] as JSON:
+//!
+//! ```json
+//! {"releases": [{"version": "2.8.1", "reference": "sha256:9f…", "created_at": "2026-01-31T12:00:00Z",
+//!                "author": "kim", "schema": 7, "running": true}],
+//!  "traffic": [{"reference": "sha256:9f…", "arm": "stable", "percent": 100}],
+//!  "settled": true, "schema": 7, "maintenance": false, "revision": "41"}
+//! ```
+//!
+//! Needed are `version`, `reference` and `created_at` of a release, `reference` and `percent` of a share; with several
+//! shares also `arm`. Unknown fields are ignored, `null` is the same as missing. Missing `settled` is true; missing
+//! `running` is true for a release that has traffic. `releases` and `current` are run for `releases` and
+//! `traffic` if `observe` does not print those, and may print the bare array; `current` also just the reference of the
+//! one release that serves everything, as a JSON string.
+//!
+//! Exit code 0 is success, 75 (`EX_TEMPFAIL`) means that nothing happened and that it may be tried again, any other is a
+//! refusal. A program that acts and does not end by itself (a signal, the time-out) leaves open whether it has happened.
+//! Standard error is for people: its last lines go into the error.
 
 mod argv;
 mod inventory;
