@@ -1,1 +1,3 @@
+//! The program `unship`.
+
 fn main() {}
