@@ -1,24 +1,51 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
 //! calls an adapter.
 
+mod account;
+pub mod act;
+pub mod check;
+pub mod config;
+pub mod demo;
 pub mod exit;
+mod follow;
+pub mod guard;
+pub mod history;
+pub mod journal;
+pub mod lab;
+mod output;
+pub mod rollback;
+mod session;
+pub mod status;
+pub mod why;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::config::ConfigError;
+use crate::engine::runtime::{EngineError, JournalError};
 
 pub use exit::Exit;
+
+/// The incident console that takes a bad release back.
+#[derive(clap::Parser, Debug)]
+#[command(name = "unship", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Subcommand,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage or config, 3 unhealthy or rolled back by a gate, \
+4 action failed and a person is needed, 5 refused by a guardrail, 6 unknown, 7 timed out, 8 another leader holds the lease";
 
 /// Options that every subcommand takes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Global {
     /// The config file.
-    #[arg(
-        long,
-        short,
-        global = true,
-        env = "UNSHIP_CONFIG",
-        default_value = "unship.toml",
-        value_name = "FILE"
-    )]
+    #[arg(long, short, global = true, env = "UNSHIP_CONFIG", default_value = "unship.toml", value_name = "FILE")]
     pub config: PathBuf,
     /// Print JSON, for programs.
     #[arg(long, global = true)]
@@ -26,4 +53,78 @@ pub struct Global {
     /// Who you are in the journal; without it your login name.
     #[arg(long = "as", global = true, env = "UNSHIP_AS", value_name = "NAME")]
     pub name: Option<String>,
+    /// Where the log files are kept; without it `$XDG_STATE_HOME/unship` or `~/.local/state/unship`.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Subcommand {
+    Demo(demo::Args),
+    Lab(lab::Args),
+    Guard(guard::Args),
+    Status(status::Args),
+    Check(check::Args),
+    Rollback(rollback::Args),
+    History(history::Args),
+    Why(why::Args),
+    Config(config::Args),
+    Journal(journal::Args),
+    #[command(flatten)]
+    Act(act::Act),
+}
+
+/// Runs the program.
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            // Help and version are no mistakes.
+            return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
+        }
+    };
+    let _logs = crate::telemetry::start(cli.global.log_dir.as_deref());
+    let global = &cli.global;
+    let result = match cli.command {
+        Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Lab(args) => lab::run(args, global).await,
+        Subcommand::Guard(args) => guard::run(&args, global).await,
+        Subcommand::Status(args) => status::run(&args, global).await,
+        Subcommand::Check(args) => check::run(&args, global).await,
+        Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::History(args) => history::run(&args, global).await,
+        Subcommand::Why(args) => why::run(&args, global).await,
+        Subcommand::Config(args) => config::run(&args, global),
+        Subcommand::Journal(args) => journal::run(&args, global).await,
+        Subcommand::Act(act) => act::run(&act, global).await,
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            // A reader that has gone away, like `head`, is no error.
+            let is_broken_pipe = error.chain().any(|cause| {
+                cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+            });
+            if is_broken_pipe {
+                return Exit::Fine.into();
+            }
+            tracing::error!("{error:#}");
+            eprintln!("{error:#}");
+            exit_of(&error).into()
+        }
+    }
+}
+
+/// The exit code of an error.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.downcast_ref::<ConfigError>().is_some() {
+        return Exit::Usage;
+    }
+    match error.downcast_ref::<EngineError>() {
+        Some(EngineError::Adapter { .. }) => Exit::Usage,
+        Some(EngineError::Journal(JournalError::Held(_))) => Exit::NotLeader,
+        Some(EngineError::NoAnswer(_)) => Exit::TimedOut,
+        _ => Exit::Error,
+    }
 }

@@ -1,5 +1,7 @@
 //! The engine: senses and commands go in, decisions and operations come out.
 //!
+//! [`runtime`] is the handle that the faces hold and the only part with I/O.
+//!
 //! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
@@ -13,6 +15,7 @@ pub mod guardrails;
 pub mod input;
 pub mod messages;
 pub mod planner;
+pub mod runtime;
 pub mod senses;
 pub mod state;
 pub mod target;

@@ -1,3 +1,8 @@
-//! The program `unship`.
+//! The `unship` program: one subcommand, one run.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    unship::cli::main().await
+}

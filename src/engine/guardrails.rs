@@ -85,8 +85,12 @@ fn consult(
                 Some(switch) => (switch.on, format!("switched by {}: {}", switch.by, switch.reason)),
                 None => (config.environment.automatic, "as configured".to_owned()),
             };
-            check.passes = on;
-            check.detail = format!("automatic action is {}, {words}", if on { "on" } else { "off" });
+            check.passes = on && settings.by_itself;
+            check.detail = if settings.by_itself {
+                format!("automatic action is {}, {words}", if on { "on" } else { "off" })
+            } else {
+                "this process does only what it is asked".to_owned()
+            };
         }
         Guardrail::Busy => {
             let open = service.and_then(|service| service.operation.as_ref());

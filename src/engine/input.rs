@@ -133,6 +133,8 @@ pub struct Settings {
     pub config: Arc<Config>,
     /// What each service's platform can do and declares.
     pub platforms: BTreeMap<ServiceName, PlatformFacts>,
+    /// Whether this process may act without being asked. One that was started for a single command may not.
+    pub by_itself: bool,
 }
 
 /// What a platform says about itself.

@@ -21,7 +21,9 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::{Entry, Journal, JournalError, Lease, Position};
+pub use crate::journal::{Entry, JournalError, Lease, Position};
+
+use crate::journal::Journal;
 use crate::model::command::{Actor, Command, Envelope, RollBack};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
@@ -213,6 +215,11 @@ impl Drop for Engine {
             task.abort();
         }
     }
+}
+
+/// Opens the journal of an environment, and makes it where there is none.
+pub async fn open_journal(path: &std::path::Path) -> Result<Arc<dyn Journal>, EngineError> {
+    Ok(Arc::new(crate::journal::sqlite::SqliteJournal::open(path).await?))
 }
 
 /// Runs every probe of the environment once.

@@ -27,7 +27,7 @@ pub async fn deliver(channel: Option<Arc<dyn Channel>>, notification: Notificati
             Err(SendError::Permanent { reason }) => break Some(reason),
             Err(SendError::Retry { reason, after }) => (reason, after),
         };
-        let wait = backoff(attempt, rand::random()).max(after.unwrap_or_default());
+        let wait = backoff(attempt - 1, rand::random()).max(after.unwrap_or_default());
         let age = Timestamp::now().duration_since(notification.at).unsigned_abs();
         tracing::warn!(notification = %notification.id, attempt, %reason, "not delivered yet");
         if age + wait > TTL {

@@ -32,8 +32,8 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the adapters. Connects to nothing yet.
-    pub fn build(config: Arc<Config>, secrets: Arc<Secrets>) -> Result<Self, EngineError> {
+    /// Makes the adapters. Connects to nothing yet. `by_itself`: whether this process may act without being asked.
+    pub fn build(config: Arc<Config>, secrets: Arc<Secrets>, by_itself: bool) -> Result<Self, EngineError> {
         let mut platforms = BTreeMap::new();
         let mut facts = BTreeMap::new();
         let mut probes = Vec::new();
@@ -72,7 +72,7 @@ impl World {
                 .collect(),
         });
         let sources = sources.collect();
-        let settings = Arc::new(Settings { config, platforms: facts });
+        let settings = Arc::new(Settings { config, platforms: facts, by_itself });
         Ok(Self { settings, secrets, platforms, channels, probes, sources })
     }
 }

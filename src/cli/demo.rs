@@ -1,0 +1,237 @@
+//! `unship demo`: a bad release on the embedded fleet, noticed from real HTTP traffic and taken back.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::account;
+use super::follow::Follower;
+use super::output::entry_json;
+use super::{Exit, Global};
+use crate::config::{self, Loaded};
+use crate::engine::runtime::{Engine, Lead, Options, World, open_journal};
+use crate::engine::State;
+use crate::lab::{Facts, Lab, LabHandle, LabOptions, Scenario};
+use crate::model::ServiceName;
+use crate::model::decision::Recommendation;
+use crate::model::event::Event;
+use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::trigger::Verdict;
+
+/// Show the whole loop on a fleet of real HTTP services on this machine.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Without a screen: events as JSON lines on stdout, a readable account on stderr.
+    #[arg(long)]
+    pub headless: bool,
+    /// Roll back by itself. Without it the engine only says what it would do. (On unless --headless.)
+    #[arg(long)]
+    pub auto: bool,
+    /// A built-in scenario or a file; `unship lab --list` names them.
+    #[arg(long, default_value = "bad-canary", value_name = "NAME|FILE")]
+    pub scenario: String,
+    /// What is random follows this number.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the config and the journal are kept. Without it: a new folder below the system's temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// How long the fleet is watched on after a rollback has ended.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// Exit codes: 0 nothing happened or it was taken back and verified; 3 something is wrong and nothing was rolled back;
+/// 4 a rollback did not help; 6 not enough is known.
+pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
+    let scenario = match Scenario::find(&args.scenario) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(Exit::Usage);
+        }
+    };
+    let auto = args.auto || !args.headless;
+    let dir = args.dir.clone().unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("unship-demo-{}-{}", std::process::id(), Timestamp::now().as_millisecond()))
+    });
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+    eprintln!("{}: {}", scenario.name, scenario.doc);
+    let options = LabOptions { seed: args.seed, ..LabOptions::default() };
+    let mut lab = Lab::start_with(scenario.clone(), options).await?;
+    let config_path = dir.join("unship.toml");
+    std::fs::write(&config_path, lab.config_toml(&dir))
+        .with_context(|| format!("cannot write `{}`", config_path.display()))?;
+    let loaded = config::load(&config_path)?;
+    let engine = start(&loaded, auto).await?;
+    let ran = watch(args, &scenario, &mut lab, &engine).await;
+    let facts = lab.facts();
+    engine.shutdown().await;
+    lab.shutdown().await;
+    let seen = ran?;
+    let exit = conclude(&seen, &facts);
+    eprintln!("the record is in {}; look with: unship -c {} history", dir.display(), config_path.display());
+    Ok(exit)
+}
+
+async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
+    let config = Arc::new(loaded.config.clone());
+    let options =
+        Options { lead: Lead::Auto, role: "demo", lease: *config.store.lease, retention: *config.store.retention };
+    let journal = open_journal(&loaded.journal_path).await?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), auto)?;
+    Ok(Engine::start(world, journal, options).await?)
+}
+
+/// What was seen while the scenario ran.
+struct Seen {
+    state: State,
+    /// By service: the first finding that led to the operation, traffic back, operation ended.
+    detected: BTreeMap<ServiceName, Timestamp>,
+    traffic_back: BTreeMap<ServiceName, Timestamp>,
+    ended: BTreeMap<ServiceName, (Timestamp, Outcome)>,
+}
+
+async fn watch(args: &Args, scenario: &Scenario, lab: &mut LabHandle, engine: &Engine) -> anyhow::Result<Seen> {
+    let mut follower = Follower::from_now(engine);
+    let mut seen = Seen {
+        state: State::default(),
+        detected: BTreeMap::new(),
+        traffic_back: BTreeMap::new(),
+        ended: BTreeMap::new(),
+    };
+    let end = tokio::time::sleep(scenario.duration);
+    tokio::pin!(end);
+    let stop = super::session::asked_to_stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            entry = follower.next() => {
+                let entry = entry?;
+                if args.headless {
+                    writeln!(std::io::stdout().lock(), "{}", entry_json(&entry))?;
+                }
+                if let Some(line) = account::line(&entry, follower.state()) {
+                    eprintln!("{line}");
+                }
+                seen.take(&entry.event, entry.at, follower.state());
+                if seen.is_over(follower.state()) {
+                    end.as_mut().reset(tokio::time::Instant::now() + AFTERWARDS);
+                }
+            }
+            Some(event) = lab.next_event() => {
+                if args.headless {
+                    writeln!(std::io::stdout().lock(), "{}", json!({ "at": event.at, "type": "lab", "text": event.text }))?;
+                }
+                eprintln!("{}  lab: {}", account::clock(event.at), event.text);
+            }
+            () = &mut end => {
+                // A rollback that has begun is seen through.
+                if follower.state().open_operations().next().is_none() {
+                    break;
+                }
+                end.as_mut().reset(tokio::time::Instant::now() + AFTERWARDS);
+            }
+            () = &mut stop => break,
+        }
+    }
+    seen.state = follower.state().clone();
+    Ok(seen)
+}
+
+impl Seen {
+    fn take(&mut self, event: &Event, at: Timestamp, state: &State) {
+        match event {
+            Event::OperationPlanned { plan, .. } => {
+                self.detected.insert(plan.service.clone(), at);
+            }
+            Event::TrafficBack { operation, .. } => {
+                if let Some(operation) = state.operation(operation) {
+                    self.traffic_back.insert(operation.plan.service.clone(), at);
+                }
+            }
+            Event::OperationEnded { operation, outcome, .. } => {
+                if let Some(operation) = state.operation(operation) {
+                    self.ended.insert(operation.plan.service.clone(), (at, *outcome));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything that began has ended, or waits for a person.
+    fn is_over(&self, state: &State) -> bool {
+        let waits = |status: &OperationStatus| matches!(status, OperationStatus::NeedsDecision { .. });
+        !self.ended.is_empty() && state.open_operations().all(|operation| waits(&operation.status))
+    }
+}
+
+/// Says what happened, with times from the fleet's own record, and with which exit code that ends.
+fn conclude(seen: &Seen, facts: &Facts) -> Exit {
+    let mut exit = Exit::Fine;
+    eprintln!();
+    for (service, (ended, outcome)) in &seen.ended {
+        let truth = facts.services.get(service.as_str());
+        let first_bad = truth.and_then(|truth| truth.first_bad_response_at);
+        let since = |at: Timestamp| {
+            first_bad.filter(|first| *first <= at).map_or_else(String::new, |first| {
+                format!("  +{:.2} s", at.duration_since(first).as_secs_f64())
+            })
+        };
+        eprintln!("{service}");
+        match (truth.and_then(|truth| truth.fault_began_at), first_bad) {
+            (Some(began), Some(first)) => {
+                eprintln!("  fault began   {}  first bad response {}", account::clock(began), account::clock(first));
+            }
+            (Some(began), None) => eprintln!("  fault began   {}", account::clock(began)),
+            _ => {}
+        }
+        if let Some(at) = seen.detected.get(service) {
+            eprintln!("  detected      {}{}", account::clock(*at), since(*at));
+        }
+        if let Some(at) = seen.traffic_back.get(service) {
+            eprintln!("  traffic back  {}{}", account::clock(*at), since(*at));
+        }
+        eprintln!("  {:<12}  {}{}", account::outcome_words(*outcome), account::clock(*ended), since(*ended));
+        exit = match outcome {
+            Outcome::Verified => exit,
+            Outcome::Unverified if exit == Exit::Fine => Exit::Unknown,
+            Outcome::Unverified => exit,
+            Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Exit::Failed,
+        };
+    }
+    if !seen.ended.is_empty() {
+        return exit;
+    }
+    for (service, known) in &seen.state.services {
+        let Some((verdict, _)) = &known.verdict else { continue };
+        let decision = known.decision.as_ref().filter(|decision| decision.recommendation != Recommendation::Watch);
+        if *verdict == Verdict::Healthy && decision.is_none() {
+            continue;
+        }
+        eprintln!("{service}: {}", account::verdict_words(verdict));
+        if let Some(decision) = decision {
+            let why = if decision.reasons.is_empty() { &decision.unknowns } else { &decision.reasons };
+            eprintln!("  {}: {}", decision.recommendation.words(), why.join("; "));
+            for check in decision.guardrails.iter().filter(|check| check.blocks()) {
+                eprintln!("  {} forbids it: {}", check.guardrail.word(), check.detail);
+            }
+        }
+        exit = match verdict {
+            Verdict::Failing { .. } | Verdict::Degraded { .. } => Exit::Unhealthy,
+            Verdict::Unknown { .. } if exit == Exit::Fine => Exit::Unknown,
+            _ if decision.is_some() && exit == Exit::Fine => Exit::Unhealthy,
+            _ => exit,
+        };
+    }
+    if exit == Exit::Fine {
+        eprintln!("nothing was wrong and nothing was changed");
+    }
+    exit
+}

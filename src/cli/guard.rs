@@ -1,0 +1,64 @@
+//! `unship guard`: the engine without a screen, for as long as it is let.
+
+use std::io::Write as _;
+
+use super::account;
+use super::follow::Follower;
+use super::session;
+use super::{Exit, Global};
+use crate::engine::runtime::{Lead, Leadership};
+
+/// Watch the environment and roll bad releases back. One guard leads; others follow and take over when it dies.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Exit with code 8 if another process leads, instead of following it.
+    #[arg(long)]
+    pub no_follow: bool,
+    /// Look and decide, but leave acting to people: follow only, never lead.
+    #[arg(long, conflicts_with = "no_follow")]
+    pub never_lead: bool,
+}
+
+/// Runs until asked to stop.
+pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let loaded = session::load(global)?;
+    let lead = if args.never_lead { Lead::Never } else { Lead::Auto };
+    let engine = session::start(&loaded, "guard", lead).await?;
+    let mut follower = Follower::from_now(&engine);
+    if args.no_follow
+        && let Leadership::Theirs(lease) = session::leader(&engine, *loaded.config.store.lease).await?
+    {
+        eprintln!("`{}` leads until {}", lease.holder, account::clock(lease.until));
+        engine.shutdown().await;
+        return Ok(Exit::NotLeader);
+    }
+    eprintln!(
+        "guarding {} ({} services), journal {}; Ctrl-C stops",
+        loaded.config.environment.name,
+        loaded.config.services.len(),
+        loaded.journal_path.display()
+    );
+    let stop = session::asked_to_stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            entry = follower.next() => {
+                let entry = entry?;
+                let mut out = std::io::stdout().lock();
+                if global.json {
+                    writeln!(out, "{}", super::output::entry_json(&entry))?;
+                } else if let Some(line) = account::line(&entry, follower.state()) {
+                    writeln!(out, "{line}")?;
+                }
+                out.flush()?;
+            }
+            () = &mut stop => break,
+        }
+    }
+    let open = follower.state().open_operations().count();
+    if open > 0 {
+        eprintln!("{open} operation(s) go on when another guard or `unship rollback` leads");
+    }
+    engine.shutdown().await;
+    Ok(Exit::Fine)
+}

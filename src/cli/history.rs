@@ -1,0 +1,79 @@
+//! `unship history`: releases coming and going, and every rollback with its outcome.
+
+use serde_json::json;
+
+use super::account::date;
+use super::output::{print_json, table};
+use super::session;
+use super::{Exit, Global};
+use crate::engine::runtime::Lead;
+use crate::engine::state::{HistoryEntry, HistoryKind, ServiceState};
+use crate::model::ServiceName;
+use crate::model::release::Quality;
+
+/// Show what happened to the releases of a service, newest first.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Only this service.
+    pub service: Option<String>,
+}
+
+/// Always exits with 0 if the journal can be read.
+pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let loaded = session::load(global)?;
+    let engine = session::start(&loaded, "history", Lead::Never).await?;
+    let state = std::sync::Arc::clone(&engine.view().borrow().state);
+    engine.shutdown().await;
+    if let Some(service) = &args.service
+        && !loaded.config.services.contains_key(service.as_str())
+    {
+        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
+        eprintln!("no service `{service}`; services: {}", names.join(", "));
+        return Ok(Exit::Usage);
+    }
+    let mut entries: Vec<(&ServiceName, &ServiceState, &HistoryEntry)> = state
+        .services
+        .iter()
+        .filter(|(name, _)| args.service.as_deref().is_none_or(|only| only == name.as_str()))
+        .flat_map(|(name, known)| known.history.iter().map(move |entry| (name, known.as_ref(), entry)))
+        .collect();
+    entries.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.at));
+    if global.json {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(name, _, entry)| json!({ "service": name, "at": entry.at, "version": entry.version, "what": entry.what }))
+            .collect();
+        print_json(&json!(entries))?;
+        return Ok(Exit::Fine);
+    }
+    let rows: Vec<Vec<String>> = entries
+        .iter()
+        .map(|(name, known, entry)| {
+            let quality = known.qualities.values().find(|mark| mark.version == entry.version);
+            vec![
+                date(entry.at),
+                name.to_string(),
+                entry.version.to_string(),
+                what(&entry.what),
+                quality.map_or(Quality::Unknown, |mark| mark.quality).word().to_owned(),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        eprintln!("nothing has happened yet");
+    }
+    print!("{}", table(&rows));
+    Ok(Exit::Fine)
+}
+
+fn what(kind: &HistoryKind) -> String {
+    match kind {
+        HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
+        HistoryKind::BecameStable => "stable".to_owned(),
+        HistoryKind::Withdrawn => "withdrawn".to_owned(),
+        HistoryKind::RolledBack { operation, to, outcome, by, reason } => {
+            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
+            format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
+        }
+    }
+}

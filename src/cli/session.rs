@@ -1,0 +1,76 @@
+//! What most subcommands begin with: the config, the engine on its journal, and who is asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::config::{self, Loaded};
+use crate::engine::runtime::{Engine, EngineError, Lead, Leadership, Options, World, open_journal};
+use crate::model::command::Actor;
+
+use super::Global;
+
+/// The config, loaded; warnings go to stderr.
+pub(crate) fn load(global: &Global) -> anyhow::Result<Loaded> {
+    let loaded = config::load(&global.config)?;
+    crate::telemetry::register(&loaded.secrets);
+    for warning in &loaded.warnings {
+        eprintln!("{warning}");
+    }
+    Ok(loaded)
+}
+
+/// An engine on the config's journal. Only a guard acts without being asked.
+pub(crate) async fn start(loaded: &Loaded, role: &'static str, lead: Lead) -> anyhow::Result<Engine> {
+    let config = Arc::new(loaded.config.clone());
+    let options =
+        Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
+    let journal = open_journal(&loaded.journal_path).await?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), role == "guard")?;
+    Ok(Engine::start(world, journal, options).await?)
+}
+
+/// Waits until it is known who leads: another process, or (if it may) this one. Nobody, after a lease's time.
+pub(crate) async fn leader(engine: &Engine, lease: Duration) -> anyhow::Result<Leadership> {
+    let mut view = engine.view();
+    let known = tokio::time::timeout(
+        lease + Duration::from_secs(2),
+        view.wait_for(|view| view.leadership != Leadership::Nobody || view.trouble.is_some()),
+    );
+    match known.await {
+        Ok(Ok(view)) => match &view.trouble {
+            Some(trouble) => anyhow::bail!("{trouble}"),
+            None => Ok(view.leadership.clone()),
+        },
+        Ok(Err(_)) => Err(EngineError::Stopped.into()),
+        Err(_) => Ok(Leadership::Nobody),
+    }
+}
+
+/// Who asks: the name given, else the login.
+pub(crate) fn actor(global: &Global) -> anyhow::Result<Actor> {
+    let name = global
+        .name
+        .clone()
+        .or_else(|| std::env::var("USER").ok())
+        .or_else(|| std::env::var("LOGNAME").ok())
+        .filter(|name| !name.trim().is_empty());
+    // In a container there is often no login: root is who runs it, and that is what the journal says.
+    let name = name.or_else(|| rustix::process::getuid().is_root().then(|| "root".to_owned()));
+    Ok(Actor::Person { name: name.context("who are you? Give a name with `--as NAME`")? })
+}
+
+/// Ends when the process is asked to end: Ctrl-C, SIGTERM or SIGHUP.
+pub(crate) async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}

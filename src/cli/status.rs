@@ -1,0 +1,154 @@
+//! `unship status`: what is known now, and who leads.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::account::{clock, traffic, verdict_words};
+use super::output::{print_json, table};
+use super::session;
+use super::{Exit, Global};
+use crate::config::Config;
+use crate::engine::runtime::{Engine, Lead, Leadership, View};
+use crate::model::ServiceName;
+use crate::model::operation::OperationStatus;
+use crate::model::trigger::Verdict;
+use crate::model::units::human;
+
+/// Show every service: verdict, traffic, indicators, findings; and who leads.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Show it again whenever it changes, until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Exit codes: 0 all healthy, 3 something failing or degraded, 6 something unknown.
+pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let loaded = session::load(global)?;
+    let engine = session::start(&loaded, "status", Lead::Never).await?;
+    let mut view = engine.view();
+    // The first look at the readings and the lease takes a moment.
+    let _ = tokio::time::timeout(Duration::from_millis(600), view.changed()).await;
+    let mut exit = show(&engine, &loaded.config, global)?;
+    if args.watch {
+        let stop = session::asked_to_stop();
+        tokio::pin!(stop);
+        loop {
+            // At most four times a second, and at least every other second, because ages go on.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::select! {
+                changed = view.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                () = &mut stop => break,
+            }
+            show(&engine, &loaded.config, global)?;
+        }
+        exit = Exit::Fine;
+    }
+    engine.shutdown().await;
+    Ok(exit)
+}
+
+fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exit> {
+    let view = std::sync::Arc::clone(&engine.view().borrow());
+    let now = Timestamp::now();
+    let stale_after = *config.guardrails.stale_after;
+    let mut exit = Exit::Fine;
+    let mut rows = vec![["service", "verdict", "traffic", "data", ""].map(str::to_owned).to_vec()];
+    let mut services = Vec::new();
+    for name in config.services.keys() {
+        let known = view.state.service(name);
+        let age = age(&view, name, now);
+        // What was known and is old is not known.
+        let verdict = match known.and_then(|known| known.verdict.as_ref()) {
+            Some((verdict, _)) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => verdict.clone(),
+            Some(_) => Verdict::Unknown { reasons: vec![format!("no new data for {}", age.map_or_else(|| "ever".into(), human))] },
+            None => Verdict::Unknown { reasons: vec!["never looked at; is a guard running?".to_owned()] },
+        };
+        exit = match (&verdict, exit) {
+            (Verdict::Failing { .. } | Verdict::Degraded { .. }, _) => Exit::Unhealthy,
+            (Verdict::Unknown { .. }, Exit::Fine) => Exit::Unknown,
+            (_, exit) => exit,
+        };
+        let operation = known.and_then(|known| known.operation.as_ref()).and_then(|id| view.state.operation(id));
+        let activity = operation.map_or_else(String::new, |operation| match &operation.status {
+            OperationStatus::NeedsDecision { .. } => format!("{} needs a decision", operation.id),
+            _ => {
+                let step = operation.current().and_then(|step| operation.plan.steps.get(step));
+                format!("{}: {}", operation.id, step.map_or("ending", |step| step.title.as_str()))
+            }
+        });
+        rows.push(vec![
+            name.to_string(),
+            verdict_words(&verdict),
+            known.and_then(|known| known.inventory.as_ref()).map_or_else(|| "unknown".to_owned(), traffic),
+            age.map_or_else(|| "never".to_owned(), human),
+            activity,
+        ]);
+        services.push(json!({
+            "service": name,
+            "verdict": verdict,
+            "state": known,
+            "reading": view.readings.get(name).map(|(_, reading)| reading),
+            "data_age_ms": age.map(|age| age.as_millis() as u64),
+            "operation": operation,
+        }));
+    }
+    if global.json {
+        let leader = match &view.leadership {
+            Leadership::Nobody => Value::Null,
+            Leadership::Ours(lease) | Leadership::Theirs(lease) => {
+                json!({ "holder": lease.holder, "token": lease.token, "until": lease.until })
+            }
+        };
+        print_json(&json!({
+            "environment": config.environment.name,
+            "at": now,
+            "position": view.position,
+            "leader": leader,
+            "trouble": view.trouble,
+            "source_faults": view.state.source_faults,
+            "outbox": view.state.outbox.len(),
+            "services": services,
+        }))?;
+        return Ok(exit);
+    }
+    let mut out = std::io::stdout().lock();
+    let leader = view.leadership.holder().map_or_else(
+        || "nobody leads: nothing is watched or acted on; start `unship guard`".to_owned(),
+        |holder| format!("{holder} leads"),
+    );
+    writeln!(out, "{} at {}, entry {}: {leader}", config.environment.name, clock(now), view.position)?;
+    write!(out, "{}", table(&rows))?;
+    for (name, known) in &view.state.services {
+        for finding in known.findings.values() {
+            let arm = finding.arm.map_or_else(String::new, |arm| format!(" {arm}"));
+            writeln!(
+                out,
+                "  {name}{arm}: {} {}: {}, {} since {}",
+                finding.severity.word(),
+                finding.trigger,
+                finding.evidence.query,
+                finding.evidence.line(),
+                clock(finding.since)
+            )?;
+        }
+    }
+    for (source, fault) in &view.state.source_faults {
+        writeln!(out, "  source {source} cannot be read since {}: {}", clock(fault.since), fault.reason)?;
+    }
+    if let Some(trouble) = &view.trouble {
+        writeln!(out, "  journal: {trouble}")?;
+    }
+    writeln!(out)?;
+    out.flush()?;
+    Ok(exit)
+}
+
+fn age(view: &View, service: &ServiceName, now: Timestamp) -> Option<Duration> {
+    let newest = view.readings.get(service)?.1.newest?;
+    Some(if newest > now { Duration::ZERO } else { now.duration_since(newest).unsigned_abs() })
+}

@@ -1,0 +1,145 @@
+//! `unship why`: the evidence card of a decision.
+
+use std::io::Write as _;
+
+use super::account::{clock, date};
+use super::output::print_json;
+use super::session;
+use super::{Exit, Global};
+use crate::engine::runtime::{Engine, EngineError, Lead};
+use crate::model::decision::Decision;
+use crate::model::event::Event;
+use crate::model::units::human;
+
+/// Show why something was decided: findings, data, guardrails, and what would change it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// A decision (`d-7`), a finding (`f-31`), an operation (`op-2`) or a service. Without it: the newest decision.
+    pub id: Option<String>,
+}
+
+/// Exits with 1 if there is no such decision.
+pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let loaded = session::load(global)?;
+    let engine = session::start(&loaded, "why", Lead::Never).await?;
+    let found = find(&engine, args.id.as_deref()).await?;
+    engine.shutdown().await;
+    let Some(found) = found else {
+        match &args.id {
+            Some(id) => eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some"),
+            None => eprintln!("nothing has been decided yet"),
+        }
+        return Ok(Exit::Error);
+    };
+    if global.json {
+        print_json(&serde_json::to_value(&found.decision)?)?;
+    } else {
+        print(&found)?;
+    }
+    Ok(Exit::Fine)
+}
+
+struct Found {
+    decision: Decision,
+    /// How the operation that it led to ended, if it led to one.
+    led_to: Option<String>,
+}
+
+async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, EngineError> {
+    let mut decision: Option<Decision> = None;
+    let mut led_to = None;
+    let mut position = 0;
+    // Finding or operation first: what they belong to.
+    loop {
+        let entries = engine.read(position, 2_000).await?;
+        let Some(last) = entries.last() else { break };
+        position = last.seq;
+        for entry in entries {
+            match entry.event {
+                Event::DecisionMade { decision: made } => {
+                    let is_it = match id {
+                        None => true,
+                        Some(id) => {
+                            made.id.as_str() == id
+                                || made.service.as_str() == id
+                                || made.findings.iter().any(|finding| finding.id.as_str() == id)
+                        }
+                    };
+                    if is_it || id.is_some_and(|id| id.starts_with("op-")) && led_to.is_none() {
+                        if is_it {
+                            led_to = None;
+                        }
+                        decision = Some(made);
+                    }
+                }
+                Event::OperationPlanned { operation, decision: of, .. } => {
+                    let is_asked = id.is_some_and(|id| operation.as_str() == id);
+                    let is_of_it = of.is_some() && of == decision.as_ref().map(|decision| decision.id.clone());
+                    if is_asked && of.is_none() {
+                        // A person asked for it: there is no decision behind it.
+                        return Ok(None);
+                    }
+                    let wants_operation = id.is_some_and(|id| id.starts_with("op-"));
+                    if is_of_it && (is_asked || !wants_operation) {
+                        led_to = Some(format!("{operation} goes on"));
+                    }
+                }
+                Event::OperationEnded { operation, outcome, detail }
+                    if led_to.as_ref().is_some_and(|words| words.starts_with(&format!("{operation} "))) =>
+                {
+                    led_to = Some(format!("{operation} ended {}: {detail}", outcome.words()));
+                }
+                _ => {}
+            }
+        }
+    }
+    let is_operation = id.is_some_and(|id| id.starts_with("op-"));
+    Ok(decision.filter(|_| !is_operation || led_to.is_some()).map(|decision| Found { decision, led_to }))
+}
+
+fn print(found: &Found) -> anyhow::Result<()> {
+    let Found { decision, led_to } = found;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} on {} at {}", decision.id, decision.service, date(decision.at))?;
+    writeln!(out, "  {}, confidence {:.2}", decision.recommendation.words().to_uppercase(), decision.confidence)?;
+    if let (Some(from), Some(to)) = (&decision.from, &decision.to) {
+        writeln!(out, "  from {} to {}", from.version, to.version)?;
+    }
+    match led_to {
+        Some(words) => writeln!(out, "  {words}")?,
+        None if decision.acted => writeln!(out, "  acted")?,
+        None => writeln!(out, "  nothing was changed")?,
+    }
+    if !decision.findings.is_empty() {
+        writeln!(out, "findings")?;
+    }
+    for finding in &decision.findings {
+        let evidence = &finding.evidence;
+        let arm = finding.arm.map_or_else(String::new, |arm| format!(" on {arm}"));
+        writeln!(out, "  {} {}{arm}, {}", finding.id, finding.trigger, finding.severity.word())?;
+        writeln!(out, "    query    {}", evidence.query)?;
+        writeln!(out, "    value    {}", evidence.line())?;
+        writeln!(out, "    window   {}, {:.0} samples", human(std::time::Duration::from_millis(evidence.window_ms)), evidence.samples)?;
+        writeln!(out, "    since    {}", clock(finding.since))?;
+    }
+    for (title, lines) in [
+        ("reasons", &decision.reasons),
+        ("not known", &decision.unknowns),
+        ("what would change it", &decision.would_change),
+    ] {
+        if !lines.is_empty() {
+            writeln!(out, "{title}")?;
+            for line in lines {
+                writeln!(out, "  {line}")?;
+            }
+        }
+    }
+    if !decision.guardrails.is_empty() {
+        writeln!(out, "guardrails")?;
+    }
+    for check in &decision.guardrails {
+        let mark = if check.passes { "passes" } else { "forbids" };
+        writeln!(out, "  {mark:<8} {:<10} {}", check.guardrail.word(), check.detail)?;
+    }
+    Ok(())
+}
