@@ -3,6 +3,18 @@
 //! What comes out is [`Observation`]s and nothing else: no verdict is formed here. Missing is missing: a reading that
 //! failed says so, a series that is not there makes no sample, a check that could not be run counts for nothing.
 
+pub mod exposition;
+pub mod health;
+mod http;
+mod probe;
+mod schedule;
+mod scrape;
+pub mod selector;
+#[cfg(test)]
+mod testing;
+
+pub use schedule::{ObserveError, Observer, once, read_once};
+
 use crate::model::probe::{ProbeResult, ProbeSpec};
 use crate::model::source::{SeriesSpec, SourceReport, SourceSpec};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName};
