@@ -1,5 +1,5 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter.
+//! calls an adapter. The one exception is `journal`, which only reads the journal.
 
 mod account;
 pub mod act;

@@ -3,6 +3,27 @@
 //! The trait lives here with its words and errors. Leases, the inbox for commands
 //! from other processes, recorded samples and readings live in the same store, so that one file is all that several
 //! processes need to share. What an event *means* does not live here: the store keeps it as text.
+//!
+//! [`sqlite`] keeps it in a SQLite file; the files beside it hold one idea each (the chain, the lease, the inbox, samples,
+//! snapshots, checking). [`tail`] follows a journal that other processes write to.
+
+mod chain;
+#[cfg(debug_assertions)]
+mod crash_point;
+mod entries;
+mod errors;
+mod inbox;
+mod lease;
+mod sample_codec;
+mod samples;
+mod schema;
+mod snapshots;
+pub mod sqlite;
+mod store;
+pub mod tail;
+#[cfg(test)]
+mod testing;
+mod verify;
 
 use std::time::Duration;
 
@@ -14,6 +35,9 @@ use crate::model::event::{DecodeError, Event};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
 use crate::model::{CommandId, ServiceName};
+
+pub use sqlite::SqliteJournal;
+pub use tail::{Tail, tail};
 
 /// A place in the journal: the sequence number of an entry, from 1; 0 is before the first.
 pub type Position = u64;

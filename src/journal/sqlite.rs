@@ -1,0 +1,141 @@
+//! The journal in a SQLite file.
+//!
+//! The file is the truth: nothing is kept in memory that another process could make untrue. It runs in WAL mode with
+//! `synchronous=FULL`, so an append that returned survives a loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+//! Many processes may read and write the same file; it has to be on a local disk.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::command::Envelope;
+use crate::model::event::Event;
+use crate::model::reading::ServiceReading;
+use crate::model::source::Sample;
+use crate::model::{CommandId, ServiceName};
+
+use super::store::{Store, Tuning};
+use super::{
+    Entry, Journal, JournalError, Lease, Position, Snapshot, Verification, entries, inbox, lease, samples,
+    snapshots, verify,
+};
+
+/// An open journal file.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    store: Store,
+}
+
+impl SqliteJournal {
+    /// Opens the file for reading and writing; makes it when it is missing or empty (its directory has to exist). The
+    /// time this takes does not depend on how much is in it.
+    ///
+    /// A file that is not a journal of ours, or of a newer program, is left as it is.
+    pub async fn open(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self { store: Store::open(path, Tuning::default()).await? })
+    }
+
+    /// Opens the file for reading only, while others may write to it. Also opens a damaged file, as long as anything can
+    /// be read from it; [`Journal::verify`] then says what. Every method that writes gives [`JournalError::ReadOnly`].
+    pub async fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self { store: Store::open_read_only(path, Tuning::default()).await? })
+    }
+
+    /// Closes the file and waits until it is. Without this, dropping closes it too, a moment later.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    #[cfg(test)]
+    pub(super) async fn open_tuned(path: &Path, tuning: Tuning) -> Result<Self, JournalError> {
+        Ok(Self { store: Store::open(path, tuning).await? })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(
+        &self,
+        token: u64,
+        at: Timestamp,
+        events: &[Event],
+        answers: &[CommandId],
+    ) -> Result<Vec<Entry>, JournalError> {
+        entries::append(&self.store, token, at, events, answers).await
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        entries::read(&self.store, after, limit).await
+    }
+
+    async fn last(&self) -> Result<Position, JournalError> {
+        entries::last(&self.store).await
+    }
+
+    async fn save_snapshot(&self, format: u32, snapshot: &Snapshot) -> Result<(), JournalError> {
+        snapshots::save(&self.store, format, snapshot).await
+    }
+
+    async fn load_snapshot(&self, format: u32) -> Result<Option<Snapshot>, JournalError> {
+        snapshots::load(&self.store, format).await
+    }
+
+    async fn acquire(&self, holder: &str, ttl: Duration) -> Result<Lease, JournalError> {
+        lease::acquire(&self.store, holder, ttl).await
+    }
+
+    async fn renew(&self, token: u64, ttl: Duration) -> Result<Lease, JournalError> {
+        lease::renew(&self.store, token, ttl).await
+    }
+
+    async fn release(&self, token: u64) -> Result<(), JournalError> {
+        lease::release(&self.store, token).await
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, JournalError> {
+        lease::lease(&self.store).await
+    }
+
+    async fn submit(&self, envelope: &Envelope) -> Result<(), JournalError> {
+        inbox::submit(&self.store, envelope).await
+    }
+
+    async fn inbox(&self) -> Result<Vec<Envelope>, JournalError> {
+        inbox::inbox(&self.store).await
+    }
+
+    async fn record(&self, samples: &[Sample]) -> Result<(), JournalError> {
+        samples::record(&self.store, samples).await
+    }
+
+    async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>, JournalError> {
+        samples::samples(&self.store, since).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
+        samples::prune(&self.store, before).await
+    }
+
+    async fn publish(
+        &self,
+        at: Timestamp,
+        readings: &[(ServiceName, ServiceReading)],
+    ) -> Result<(), JournalError> {
+        samples::publish(&self.store, at, readings).await
+    }
+
+    async fn readings(&self) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
+        samples::readings(&self.store).await
+    }
+
+    async fn verify(&self) -> Result<Verification, JournalError> {
+        verify::verify(&self.store).await
+    }
+}

@@ -1,0 +1,394 @@
+//! The open file: one connection that writes, a few that read, and the rule that a transaction which did not end well takes
+//! its connection with it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex as StdMutex;
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep};
+
+use super::JournalError;
+use super::errors::{File, is_busy, is_cantopen, is_corrupt, is_not_sqlite, words};
+use super::sample_codec::SeriesKey;
+use super::schema::{APPLICATION_ID, CREATE, FORMAT};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tuning {
+    /// How long a lock of another program is waited for.
+    pub(super) patience: Duration,
+    /// Most pages that the file may have; for tests of a full disk.
+    pub(super) max_pages: Option<u32>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(5), max_pages: None }
+    }
+}
+
+/// What survives when a transaction has been committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Durability {
+    /// It survives a loss of power.
+    Full,
+    /// It survives the end of the process; a loss of power may take the last second.
+    Loose,
+}
+
+/// Connections that read at the same time; more wait.
+const READERS: u32 = 4;
+
+/// The write-ahead log is cut back to this many bytes after it was copied into the file.
+const WAL_KEPT: &str = "16777216";
+
+/// An open journal file.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// What errors call it.
+    pub(super) file: File,
+    /// The ids of the series that this process has recorded. Rows of `series` never change or go away.
+    pub(super) series: StdMutex<HashMap<SeriesKey, i64>>,
+    /// What is wrong with the file as a whole, if it was opened in spite of it.
+    pub(super) damage: Option<String>,
+    /// Without a writer the file was opened for reading only.
+    writer: Option<Writer>,
+    readers: SqlitePool,
+}
+
+#[derive(Debug)]
+struct Writer {
+    options: SqliteConnectOptions,
+    /// Empty while a transaction has it, and after one that did not end well.
+    connection: Mutex<Option<SqliteConnection>>,
+}
+
+/// A file that SQLite can read, looked at.
+enum Identity {
+    /// No tables and no marks.
+    Empty,
+    /// A journal in a format that we know.
+    Ours,
+}
+
+impl Store {
+    /// Opens the file for reading and writing; makes it when it is missing or empty.
+    pub(super) async fn open(path: &Path, tuning: Tuning) -> Result<Self, JournalError> {
+        let file = locate(path, tuning)?;
+        let size = size_of(&file)?;
+        if size.is_none() && !file.directory().is_dir() {
+            return Err(file.store(format!(
+                "the directory `{}` does not exist; make it first",
+                file.directory().display()
+            )));
+        }
+        // SQLite takes an empty file for a new one and throws its log away.
+        if size == Some(0) && wal_size(&file) > 0 {
+            return Err(file.damaged("it is empty, but the `-wal` file beside it is not"));
+        }
+        let mut options = options(&file)
+            .synchronous(SqliteSynchronous::Full)
+            // Where a plain fsync stops at the drive's cache (macOS), ask for more.
+            .pragma("fullfsync", "1")
+            .pragma("journal_size_limit", WAL_KEPT);
+        if let Some(pages) = tuning.max_pages {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
+        let create = options.clone().create_if_missing(size.is_none());
+        let mut connection = connect(&file, &create).await?;
+        prepare(&file, &mut connection).await?;
+        let readers = pool(self::options(&file).pragma("query_only", "1"), tuning);
+        Ok(Self {
+            writer: Some(Writer { options, connection: Mutex::new(Some(connection)) }),
+            readers,
+            damage: None,
+            series: StdMutex::default(),
+            file,
+        })
+    }
+
+    /// Opens the file for reading only, also when it is damaged as long as something can be read.
+    pub(super) async fn open_read_only(path: &Path, tuning: Tuning) -> Result<Self, JournalError> {
+        let file = locate(path, tuning)?;
+        match size_of(&file)? {
+            None => return Err(file.store("it does not exist")),
+            Some(0) => return Err(file.foreign("it is empty")),
+            Some(_) => {}
+        }
+        let mut options = options(&file).read_only(true);
+        let mut tried = look(&options).await;
+        if tried.as_ref().is_err_and(is_cantopen) {
+            // The two files that readers share cannot be made here. Without a log there is nothing in them.
+            if wal_size(&file) > 0 {
+                return Err(file.read_only(format!(
+                    "and the newest entries are in `{}`, which can be read only together with a directory that can be \
+                     written; copy both files to a directory of yours and read them there",
+                    file.wal().display()
+                )));
+            }
+            options = options.immutable(true);
+            tried = look(&options).await;
+        }
+        let mut damage = None;
+        if let Err(error) = &tried
+            && is_corrupt(error)
+        {
+            damage = Some(words(error));
+            // With this, SQLite reads a file that is shorter than it should be. Nothing can be written through it.
+            options = options.pragma("writable_schema", "1");
+            tried = look(&options).await;
+        }
+        match tried {
+            Err(error) if is_not_sqlite(&error) => Err(not_sqlite(&file)),
+            Err(error) => Err(file.fault(&error)),
+            Ok(marks) => match marks.identify(&file)? {
+                Identity::Empty => Err(file.foreign("it is empty")),
+                Identity::Ours => Ok(Self {
+                    writer: None,
+                    readers: pool(options, tuning),
+                    damage,
+                    series: StdMutex::default(),
+                    file,
+                }),
+            },
+        }
+    }
+
+    /// Closes every connection; the last one on a file that can be written copies the log into the file.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            let connection = writer.connection.lock().await.take();
+            if let Some(connection) = connection {
+                let _ = connection.close().await;
+            }
+        }
+    }
+
+    /// A connection to read with.
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, JournalError> {
+        self.readers.acquire().await.map_err(|error| self.fault(&error))
+    }
+
+    /// What an error of SQLite means for this file.
+    pub(super) fn fault(&self, error: &sqlx::Error) -> JournalError {
+        self.file.fault(error)
+    }
+
+    /// Begins to write. One transaction of this process at a time; other processes are waited for.
+    pub(super) async fn begin(&self, durability: Durability) -> Result<Tx<'_>, JournalError> {
+        let writer =
+            self.writer.as_ref().ok_or_else(|| self.file.read_only("it was opened for reading only"))?;
+        let mut slot = writer.connection.lock().await;
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => self.reopen(writer).await?,
+        };
+        if durability == Durability::Loose {
+            run(&mut connection, "PRAGMA synchronous = NORMAL").await.map_err(|error| self.fault(&error))?;
+        }
+        match run(&mut connection, "BEGIN IMMEDIATE").await {
+            Ok(()) => Ok(Tx { connection, slot, store: self, durability }),
+            Err(error) => {
+                if is_busy(&error) && durability == Durability::Full {
+                    // Waiting in vain changes nothing about the connection.
+                    *slot = Some(connection);
+                }
+                Err(self.fault(&error))
+            }
+        }
+    }
+
+    /// A new writer, after a transaction that did not end well. The file may be another one by now.
+    async fn reopen(&self, writer: &Writer) -> Result<SqliteConnection, JournalError> {
+        let mut connection = connect(&self.file, &writer.options).await?;
+        match Marks::read(&mut connection).await.map_err(|error| self.fault(&error))?.identify(&self.file)? {
+            Identity::Ours => Ok(connection),
+            Identity::Empty => Err(self.file.damaged("it was emptied while it was open")),
+        }
+    }
+}
+
+/// A transaction that writes. Dropped without [`Tx::commit`] or [`Tx::give_up`], its connection is closed, which undoes
+/// everything: so an error, or a caller that stops waiting, never leaves half a transaction behind.
+pub(super) struct Tx<'a> {
+    connection: SqliteConnection,
+    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    store: &'a Store,
+    durability: Durability,
+}
+
+impl Tx<'_> {
+    /// The connection, to run statements on.
+    pub(super) fn on(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    /// Makes it durable.
+    pub(super) async fn commit(self) -> Result<(), JournalError> {
+        self.end("COMMIT").await
+    }
+
+    /// Undoes everything.
+    pub(super) async fn give_up(self) -> Result<(), JournalError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<(), JournalError> {
+        run(&mut self.connection, how).await.map_err(|error| self.store.fault(&error))?;
+        // What was committed is committed: if this fails, only the connection is not kept.
+        if self.durability == Durability::Full
+            || run(&mut self.connection, "PRAGMA synchronous = FULL").await.is_ok()
+        {
+            *self.slot = Some(self.connection);
+        }
+        Ok(())
+    }
+}
+
+/// The numbers that tell whose file it is.
+struct Marks {
+    application: i32,
+    format: i64,
+    tables: i64,
+}
+
+impl Marks {
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let application =
+            sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
+        let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+        let tables =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+        Ok(Self { application, format, tables })
+    }
+
+    fn identify(&self, file: &File) -> Result<Identity, JournalError> {
+        match self {
+            Self { application: APPLICATION_ID, format, .. } if *format > FORMAT => {
+                Err(JournalError::Newer { path: file.name(), found: *format, known: FORMAT })
+            }
+            Self { application: APPLICATION_ID, .. } => Ok(Identity::Ours),
+            Self { application: 0, format: 0, tables: 0 } => Ok(Identity::Empty),
+            _ => Err(file.foreign("it is another program's SQLite database")),
+        }
+    }
+}
+
+/// The place of the file, whatever the process does with its working directory later. An absolute path is also never
+/// taken for one of SQLite's `file:` addresses.
+fn locate(path: &Path, tuning: Tuning) -> Result<File, JournalError> {
+    let file = |path: &Path| File { path: path.to_owned(), patience: tuning.patience };
+    std::path::absolute(path)
+        .map(|path| file(&path))
+        .map_err(|error| file(path).store(format!("the path cannot be made absolute: {error}")))
+}
+
+/// The file's size; none when there is no file. The file is not opened for this: closing it again would drop the locks
+/// that SQLite holds on it in this process (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+fn size_of(file: &File) -> Result<Option<u64>, JournalError> {
+    match std::fs::metadata(&file.path) {
+        Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
+        Ok(_) => Err(file.foreign("it is not a file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file.store(error.to_string())),
+    }
+}
+
+fn wal_size(file: &File) -> u64 {
+    std::fs::metadata(file.wal()).map_or(0, |meta| meta.len())
+}
+
+fn not_sqlite(file: &File) -> JournalError {
+    file.foreign("it is not a SQLite database, or its first page is gone")
+}
+
+/// What every connection has. None of it reads or changes the file yet.
+fn options(file: &File) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&file.path)
+        .busy_timeout(file.patience)
+        .disable_statement_logging()
+        .thread_name(|id| format!("journal-{id}"))
+}
+
+fn pool(options: SqliteConnectOptions, tuning: Tuning) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(tuning.patience.max(Duration::from_secs(1)) * 2)
+        .idle_timeout(Duration::from_mins(1))
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
+async fn connect(file: &File, options: &SqliteConnectOptions) -> Result<SqliteConnection, JournalError> {
+    options.connect().await.map_err(|error| {
+        if is_not_sqlite(&error) { not_sqlite(file) } else { file.fault(&error) }
+    })
+}
+
+/// Looks at a file without changing it.
+async fn look(options: &SqliteConnectOptions) -> Result<Marks, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let marks = Marks::read(&mut connection).await;
+    let _ = connection.close().await;
+    marks
+}
+
+/// Makes sure that the file is a journal that can be written; makes it one if it is empty. Nothing is changed in a file
+/// that is not ours.
+async fn prepare(file: &File, connection: &mut SqliteConnection) -> Result<(), JournalError> {
+    let fault = |error: sqlx::Error| {
+        if is_not_sqlite(&error) { not_sqlite(file) } else { file.fault(&error) }
+    };
+    Marks::read(connection).await.map_err(fault)?.identify(file)?;
+    enter_wal(file, connection).await?;
+    // Also for a file that is ours: this is how SQLite says that it cannot be written.
+    run(connection, "BEGIN IMMEDIATE").await.map_err(fault)?;
+    // Another process may have made it one in the meantime.
+    match Marks::read(connection).await.map_err(fault)?.identify(file)? {
+        Identity::Ours => run(connection, "ROLLBACK").await.map_err(fault),
+        Identity::Empty => {
+            for statement in CREATE {
+                run(connection, statement).await.map_err(fault)?;
+            }
+            run(connection, "COMMIT").await.map_err(fault)
+        }
+    }
+}
+
+/// Turns the write-ahead log on. SQLite does not wait for others here, so we do.
+async fn enter_wal(file: &File, connection: &mut SqliteConnection) -> Result<(), JournalError> {
+    let started = Instant::now();
+    loop {
+        match sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(file.store(format!(
+                    "this file system cannot hold a write-ahead log (the journal mode stays `{mode}`); put the \
+                     journal on a local disk"
+                )));
+            }
+            Err(error) if is_busy(&error) && started.elapsed() < file.patience => {
+                sleep(Duration::from_millis(10)).await;
+            }
+            Err(error) => return Err(file.fault(&error)),
+        }
+    }
+}
+
+/// Runs a statement that gives no rows.
+async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests;
