@@ -96,7 +96,7 @@ pub async fn main() -> ExitCode {
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
-        Subcommand::Journal(args) => journal::run(&args, global).await,
+        Subcommand::Journal(args) => with_journal(&args, global).await,
         Subcommand::Act(act) => act::run(&act, global).await,
     };
     match result {
@@ -114,6 +114,12 @@ pub async fn main() -> ExitCode {
             exit_of(&error).into()
         }
     }
+}
+
+/// The journal's file is the config's.
+async fn with_journal(args: &journal::Args, global: &Global) -> anyhow::Result<Exit> {
+    let loaded = session::load(global)?;
+    journal::run(args, global, &loaded.journal_path).await
 }
 
 /// The exit code of an error.

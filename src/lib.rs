@@ -2,21 +2,26 @@
 //!
 //! The map of the house. Arrows point downward only: faces → engine → (triggers, config) → model, and adapters → model.
 //!
-//! - [`model`]: the nouns as plain data.
-//! - [`config`]: `unship.toml`: schema, loading, checking, secrets by reference.
+//! - [`model`]: the nouns as plain data. No I/O, no clock; everything may import it.
+//! - [`config`]: `unship.toml`: schema, loading, checking with file positions, secrets by reference.
 //! - [`triggers`]: conditions over indicators and probes. Pure.
-//! - [`journal`]: the event store: append-only, hash-chained, with leases.
-//! - [`observe`]: the senses: probes and sources.
-//! - [`platform`]: what can be changed, and where.
-//! - [`notify`]: channels to people.
-//! - [`cli`]: the headless face.
+//! - [`engine`]: the pure core (state, senses, decisions, guardrails, plans, steps) and the runtime that feeds it.
+//! - [`journal`]: the event store: append-only, hash-chained, with leases, an inbox, and recorded samples.
+//! - [`observe`]: the senses: probes and sources, one file each.
+//! - [`platform`]: what can be changed, and where, one file each.
+//! - [`notify`]: channels to people, one file each.
+//! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
+//! - [`telemetry`]: the log: a rolling file that no secret gets into.
+//! - [`cli`]: the headless face, one file a subcommand.
 
 pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod journal;
+pub mod lab;
 pub mod model;
 pub mod notify;
 pub mod observe;
 pub mod platform;
+pub mod telemetry;
 pub mod triggers;

@@ -21,11 +21,15 @@
 //! ([`PlatformAction::holds_in`]).
 
 pub mod command;
+pub mod lab;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::IdempotencyKey;
-use crate::model::platform::{Capabilities, Declares, PlatformAction};
+use crate::model::secret::Secrets;
+use crate::model::{IdempotencyKey, ServiceName};
+use crate::model::platform::{Capabilities, Declares, PlatformAction, PlatformSpec};
 use crate::model::release::Inventory;
 
 /// One service on its platform.
@@ -68,4 +72,19 @@ pub enum PlatformError {
     /// It may have happened: the answer was lost or cannot be understood.
     #[error("{0}")]
     Unclear(String),
+}
+
+/// Makes the adapter of a service. Connects to nothing yet.
+///
+/// # Errors
+/// [`PlatformError::Permanent`] when the spec cannot work.
+pub fn build(
+    service: &ServiceName,
+    spec: &PlatformSpec,
+    secrets: &Arc<Secrets>,
+) -> Result<Arc<dyn Platform>, PlatformError> {
+    Ok(match spec {
+        PlatformSpec::Lab(spec) => Arc::new(lab::Lab::new(spec)?),
+        PlatformSpec::Command(spec) => Arc::new(command::Command::new(service, spec, Arc::clone(secrets))?),
+    })
 }

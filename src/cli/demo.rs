@@ -127,9 +127,9 @@ async fn watch(args: &Args, scenario: &Scenario, lab: &mut LabHandle, engine: &E
             }
             Some(event) = lab.next_event() => {
                 if args.headless {
-                    writeln!(std::io::stdout().lock(), "{}", json!({ "at": event.at, "type": "lab", "text": event.text }))?;
+                    writeln!(std::io::stdout().lock(), "{}", json!({ "at": crate::engine::runtime::now(), "type": "lab", "text": event.text }))?;
                 }
-                eprintln!("{}  lab: {}", account::clock(event.at), event.text);
+                eprintln!("{}  lab: {}", account::clock(Timestamp::now()), event.text);
             }
             () = &mut end => {
                 // A rollback that has begun is seen through.

@@ -224,7 +224,7 @@ pub async fn open_journal(path: &std::path::Path) -> Result<Arc<dyn Journal>, En
 
 /// Runs every probe of the environment once.
 pub async fn check(world: &World) -> Vec<ProbeResult> {
-    crate::observe::schedule::once(&world.probes, &world.secrets).await
+    crate::observe::once(&world.probes, &world.secrets).await
 }
 
 /// The time, to the millisecond: what a journal keeps.

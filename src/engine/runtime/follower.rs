@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::journal::{Entry, Journal, JournalError, Lease, Position};
 
 use super::super::state::{STATE_FORMAT, State};
-use super::view::{Leadership, View};
+use super::view::Leadership;
 use super::{Lead, Shared};
 
 /// How often the journal is asked for new entries.

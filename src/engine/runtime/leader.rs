@@ -17,7 +17,7 @@ use crate::model::source::Sample;
 use crate::model::trigger::Condition;
 use crate::model::{CommandId, ServiceName};
 use crate::observe::Observation;
-use crate::observe::schedule::Observer;
+use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
