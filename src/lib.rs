@@ -8,11 +8,13 @@
 //! - [`observe`]: the senses: probes and sources.
 //! - [`platform`]: what can be changed, and where.
 //! - [`notify`]: channels to people.
+//! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`cli`]: the headless face.
 
 pub mod cli;
 pub mod config;
 pub mod journal;
+pub mod lab;
 pub mod model;
 pub mod notify;
 pub mod observe;
