@@ -20,6 +20,8 @@
 //! without it. "Done" always means one reading in which the target serves *and* the platform has settled
 //! ([`PlatformAction::holds_in`]).
 
+pub mod lab;
+
 use async_trait::async_trait;
 
 use crate::model::IdempotencyKey;
