@@ -2,6 +2,7 @@
 //! calls an adapter.
 
 pub mod exit;
+pub mod lab;
 
 use std::path::PathBuf;
 
