@@ -360,11 +360,15 @@ async fn prepare(file: &File, connection: &mut SqliteConnection) -> Result<(), J
     };
     Marks::read(connection).await.map_err(fault)?.identify(file)?;
     enter_wal(file, connection).await?;
-    // Also for a file that is ours: this is how SQLite says that it cannot be written.
     run(connection, "BEGIN IMMEDIATE").await.map_err(fault)?;
     // Another process may have made it one in the meantime.
     match Marks::read(connection).await.map_err(fault)?.identify(file)? {
-        Identity::Ours => run(connection, "ROLLBACK").await.map_err(fault),
+        Identity::Ours => {
+            // Changes nothing. A file that cannot be written is opened, and even a transaction begun, without a word:
+            // only a statement that writes is refused.
+            run(connection, "UPDATE lease SET token = token WHERE 0").await.map_err(fault)?;
+            run(connection, "ROLLBACK").await.map_err(fault)
+        }
         Identity::Empty => {
             for statement in CREATE {
                 run(connection, statement).await.map_err(fault)?;

@@ -114,6 +114,10 @@ async fn part() {
             super::disk::full_disk(path).await;
             say("done");
         }
+        "no-permission" => {
+            super::disk::no_permission(path).await;
+            say("done");
+        }
         "read-only" => {
             super::disk::read_only(path).await;
             say("done");
