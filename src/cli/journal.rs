@@ -202,8 +202,8 @@ async fn show<W: Write>(
 
 /// An entry for people: place, time, kind, content.
 fn plain(entry: &Entry) -> anyhow::Result<String> {
-    let body = encode(&entry.event)
-        .with_context(|| format!("entry {} cannot be written as JSON", entry.seq))?;
+    let body =
+        encode(&entry.event).with_context(|| format!("entry {} cannot be written as JSON", entry.seq))?;
     let kind = entry.event.kind();
     // The kind has its own column.
     let rest = body.replacen(&format!("\"type\":\"{kind}\""), "", 1).replacen("{,", "{", 1);
@@ -226,4 +226,216 @@ fn printable(text: &str) -> String {
 fn line<W: Write>(out: &mut W, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn line_of(words: &str) -> Line {
+        Line::try_parse_from(["journal"].into_iter().chain(words.split(' '))).unwrap()
+    }
+
+    fn event(number: u64) -> Event {
+        Event::LeaderChanged { holder: format!("guard@test:{number}"), program: "0.1\u{9b}2J".to_owned() }
+    }
+
+    async fn journal(count: u64) -> (TempDir, PathBuf, SqliteJournal, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("unship.db");
+        let journal = SqliteJournal::open(&path).await.unwrap();
+        let token = journal.acquire("a", Duration::from_mins(1)).await.unwrap().token;
+        let events: Vec<_> = (1..=count).map(event).collect();
+        journal.append(token, Timestamp::UNIX_EPOCH, &events, &[]).await.unwrap();
+        (dir, path, journal, token)
+    }
+
+    async fn printed(words: &str, path: &Path) -> (Exit, String) {
+        let Line { global, args } = line_of(words);
+        let mut out = Vec::new();
+        let exit = run_to(&args, &global, path, &mut out).await.unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    async fn meddle(path: &Path, sql: &'static str) {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// `verify` says that a journal is whole, beside a process that has it open, and scripts can rely on the exit code.
+    #[tokio::test]
+    async fn verify_says_whole() {
+        let (_dir, path, journal, _) = journal(3).await;
+        let (exit, text) = printed("verify", &path).await;
+        let head = journal.read(2, 1).await.unwrap()[0].hash.clone();
+        assert_eq!(exit, Exit::Fine);
+        assert!(text.ends_with(&format!("is whole: 3 entries, head {head}\n")), "{text}");
+        let (exit, text) = printed("verify --json", &path).await;
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(exit, Exit::Fine);
+        assert_eq!(
+            (&report["ok"], &report["entries"], &report["head"]),
+            (&true.into(), &3.into(), &head.into())
+        );
+    }
+
+    /// `verify` lists every fault and ends with an error.
+    #[tokio::test]
+    async fn verify_lists_faults() {
+        let (_dir, path, _journal, _) = journal(5).await;
+        meddle(&path, "UPDATE entries SET at = 7 WHERE seq = 2; DELETE FROM entries WHERE seq = 4").await;
+        let (exit, text) = printed("verify", &path).await;
+        assert_eq!(exit, Exit::Error);
+        assert!(text.contains("is not whole: 2 faults; 4 entries could be read\n  entry 2: "), "{text}");
+        assert!(text.contains("\n  entry 4: it is missing\n"), "{text}");
+        let (exit, text) = printed("verify --json", &path).await;
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(exit, Exit::Error);
+        assert_eq!(report["ok"], false);
+        assert_eq!(report["faults"].as_array().unwrap().len(), 2);
+    }
+
+    /// An export has one object a line with everything that the journal says of an entry.
+    #[tokio::test]
+    async fn export_prints_every_entry() {
+        let (_dir, path, journal, _) = journal(BATCH as u64 + 20).await;
+        let (exit, text) = printed("export --format jsonl", &path).await;
+        assert_eq!(exit, Exit::Fine);
+        assert_eq!(text.lines().count(), BATCH + 20);
+        let (_, text) = printed("export --from 3", &path).await;
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let entry = &journal.read(2, 1).await.unwrap()[0];
+        let expected = serde_json::json!({
+            "seq": 3,
+            "at": "1970-01-01T00:00:00Z",
+            "token": 1,
+            "type": "leader_changed",
+            "event": entry.event,
+            "hash": entry.hash,
+        });
+        assert_eq!(first, expected);
+    }
+
+    /// An export of a journal that cannot be read to its end prints what comes before, and says where it ends.
+    #[tokio::test]
+    async fn export_ends_at_the_first_unreadable_entry() {
+        let (_dir, path, _journal, _) = journal(5).await;
+        meddle(&path, "UPDATE entries SET body = '{}' WHERE seq = 4").await;
+        let Line { global, args } = line_of("export");
+        let mut out = Vec::new();
+        let error = run_to(&args, &global, &path, &mut out).await.unwrap_err();
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 3);
+        let error = format!("{error:#}");
+        assert!(error.contains("ends after entry 3") && error.contains("entry 4"), "{error}");
+    }
+
+    /// `tail` prints the last ten, or from where it is told; what a terminal would obey is shown instead.
+    #[tokio::test]
+    async fn tail_prints_the_end() {
+        let (_dir, path, _journal, _) = journal(25).await;
+        let (_, text) = printed("tail", &path).await;
+        assert_eq!(text.lines().count(), 10);
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.starts_with("    16  1970-01-01T00:00:00.000Z  leader_changed        {\"holder\":"),
+            "{first}"
+        );
+        assert!(!text.contains('\u{9b}') && first.contains("\\u{9b}2J"), "{first}");
+        let (_, text) = printed("tail --from 24 --json", &path).await;
+        let places: Vec<_> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].clone())
+            .collect();
+        assert_eq!(places, [24, 25]);
+        let (_, text) = printed("tail --from 99", &path).await;
+        assert_eq!(text, "");
+    }
+
+    /// What was written so far, readable from outside; goes away after some lines.
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<Vec<u8>>>, Option<usize>);
+
+    impl Pipe {
+        fn lines(&self) -> usize {
+            String::from_utf8_lossy(&self.0.lock().unwrap()).lines().count()
+        }
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.1.is_some_and(|most| self.lines() >= most) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// `| head` is no error.
+    #[tokio::test]
+    async fn a_reader_that_goes_away_ends_it_quietly() {
+        let (_dir, path, _journal, _) = journal(25).await;
+        for words in ["export", "tail --from 1 --follow", "tail --from 1 --json"] {
+            let Line { global, args } = line_of(words);
+            let mut out = Pipe(Arc::default(), Some(3));
+            assert_eq!(run_to(&args, &global, &path, &mut out).await.unwrap(), Exit::Fine, "{words}");
+            assert_eq!(out.lines(), 3);
+        }
+    }
+
+    /// `tail --follow` goes on with what is appended after it was started.
+    #[tokio::test]
+    async fn follow_goes_on() {
+        let (_dir, path, journal, token) = journal(2).await;
+        let Line { global, args } = line_of("tail --follow");
+        let mut out = Pipe::default();
+        let seen = out.clone();
+        let until = async |count| {
+            while seen.lines() < count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            ended = run_to(&args, &global, &path, &mut out) => panic!("{ended:?}"),
+            () = async {
+                until(2).await;
+                journal.append(token, Timestamp::UNIX_EPOCH, &[event(3), event(4)], &[]).await.unwrap();
+                until(4).await;
+            } => {}
+        }
+        assert_eq!(out.lines(), 4);
+    }
+
+    /// A path that holds no journal is an error that names it; nothing is made there.
+    #[tokio::test]
+    async fn a_missing_journal_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none.db");
+        let Line { global, args } = line_of("verify");
+        let error = run_to(&args, &global, &path, &mut Vec::new()).await.unwrap_err();
+        assert!(error.to_string().ends_with("none.db`: it does not exist"), "{error}");
+        assert!(!path.exists());
+    }
 }

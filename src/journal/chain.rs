@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn the_formula_stays_what_it_is() {
         // Computed apart, with Python's hashlib.
-        assert_eq!(hex::encode(ENTRY.link(&START)), "f352b274bbacfb7b1b640538e5991a8a68ad81fbded2e40d8943cc43388c2632");
+        assert_eq!(
+            hex::encode(ENTRY.link(&START)),
+            "f352b274bbacfb7b1b640538e5991a8a68ad81fbded2e40d8943cc43388c2632"
+        );
     }
 
     /// Every field of an entry, and the entry before, is covered.

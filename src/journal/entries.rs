@@ -75,7 +75,10 @@ pub(super) async fn append(
 /// is what every later reader gets.
 fn draft(file: &File, event: &Event) -> Result<Draft, JournalError> {
     let refuse = |reason: String| {
-        file.store(format!("an event of kind `{}` cannot be stored: {reason}; nothing was written", event.kind()))
+        file.store(format!(
+            "an event of kind `{}` cannot be stored: {reason}; nothing was written",
+            event.kind()
+        ))
     };
     let body = event::encode(event).map_err(|error| refuse(error.to_string()))?;
     let event = event::decode(EVENT_VERSION, &body).map_err(|error| refuse(error.to_string()))?;
@@ -136,8 +139,7 @@ fn link(
 }
 
 async fn insert(connection: &mut SqliteConnection, rows: &[Linked]) -> Result<(), sqlx::Error> {
-    let mut sql =
-        QueryBuilder::<Sqlite>::new("INSERT INTO entries (seq, at, token, version, body, hash) ");
+    let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO entries (seq, at, token, version, body, hash) ");
     sql.push_values(rows, |mut row, linked| {
         row.push_bind(linked.entry.seq.cast_signed())
             .push_bind(linked.entry.at.as_millisecond())
@@ -162,11 +164,7 @@ async fn answer(connection: &mut SqliteConnection, answers: &[CommandId]) -> Res
 }
 
 /// Entries after a place. If one cannot be read, those before it are given; asked again from there, the error is.
-pub(super) async fn read(
-    store: &Store,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<Entry>, JournalError> {
+pub(super) async fn read(store: &Store, after: Position, limit: usize) -> Result<Vec<Entry>, JournalError> {
     let mut connection = store.reader().await?;
     let mut rows = sqlx::query(
         "SELECT seq, at, token, version, body, hash FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -200,8 +198,11 @@ fn entry(file: &File, row: &SqliteRow) -> Result<Entry, JournalError> {
         .map_err(|error| file.damaged(format!("the text of entry {seq} cannot be read: {error}")))?;
     let hash: &[u8] = row.try_get(5).map_err(fault)?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
-    let event = event::decode(version, body)
-        .map_err(|source| JournalError::Entry { path: file.name(), seq, source })?;
+    let event = event::decode(version, body).map_err(|source| JournalError::Entry {
+        path: file.name(),
+        seq,
+        source,
+    })?;
     Ok(Entry { seq, at, token, event, hash: hex::encode(hash) })
 }
 
@@ -263,7 +264,10 @@ mod tests {
         let journal = SqliteJournal::open(&path).await.unwrap();
         for token in [0, 1, u64::MAX] {
             let refused = journal.append(token, at(1), &[event(1)], &[]).await.unwrap_err();
-            assert!(matches!(refused, JournalError::Fenced { ours, theirs: 0, .. } if ours == token), "{refused}");
+            assert!(
+                matches!(refused, JournalError::Fenced { ours, theirs: 0, .. } if ours == token),
+                "{refused}"
+            );
         }
         let old = journal.acquire("a", Duration::ZERO).await.unwrap().token;
         let new = journal.acquire("b", Duration::from_mins(1)).await.unwrap().token;

@@ -25,10 +25,8 @@ struct Stored {
 impl Stored {
     async fn read(connection: &mut SqliteConnection) -> Result<Option<Self>, sqlx::Error> {
         let row = sqlx::query("SELECT holder, token, until FROM lease").fetch_optional(connection).await?;
-        row.map(|row| {
-            Ok(Self { holder: row.try_get(0)?, token: row.try_get(1)?, until_ms: row.try_get(2)? })
-        })
-        .transpose()
+        row.map(|row| Ok(Self { holder: row.try_get(0)?, token: row.try_get(1)?, until_ms: row.try_get(2)? }))
+            .transpose()
     }
 
     async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -119,10 +117,7 @@ pub(super) async fn release(store: &Store, token: u64) -> Result<(), JournalErro
 pub(super) async fn lease(store: &Store) -> Result<Option<Lease>, JournalError> {
     let mut connection = store.reader().await?;
     let stored = Stored::read(&mut connection).await.map_err(|error| store.fault(&error))?;
-    stored
-        .filter(|stored| stored.until_ms != GIVEN_BACK)
-        .map(|stored| stored.lease(&store.file))
-        .transpose()
+    stored.filter(|stored| stored.until_ms != GIVEN_BACK).map(|stored| stored.lease(&store.file)).transpose()
 }
 
 #[cfg(test)]

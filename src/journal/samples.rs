@@ -119,11 +119,11 @@ pub(super) async fn samples(store: &Store, since: Timestamp) -> Result<Vec<Sampl
         let from = from_nanos(store, row.try_get(1).map_err(fault)?)?;
         let service: &str = row.try_get(3).map_err(fault)?;
         let indicator: &str = row.try_get(4).map_err(fault)?;
-        let wrong = |what: &str| store.file.damaged(format!("the {what} of a sample of `{service}` is wrong"));
+        let wrong =
+            |what: &str| store.file.damaged(format!("the {what} of a sample of `{service}` is wrong"));
         let value = sample_codec::decode(row.try_get(2).map_err(fault)?, row.try_get(6).map_err(fault)?)
             .ok_or_else(|| wrong("value"))?;
-        let subject =
-            serde_json::from_str(row.try_get(5).map_err(fault)?).map_err(|_| wrong("subject"))?;
+        let subject = serde_json::from_str(row.try_get(5).map_err(fault)?).map_err(|_| wrong("subject"))?;
         samples.push(Sample {
             service: service.into(),
             indicator: indicator.into(),
@@ -234,10 +234,12 @@ mod tests {
         let bounds_ms = [5.0, 10.0, 25.5].into();
         vec![
             sample(second, "errors", Subject::Whole, SampleValue::Ratio { bad: 1.0, total: 99.5 }),
-            sample(second, "latency", Subject::Arm(Arm::Canary), SampleValue::Histogram {
-                bounds_ms,
-                counts: vec![1.0, 2.0, 0.0, 4.0],
-            }),
+            sample(
+                second,
+                "latency",
+                Subject::Arm(Arm::Canary),
+                SampleValue::Histogram { bounds_ms, counts: vec![1.0, 2.0, 0.0, 4.0] },
+            ),
             sample(second, "memory", Subject::Version("2.8.1".into()), SampleValue::Gauge(-0.25)),
             sample(second, "requests", Subject::Arm(Arm::Stable), SampleValue::Count(1e9)),
         ]
@@ -277,15 +279,15 @@ mod tests {
     async fn pruning_forgets_the_old_samples_only() {
         let (_dir, _path, journal, token) = led().await;
         fill(&journal, token, 3, 3).await;
-        let count = CHUNK * 2 + 17;
-        let samples: Vec<_> = (0..count)
+        let count = CHUNK.cast_unsigned() * 2 + 17;
+        let samples: Vec<_> = (0..count.cast_signed())
             .map(|second| sample(second, "memory", Subject::Whole, SampleValue::Gauge(1.0)))
             .collect();
         journal.record(&samples).await.unwrap();
         assert_eq!(journal.prune(samples[5].at).await.unwrap(), 5);
         assert_eq!(journal.prune(samples[5].at).await.unwrap(), 0);
-        assert_eq!(journal.samples(at(0)).await.unwrap().len() as i64, count - 5);
-        assert_eq!(journal.prune(Timestamp::MAX).await.unwrap() as i64, count - 5);
+        assert_eq!(journal.samples(at(0)).await.unwrap().len() as u64, count - 5);
+        assert_eq!(journal.prune(Timestamp::MAX).await.unwrap(), count - 5);
         assert_eq!(journal.samples(at(0)).await.unwrap(), []);
         assert_eq!(journal.last().await.unwrap(), 3);
     }
@@ -297,8 +299,7 @@ mod tests {
         journal.record(&mixed(1)).await.unwrap();
         journal.append(token, at(1), &[event(1)], &[]).await.unwrap();
         let mut tx = journal.store().begin(Durability::Full).await.unwrap();
-        let synchronous: i64 =
-            sqlx::query_scalar("PRAGMA synchronous").fetch_one(tx.on()).await.unwrap();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(tx.on()).await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
     }
 
@@ -311,9 +312,9 @@ mod tests {
         journal.publish(at(2), &[("a".into(), reading(2))]).await.unwrap();
         meddle(&path, "INSERT INTO readings VALUES ('c', 1, '{\"arms\":7}')").await;
         let other = SqliteJournal::open_read_only(&path).await.unwrap();
-        assert_eq!(other.readings().await.unwrap(), [
-            ("a".into(), at(2), reading(2)),
-            ("b".into(), at(1), reading(1)),
-        ]);
+        assert_eq!(
+            other.readings().await.unwrap(),
+            [("a".into(), at(2), reading(2)), ("b".into(), at(1), reading(1)),]
+        );
     }
 }

@@ -94,6 +94,10 @@ impl Store {
         if size == Some(0) && wal_size(&file) > 0 {
             return Err(file.damaged("it is empty, but the `-wal` file beside it is not"));
         }
+        if size == Some(1) {
+            // SQLite takes this for an empty file too.
+            return Err(not_sqlite(&file));
+        }
         let mut options = options(&file)
             .synchronous(SqliteSynchronous::Full)
             // Where a plain fsync stops at the drive's cache (macOS), ask for more.
@@ -121,6 +125,7 @@ impl Store {
         match size_of(&file)? {
             None => return Err(file.store("it does not exist")),
             Some(0) => return Err(file.foreign("it is empty")),
+            Some(1) => return Err(not_sqlite(&file)),
             Some(_) => {}
         }
         let mut options = options(&file).read_only(true);
@@ -263,11 +268,13 @@ struct Marks {
 
 impl Marks {
     async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let application =
-            sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
-        let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
-        let tables =
-            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+        // One question, so that the answers are of one moment: another process may be making the file right now.
+        let (application, format, tables) = sqlx::query_as(
+            "SELECT (SELECT application_id FROM pragma_application_id), \
+             (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
+        )
+        .fetch_one(connection)
+        .await?;
         Ok(Self { application, format, tables })
     }
 
@@ -330,9 +337,11 @@ fn pool(options: SqliteConnectOptions, tuning: Tuning) -> SqlitePool {
 }
 
 async fn connect(file: &File, options: &SqliteConnectOptions) -> Result<SqliteConnection, JournalError> {
-    options.connect().await.map_err(|error| {
-        if is_not_sqlite(&error) { not_sqlite(file) } else { file.fault(&error) }
-    })
+    options.connect().await.map_err(
+        |error| {
+            if is_not_sqlite(&error) { not_sqlite(file) } else { file.fault(&error) }
+        },
+    )
 }
 
 /// Looks at a file without changing it.
@@ -351,11 +360,15 @@ async fn prepare(file: &File, connection: &mut SqliteConnection) -> Result<(), J
     };
     Marks::read(connection).await.map_err(fault)?.identify(file)?;
     enter_wal(file, connection).await?;
-    // Also for a file that is ours: this is how SQLite says that it cannot be written.
     run(connection, "BEGIN IMMEDIATE").await.map_err(fault)?;
     // Another process may have made it one in the meantime.
     match Marks::read(connection).await.map_err(fault)?.identify(file)? {
-        Identity::Ours => run(connection, "ROLLBACK").await.map_err(fault),
+        Identity::Ours => {
+            // Changes nothing. A file that cannot be written is opened, and even a transaction begun, without a word:
+            // only a statement that writes is refused.
+            run(connection, "UPDATE lease SET token = token WHERE 0").await.map_err(fault)?;
+            run(connection, "ROLLBACK").await.map_err(fault)
+        }
         Identity::Empty => {
             for statement in CREATE {
                 run(connection, statement).await.map_err(fault)?;

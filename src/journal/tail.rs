@@ -90,8 +90,9 @@ mod tests {
         assert_eq!(tail.next_now().await.unwrap(), None);
         let position = tail.position();
         let mut stream = Box::pin(tail.into_stream());
-        let (entry, given) =
-            tokio::join!(stream.next(), async { journal.append(token, at(1), &[event(1)], &[]).await.unwrap() });
+        let (entry, given) = tokio::join!(stream.next(), async {
+            journal.append(token, at(1), &[event(1)], &[]).await.unwrap()
+        });
         assert_eq!(entry.unwrap().unwrap(), given[0]);
         assert_eq!(given[0].seq, position + 1);
     }

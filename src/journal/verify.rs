@@ -138,14 +138,8 @@ impl Check {
 }
 
 pub(super) async fn verify(store: &Store) -> Result<Verification, JournalError> {
-    let mut check = Check {
-        entries: 0,
-        seq: 0,
-        before: Some(START),
-        head: String::new(),
-        faults: Vec::new(),
-        more: 0,
-    };
+    let mut check =
+        Check { entries: 0, seq: 0, before: Some(START), head: String::new(), faults: Vec::new(), more: 0 };
     if let Some(damage) = &store.damage {
         check.fault(format!("the file: {damage}; this is what can still be read of it"));
     }

@@ -70,7 +70,7 @@ async fn an_empty_file_becomes_a_journal() {
 /// Many that open a new file at the same moment make one journal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_file_is_made_once() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let (_dir, path) = place();
         let opening: Vec<_> = (0..6)
             .map(|_| {
@@ -181,9 +181,8 @@ async fn a_truncated_file_is_damaged() {
     let whole = fs::read(&path).unwrap();
     for length in [1, 50, 100, 511, 512, 4_095, 4_096, 5_000, whole.len() / 2, whole.len() - 4_096] {
         fs::write(&path, &whole[..length]).unwrap();
-        let error = match SqliteJournal::open(&path).await {
-            Ok(_) => panic!("{length} of {} bytes were taken for a journal", whole.len()),
-            Err(error) => error,
+        let Err(error) = SqliteJournal::open(&path).await else {
+            panic!("{length} of {} bytes were taken for a journal", whole.len());
         };
         if length < 4_096 {
             assert!(matches!(error, JournalError::Foreign { .. } | JournalError::Damaged { .. }), "{error}");

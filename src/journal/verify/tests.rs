@@ -29,11 +29,11 @@ async fn each_change_is_found() {
         ),
         ("UPDATE entries SET at = at + 1 WHERE seq = 4", vec!["entry 4: the chain is broken"]),
         ("UPDATE entries SET token = 2 WHERE seq = 4", vec!["entry 4: the chain is broken"]),
-        ("UPDATE entries SET hash = zeroblob(32) WHERE seq = 4", vec!["entry 4: the chain", "entry 5: the chain"]),
         (
-            "UPDATE entries SET hash = zeroblob(3) WHERE seq = 4",
-            vec!["entry 4: its hash has not 32 bytes"],
+            "UPDATE entries SET hash = zeroblob(32) WHERE seq = 4",
+            vec!["entry 4: the chain", "entry 5: the chain"],
         ),
+        ("UPDATE entries SET hash = zeroblob(3) WHERE seq = 4", vec!["entry 4: its hash has not 32 bytes"]),
         (
             "UPDATE entries SET version = 2 WHERE seq = 4",
             vec!["entry 4: the chain", "entry 4: written by a newer unship (event version 2"],
@@ -113,8 +113,7 @@ async fn damaged_pages_cost_only_their_entries() {
     let (_dir, path, journal, token) = led().await;
     fill(&journal, token, 2_000, 500).await;
     journal.close().await;
-    let mut connection =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     let leaves: Vec<i64> = sqlx::query_scalar(
         "SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'leaf' ORDER BY path",
     )

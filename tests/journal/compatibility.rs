@@ -1,0 +1,381 @@
+//! Yesterday's journal stays readable.
+//!
+//! `tests/fixtures/journal-v1.jsonl` holds events as they were written, one `{"version": …, "event": …}` a line, in the
+//! order of [`events`]. A line is never changed: it stands for the journals in the field. When a kind of event or a new
+//! form of one is added, add it at the end of [`events`] and run the tests once with `UNSHIP_BLESS=1`, which adds the
+//! missing lines and leaves the others alone.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use unship::model::command::{Actor, Command, Envelope, Override, RollBack, Settlement};
+use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
+use unship::model::event::{EVENT_VERSION, Event, decode, encode};
+use unship::model::notification::Notification;
+use unship::model::operation::{Action, Outcome, Plan, Requirement, Step, Strategy};
+use unship::model::platform::{Declares, PlatformAction};
+use unship::model::release::{Arm, Inventory, Quality, Release, Share};
+use unship::model::trigger::{Evidence, Finding, Severity, TriggerAction, Verdict};
+use unship::model::{Quantity, Span, Unit};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn noon() -> Timestamp {
+    at("2026-03-01T12:00:00.25Z")
+}
+
+fn mira() -> Actor {
+    Actor::Person { name: "mira".to_owned() }
+}
+
+fn release(version: &str, full: bool) -> Release {
+    Release {
+        version: version.into(),
+        reference: format!("sha256:{version}").into(),
+        created_at: at("2026-02-28T09:30:00Z"),
+        author: full.then(|| "jonas".to_owned()),
+        schema: full.then_some(42),
+        running: full,
+    }
+}
+
+fn finding(arm: Option<Arm>, value: Option<f64>) -> Finding {
+    Finding {
+        id: "f-31".into(),
+        trigger: "error-rate".into(),
+        service: arm.map(|_| "checkout".into()),
+        arm,
+        action: TriggerAction::Immediate,
+        severity: Severity::Critical,
+        since: noon(),
+        evidence: Evidence {
+            query: "errors over 30 s".to_owned(),
+            value,
+            limit: Quantity { value: 0.05, unit: Unit::Share },
+            above: true,
+            window_ms: 30_000,
+            samples: 1_250.0,
+            newest: value.map(|_| noon()),
+        },
+    }
+}
+
+fn check(guardrail: Guardrail) -> GuardrailCheck {
+    GuardrailCheck {
+        guardrail,
+        passes: false,
+        detail: "last rollback 1 m ago, cooldown 5 m".to_owned(),
+        until: Some(at("2026-03-01T12:04:00Z")),
+        overridden: Some("the cause is known".to_owned()),
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        id: "d-7".into(),
+        service: "checkout".into(),
+        at: noon(),
+        recommendation: Recommendation::RollBackGradually,
+        confidence: 0.875,
+        reasons: vec!["errors 7.1 % > 5 %".to_owned()],
+        findings: vec![finding(Some(Arm::Canary), Some(0.0625)), finding(None, None)],
+        unknowns: vec!["latency of stable".to_owned()],
+        guardrails: Guardrail::ALL.into_iter().map(check).collect(),
+        from: Some(release("2.8.1", true)),
+        to: Some(release("2.8.0", false)),
+        acted: true,
+        would_change: vec!["errors below 5 % for 30 s".to_owned()],
+    }
+}
+
+fn step(action: Action) -> Step {
+    Step {
+        title: "all traffic to 2.8.0".to_owned(),
+        action,
+        requires: None,
+        timeout: Span::secs(300),
+        retries: 4,
+        key: "op-12/0".into(),
+        declares: Declares { observable: true, idempotent: false },
+    }
+}
+
+fn platform(action: PlatformAction) -> Step {
+    let releases = vec!["sha256:2.8.1".into(), "sha256:2.8.0".into()];
+    Step { requires: Some(Requirement::OnlyTheseServe { releases }), ..step(Action::Platform { action }) }
+}
+
+fn shares() -> Vec<Share> {
+    vec![
+        Share { reference: "sha256:2.8.0".into(), arm: Arm::Stable, percent: 90 },
+        Share { reference: "sha256:2.8.1".into(), arm: Arm::Canary, percent: 10 },
+    ]
+}
+
+fn plan(strategy: Strategy) -> Plan {
+    Plan {
+        service: "checkout".into(),
+        purpose: "take 2.8.1 back".to_owned(),
+        strategy,
+        from: release("2.8.1", true),
+        to: release("2.8.0", true),
+        steps: vec![
+            platform(PlatformAction::Deploy { release: "sha256:2.8.0".into() }),
+            platform(PlatformAction::ShiftTraffic { shares: shares() }),
+            step(Action::Watch { lasts: Span::secs(120) }),
+            platform(PlatformAction::Restore { release: "sha256:2.8.0".into() }),
+            platform(PlatformAction::Maintenance { on: false }),
+            step(Action::Verify { hold: Span::secs(30), deadline: Span::millis(300_500), probes_only: true }),
+        ],
+    }
+}
+
+fn envelope(command: Command) -> Envelope {
+    Envelope { id: "01JNWE9Q9J3V8QJ3QW8YQZ7K5T".into(), by: mira(), at: noon(), command }
+}
+
+fn why() -> String {
+    "errors since the release \u{2014} \"again\"".to_owned()
+}
+
+fn commands() -> Vec<Command> {
+    let service = "checkout";
+    vec![
+        Command::RollBack(RollBack {
+            service: service.into(),
+            from: Some("sha256:2.8.1".into()),
+            to: Some("2.8.0".into()),
+            strategy: Strategy::Emergency,
+            reason: why(),
+            overrides: vec![Override { guardrail: Guardrail::Cooldown, reason: why() }],
+        }),
+        Command::RollBack(RollBack {
+            service: service.into(),
+            from: None,
+            to: None,
+            strategy: Strategy::Immediate,
+            reason: why(),
+            overrides: Vec::new(),
+        }),
+        Command::Cancel { operation: "op-12".into(), reason: why() },
+        Command::Settle { operation: "op-12".into(), choice: Settlement::Done, reason: why() },
+        Command::Maintenance { service: service.into(), on: true, reason: why() },
+        Command::Mark {
+            service: service.into(),
+            version: "2.8.1".into(),
+            quality: Quality::Bad,
+            reason: why(),
+        },
+        Command::Freeze { service: None, until: Some(noon()), reason: why() },
+        Command::Freeze { service: Some(service.into()), until: None, reason: why() },
+        Command::Thaw { service: Some(service.into()), reason: why() },
+        Command::Automatic { on: false, reason: why() },
+        Command::Reset { service: service.into(), reason: why() },
+    ]
+}
+
+/// At least one event of every kind, and every form of what is in them. New ones go to the end.
+fn events() -> Vec<Event> {
+    let service = || "checkout".into();
+    let operation = || "op-12".into();
+    let mut events = vec![
+        Event::LeaderChanged { holder: "guard@host:4711".to_owned(), program: "0.1.0".to_owned() },
+        Event::InventoryChanged {
+            service: service(),
+            inventory: Inventory {
+                releases: vec![release("2.8.1", true), release("2.8.0", false)],
+                traffic: shares(),
+                settled: true,
+                schema: Some(41),
+                maintenance: Some(false),
+                revision: Some("rv-9".to_owned()),
+            },
+        },
+        Event::InventoryChanged { service: service(), inventory: Inventory::default() },
+        Event::PlatformReadable { service: service(), fault: Some("refused".to_owned()) },
+        Event::SourceReadable { source: "metrics".into(), fault: None },
+        Event::VerdictChanged { service: service(), arm: None, verdict: Verdict::Healthy },
+        Event::VerdictChanged {
+            service: service(),
+            arm: Some(Arm::Stable),
+            verdict: Verdict::Degraded { reasons: vec![why()] },
+        },
+        Event::VerdictChanged {
+            service: service(),
+            arm: Some(Arm::Canary),
+            verdict: Verdict::Failing { reasons: vec![why()] },
+        },
+        Event::VerdictChanged {
+            service: service(),
+            arm: None,
+            verdict: Verdict::Unknown { reasons: Vec::new() },
+        },
+        Event::FindingRaised { finding: finding(Some(Arm::Canary), Some(0.0625)) },
+        Event::FindingCleared { finding: "f-31".into(), reason: "back within the limit".to_owned() },
+        Event::DecisionMade { decision: decision() },
+        Event::GuardrailOverridden {
+            command: "c-1".into(),
+            by: mira(),
+            service: service(),
+            taken: Override { guardrail: Guardrail::Freeze, reason: why() },
+        },
+        Event::StepStarted { operation: operation(), step: 0, attempt: 1 },
+        Event::StepSucceeded { operation: operation(), step: 0, adopted: true, detail: "done".to_owned() },
+        Event::StepRetried { operation: operation(), step: 1, reason: why(), until: noon() },
+        Event::StepFailed { operation: operation(), step: 1, reason: why() },
+        Event::StepSkipped { operation: operation(), step: 2, reason: why() },
+        Event::StepUnknown { operation: operation(), step: 3 },
+        Event::TrafficBack { operation: operation(), release: "sha256:2.8.0".into() },
+        Event::DecisionNeeded { operation: operation(), step: 3, facts: "nobody knows".to_owned() },
+        Event::CancelRequested { operation: operation(), by: mira(), reason: why() },
+        Event::FreezeSet { service: Some(service()), until: Some(noon()), by: mira(), reason: why() },
+        Event::FreezeSet { service: None, until: None, by: Actor::Engine, reason: why() },
+        Event::FreezeLifted { service: None, by: mira(), reason: why() },
+        Event::AutomaticSet { on: true, by: mira(), reason: why() },
+        Event::CountReset { service: service(), by: mira(), reason: why() },
+        Event::NotificationQueued {
+            notification: Notification {
+                id: "n-1".into(),
+                channel: "pager".into(),
+                topic: "rollback-started".to_owned(),
+                severity: Severity::High,
+                environment: "production".to_owned(),
+                service: Some(service()),
+                text: why(),
+                at: noon(),
+                facts: [("operation".to_owned(), "op-12".to_owned())].into(),
+            },
+        },
+        Event::NotificationSent { notification: "n-1".into(), attempt: 2 },
+        Event::NotificationFailed { notification: "n-1".into(), reason: why() },
+        Event::CommandRefused {
+            envelope: envelope(Command::Automatic { on: true, reason: why() }),
+            reason: why(),
+            guardrails: vec![check(Guardrail::Schema)],
+        },
+    ];
+    events
+        .extend(commands().into_iter().map(|command| Event::CommandAccepted { envelope: envelope(command) }));
+    for strategy in [Strategy::Immediate, Strategy::Gradual, Strategy::Emergency] {
+        events.push(Event::OperationPlanned {
+            operation: operation(),
+            plan: plan(strategy),
+            by: Actor::Engine,
+            reason: why(),
+            decision: Some("d-7".into()),
+            command: (strategy == Strategy::Gradual).then(|| "c-1".into()),
+            guardrails: vec![check(Guardrail::Maximum)],
+        });
+    }
+    for choice in [Settlement::Retry, Settlement::Done, Settlement::Abort] {
+        events.push(Event::DecisionSettled { operation: operation(), choice, by: mira(), reason: why() });
+    }
+    for outcome in
+        [Outcome::Verified, Outcome::NotRecovered, Outcome::Unverified, Outcome::Failed, Outcome::Cancelled]
+    {
+        events.push(Event::OperationEnded { operation: operation(), outcome, detail: why() });
+    }
+    for quality in [Quality::Good, Quality::Bad, Quality::Unknown] {
+        events.push(Event::ReleaseMarked {
+            service: service(),
+            version: "2.8.1".into(),
+            release: "sha256:2.8.1".into(),
+            quality,
+            by: mira(),
+            reason: why(),
+        });
+    }
+    events
+}
+
+/// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
+const KINDS: usize = 31;
+
+const fn number(event: &Event) -> usize {
+    match event {
+        Event::LeaderChanged { .. } => 0,
+        Event::InventoryChanged { .. } => 1,
+        Event::PlatformReadable { .. } => 2,
+        Event::SourceReadable { .. } => 3,
+        Event::VerdictChanged { .. } => 4,
+        Event::FindingRaised { .. } => 5,
+        Event::FindingCleared { .. } => 6,
+        Event::DecisionMade { .. } => 7,
+        Event::CommandAccepted { .. } => 8,
+        Event::CommandRefused { .. } => 9,
+        Event::GuardrailOverridden { .. } => 10,
+        Event::OperationPlanned { .. } => 11,
+        Event::StepStarted { .. } => 12,
+        Event::StepSucceeded { .. } => 13,
+        Event::StepRetried { .. } => 14,
+        Event::StepFailed { .. } => 15,
+        Event::StepSkipped { .. } => 16,
+        Event::StepUnknown { .. } => 17,
+        Event::TrafficBack { .. } => 18,
+        Event::DecisionNeeded { .. } => 19,
+        Event::DecisionSettled { .. } => 20,
+        Event::CancelRequested { .. } => 21,
+        Event::OperationEnded { .. } => 22,
+        Event::ReleaseMarked { .. } => 23,
+        Event::FreezeSet { .. } => 24,
+        Event::FreezeLifted { .. } => 25,
+        Event::AutomaticSet { .. } => 26,
+        Event::CountReset { .. } => 27,
+        Event::NotificationQueued { .. } => 28,
+        Event::NotificationSent { .. } => 29,
+        Event::NotificationFailed { .. } => 30,
+    }
+}
+
+fn fixture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1.jsonl")
+}
+
+/// Every event that a journal in the field can hold is read as what it meant when it was written.
+#[test]
+fn yesterdays_events_are_read() {
+    let events = events();
+    let mut text = fs::read_to_string(fixture()).unwrap_or_default();
+    if std::env::var_os("UNSHIP_BLESS").is_some() {
+        for event in &events[text.lines().count()..] {
+            let body = encode(event).unwrap();
+            writeln!(text, "{{\"version\":{EVENT_VERSION},\"event\":{body}}}").unwrap();
+        }
+        fs::write(fixture(), &text).unwrap();
+    }
+    assert_eq!(text.lines().count(), events.len(), "run once with UNSHIP_BLESS=1 to add the missing lines");
+    for (line, expected) in text.lines().zip(&events) {
+        let stored: serde_json::Value = serde_json::from_str(line).unwrap();
+        let version = u32::try_from(stored["version"].as_u64().unwrap()).unwrap();
+        let read = decode(version, &stored["event"].to_string()).unwrap();
+        assert_eq!(&read, expected);
+    }
+}
+
+/// No kind of event is left out of the check above.
+#[test]
+fn every_kind_is_there() {
+    let numbers: BTreeSet<_> = events().iter().map(number).collect();
+    assert_eq!(numbers, (0..KINDS).collect());
+}
+
+/// What is written today is read back as it was, field for field.
+#[test]
+fn todays_events_are_read() {
+    for event in events() {
+        assert_eq!(decode(EVENT_VERSION, &encode(&event).unwrap()).unwrap(), event);
+    }
+}
+
+/// An event of a later version is refused with its number, never guessed at.
+#[test]
+fn tomorrows_events_are_refused() {
+    let body = encode(&events()[0]).unwrap();
+    let error = decode(EVENT_VERSION + 1, &body).unwrap_err();
+    assert!(error.to_string().contains("event version 2"), "{error}");
+}
