@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
 //! calls an adapter.
 
+pub mod config;
 pub mod exit;
 
 use std::path::PathBuf;

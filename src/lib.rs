@@ -9,6 +9,7 @@
 //! - [`platform`]: what can be changed, and where.
 //! - [`notify`]: channels to people.
 //! - [`cli`]: the headless face.
+//! - [`telemetry`]: the program's own log, without secrets.
 
 pub mod cli;
 pub mod config;
@@ -17,3 +18,4 @@ pub mod model;
 pub mod notify;
 pub mod observe;
 pub mod platform;
+pub mod telemetry;
