@@ -300,7 +300,7 @@ mod tests {
         assert!(text.contains("below-a-file") && text.contains("--log-dir"), "{text}");
         let mut complaints = Vec::new();
         start_with(None, &mut complaints);
-        assert_eq!(complaints.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(String::from_utf8(complaints).unwrap().lines().count(), 1);
     }
 
     /// The log is where the XDG specification puts a program's state.

@@ -149,3 +149,83 @@ fn summary(loaded: &Loaded) -> String {
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    const FULL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/full.toml");
+
+    fn run(action: Action, config: &Path, json: bool) -> (Exit, String, String) {
+        let global = Global { config: config.to_owned(), json, name: None };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = run_to(&Args { action }, &global, &mut out, &mut err).unwrap();
+        (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn bad(folder: &tempfile::TempDir) -> PathBuf {
+        let path = folder.path().join("unship.toml");
+        std::fs::write(&path, "[environment]\nnmae = \"a\"\n[services]\n[channels.c]\nkey = \"hunter2\"\n")
+            .unwrap();
+        path
+    }
+
+    /// A good config is fine without its secrets; asked for them, each that is missing is an error.
+    #[test]
+    fn check_passes_a_good_config() {
+        let check = |secrets| run(Action::Check { secrets }, Path::new(FULL), false);
+        let (exit, out, err) = check(false);
+        assert_eq!(exit, Exit::Fine, "{err}");
+        assert!(out.contains("fine. `production`: 2 services, 2 sources, 6 triggers, 2 channels"), "{out}");
+        assert!(err.contains("warning: the secret `env:METRICS_TOKEN` is not set"), "{err}");
+        let (exit, out, err) = check(true);
+        assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
+        assert!(err.contains("the secret `file:secrets/probe-token` cannot be read"), "{err}");
+        assert!(err.trim_end().ends_with("errors"), "{err}");
+    }
+
+    /// Problems end with the code for a wrong config, in words for people and as data for programs.
+    #[test]
+    fn check_refuses_a_bad_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = bad(&folder);
+        let (exit, out, err) = run(Action::Check { secrets: false }, &path, false);
+        assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
+        assert!(err.contains("unship.toml:2:1: unknown key `nmae`") && err.contains("3 errors"), "{err}");
+        assert!(!err.contains("hunter2"), "{err}");
+        let (exit, out, err) = run(Action::Check { secrets: false }, &path, true);
+        assert_eq!((exit, err.as_str()), (Exit::Usage, ""));
+        let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(answer["ok"], false);
+        assert_eq!(answer["problems"][0]["path"], "environment.nmae");
+        assert_eq!(answer["problems"].as_array().unwrap().len(), 3);
+        assert!(!out.contains("hunter2"), "{out}");
+        let (exit, out, _) = run(Action::Show, &folder.path().join("none.toml"), true);
+        assert_eq!(exit, Exit::Usage);
+        assert!(out.contains("unship demo"), "{out}");
+    }
+
+    /// What is shown has the defaults filled in, keeps secrets as references, and is a config itself.
+    #[test]
+    fn show_prints_the_whole_config() {
+        let (exit, out, _) = run(Action::Show, Path::new(FULL), false);
+        assert_eq!(exit, Exit::Fine);
+        assert!(out.contains("keep_alive = false") && out.contains("env:DEPLOY_TOKEN"), "{out}");
+        let shown = config::parse(&out, "shown").unwrap().0;
+        let text = std::fs::read_to_string(FULL).unwrap();
+        assert_eq!(shown, config::parse(&text, "full").unwrap().0);
+        let (_, out, _) = run(Action::Show, Path::new(FULL), true);
+        assert_eq!(serde_json::from_str::<Config>(&out).unwrap(), shown);
+    }
+
+    /// The schema can be asked for without a config.
+    #[test]
+    fn schema_needs_no_config() {
+        let (exit, out, _) = run(Action::Schema, Path::new("/nowhere"), false);
+        assert_eq!(exit, Exit::Fine);
+        let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(schema["title"], "unship.toml");
+    }
+}

@@ -247,7 +247,8 @@ impl<'t> Source<'t> {
 
 /// Cuts a long line around the caret. A file is not trusted with the terminal: control characters are not passed on.
 fn excerpt(text: &str, before: usize, width: usize) -> Excerpt {
-    let skipped = if before > EXCERPT / 2 { before - EXCERPT / 4 } else { 0 };
+    let long = text.chars().count() > EXCERPT;
+    let skipped = if long && before > EXCERPT / 2 { before - EXCERPT / 4 } else { 0 };
     let mut shown: String = text
         .chars()
         .skip(skipped)

@@ -134,8 +134,18 @@ impl Fault {
             Some("close the text with three quotes".to_owned())
         } else if self.has(&["escape"]) {
             Some("write `\\\\` for a backslash, or use single quotes".to_owned())
+        } else if self.has(&["date", "time"]) {
+            Some("write an instant like `2026-11-27T18:00:00Z`".to_owned())
+        } else if self.has(&["digit", "integer", "float", "number"]) {
+            Some("write a number like `10`, `0.5` or `1_000`".to_owned())
+        } else if self.has(&["unexpected key or value"]) {
+            Some("a line holds one key and its value; text is in one pair of quotes".to_owned())
+        } else if self.has(&["unquoted key"]) {
+            Some("a name that holds anything else is in quotes: `\"my name\"`".to_owned())
+        } else if self.has(&["cannot extend"]) {
+            Some("the name before it already has a value that is no table".to_owned())
         } else {
-            None
+            Some("this is not TOML; the language is described at https://toml.io".to_owned())
         };
         (message, hint)
     }

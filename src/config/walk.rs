@@ -118,7 +118,6 @@ impl Walk<'_> {
             return None;
         };
         let DeValue::String(text) = value.get_ref() else {
-            // Reported as a value of the wrong type by the keys' check of the first form.
             let found = found(value.get_ref());
             self.mismatch(value.span(), &path.then(tag), &found, &Shape::Words(Vec::new()))
                 .hint(format!("one of {}", words.join(", ")));
@@ -128,7 +127,7 @@ impl Walk<'_> {
             return Some(word);
         }
         self.word(value.span(), &path.then(tag), text, words);
-        None
+        nearest(text, words.iter().copied())
     }
 
     fn keys(
@@ -158,9 +157,14 @@ impl Walk<'_> {
             let all = keys.iter().map(|(key, _)| *key);
             let list = || format!("valid keys: {}", all.clone().collect::<Vec<_>>().join(", "));
             // A key that is there already is not what was meant.
-            match nearest(name, free()) {
-                Some(near) => draft.hint(format!("did you mean `{near}`? {}", list())),
-                None => draft.hint(list()),
+            let Some(near) = nearest(name, free()) else {
+                draft.hint(list());
+                continue;
+            };
+            draft.hint(format!("did you mean `{near}`? {}", list()));
+            // What is below a misspelt name has mistakes of its own.
+            if let Some((_, schema)) = keys.iter().find(|(valid, _)| *valid == near) {
+                self.value(value, key.span(), schema, &path.then(name));
             }
         }
         if self.trust < Trust::Whole {
@@ -214,7 +218,7 @@ impl Walk<'_> {
             }
             (Shape::Span, DeValue::String(text)) => self.parsed(span, path, text, Span::from_str, &shape),
             (Shape::Quantity, DeValue::String(text)) => {
-                self.parsed(span, path, text, Quantity::from_str, &shape)
+                self.parsed(span, path, text, Quantity::from_str, &shape);
             }
             (Shape::Secret, DeValue::String(text)) => match SecretRef::from_str(text) {
                 Ok(secret) => self.secrets.push(Reference { secret, path: path.clone(), span }),
@@ -235,13 +239,8 @@ impl Walk<'_> {
             }
             (Shape::Integer { least, most }, DeValue::Integer(number)) => {
                 if !integer(number).is_some_and(|number| (*least..=*most).contains(&number)) {
-                    let message = format!(
-                        "{} is {}, expected {}",
-                        name(path),
-                        quoted(&number.to_string()),
-                        shape.expected()
-                    );
-                    self.report.error(span, path, message).hint(format!("allowed is {}", shape.expected()));
+                    let message = format!("{} cannot be {}", name(path), quoted(&number.to_string()));
+                    self.report.error(span, path, message).hint(format!("write {}", shape.expected()));
                 }
             }
             (Shape::Number | Shape::Quantity, DeValue::Integer(number)) => {
@@ -293,6 +292,16 @@ impl Walk<'_> {
                     "put it in brackets: `[\"…\"]`".to_owned()
                 })
             }
+            (Shape::List(items), DeValue::Integer(number))
+                if matches!(Shape::of(items), Shape::Integer { .. }) =>
+            {
+                Some(format!("put it in brackets: `[{number}]`"))
+            }
+            (Shape::List(items), DeValue::String(text))
+                if matches!(Shape::of(items), Shape::Integer { .. }) && text.parse::<i64>().is_ok() =>
+            {
+                Some(format!("put it in brackets, without quotes: `[{text}]`"))
+            }
             (Shape::List(items), DeValue::Table(_)) if matches!(Shape::of(items), Shape::Keys { .. }) => {
                 Some("write its header with double brackets: `[[…]]`".to_owned())
             }
@@ -317,7 +326,9 @@ impl Walk<'_> {
             Shape::Words(words) if words.is_empty() => "a string".to_owned(),
             shape => shape.expected(),
         };
-        self.report.error(span, path, format!("{} is {found}, expected {expected}", name(path)))
+        let draft = self.report.error(span, path, format!("{} is {found}, expected {expected}", name(path)));
+        draft.hint(format!("write {expected}"));
+        draft
     }
 
     fn word(&mut self, span: Range<usize>, path: &Path, text: &str, words: &[&str]) {
@@ -349,7 +360,9 @@ impl Walk<'_> {
         let word = |text: &str| {
             text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim().to_lowercase()
         };
-        if matches!(shape, Shape::Span) && text.parse::<f64>().is_ok_and(|number| number >= 0.0) {
+        if error.contains("longer than") {
+            draft.hint("write a shorter time");
+        } else if matches!(shape, Shape::Span) && text.parse::<f64>().is_ok_and(|number| number >= 0.0) {
             draft.hint(format!("did you mean `{text}s`?"));
         } else if text.starts_with('-') {
             draft.hint("it cannot be negative");

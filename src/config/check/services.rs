@@ -9,10 +9,10 @@ use crate::config::schema::ServiceSpec;
 use crate::config::spanned::{Path, place};
 use crate::config::suggest::nearest;
 use crate::config::syntax::is_sensitive;
-use crate::model::ServiceName;
 use crate::model::platform::{CommandSpec, CommandVerb, PlatformSpec};
 use crate::model::probe::{BodyRule, ProbeSpec};
 use crate::model::source::SeriesSpec;
+use crate::model::{ServiceName, SourceName};
 
 /// What may stand in braces in an argument of a program.
 const PLACEHOLDERS: [&str; 8] =
@@ -209,7 +209,7 @@ fn indicators(checker: &mut Checker<'_>, service: &ServiceSpec, at: &Path) {
     for (name, indicator) in &service.indicators {
         let at = at.then("indicators").then(name);
         if !config.sources.contains_key(&indicator.source) {
-            let sources = config.sources.keys().map(|name| name.as_str());
+            let sources = config.sources.keys().map(SourceName::as_str);
             checker.unknown(&at.then("source"), "source", indicator.source.as_str(), sources);
         }
         let read = at.then("read");
@@ -274,7 +274,7 @@ fn dependencies(checker: &mut Checker<'_>, name: &ServiceName, service: &Service
                 .hint("take it out of its own list");
         } else if !config.services.contains_key(needed) {
             let services =
-                config.services.keys().map(|name| name.as_str()).filter(|other| *other != name.as_str());
+                config.services.keys().map(ServiceName::as_str).filter(|other| *other != name.as_str());
             checker.unknown(&path, "service", needed.as_str(), services);
         } else if !seen.insert(needed) {
             checker.warn(&path, format!("{} is named twice", quoted(needed.as_str()))).hint("once is enough");
