@@ -25,6 +25,7 @@ use clap::Parser as _;
 
 use crate::config::ConfigError;
 use crate::engine::runtime::{EngineError, JournalError};
+use crate::telemetry::{self, Redactor};
 
 pub use exit::Exit;
 
@@ -42,7 +43,7 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage or config, 3 unhe
 4 action failed and a person is needed, 5 refused by a guardrail, 6 unknown, 7 timed out, 8 another leader holds the lease";
 
 /// Options that every subcommand takes.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 pub struct Global {
     /// The config file.
     #[arg(long, short, global = true, env = "UNSHIP_CONFIG", default_value = "unship.toml", value_name = "FILE")]
@@ -56,6 +57,9 @@ pub struct Global {
     /// Where the log files are kept; without it `$XDG_STATE_HOME/unship` or `~/.local/state/unship`.
     #[arg(long, global = true, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
+    /// Keeps the config's secrets out of the log.
+    #[arg(skip)]
+    pub redactor: Redactor,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -76,7 +80,7 @@ enum Subcommand {
 
 /// Runs the program.
 pub async fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -84,7 +88,8 @@ pub async fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
         }
     };
-    let _logs = crate::telemetry::start(cli.global.log_dir.as_deref());
+    let log = telemetry::start(cli.global.log_dir.as_deref());
+    cli.global.redactor = log.redactor().clone();
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,

@@ -1,8 +1,23 @@
 //! `unship.toml`: one file describes one environment.
 //!
-//! [`schema`] says what may be in it. Loading, checking with file positions and reading secrets are in the files beside
-//! it. What a trigger or a probe *is* lives in [`crate::model`].
+//! [`schema`] says what may be in it. What a trigger or a probe *is* lives in [`crate::model`].
+//!
+//! A file is read in four steps, and each says everything that it finds: the text as TOML (`syntax`), the tree against
+//! the JSON Schema of the types (`walk`), serde, and what no schema can say (`check`). Every [`Problem`] has its place in
+//! the file and a way to mend it; none ever repeats a secret.
 
+mod check;
+mod load;
+mod problem;
 pub mod schema;
+mod secrets;
+mod shape;
+mod spanned;
+mod suggest;
+mod syntax;
+mod walk;
 
+pub use load::{ConfigError, Loaded, MissingSecrets, load, load_with, parse};
+pub use problem::{Level, Problem, render};
 pub use schema::Config;
+pub use shape::json_schema;

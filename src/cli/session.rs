@@ -14,9 +14,9 @@ use super::Global;
 /// The config, loaded; warnings go to stderr.
 pub(crate) fn load(global: &Global) -> anyhow::Result<Loaded> {
     let loaded = config::load(&global.config)?;
-    crate::telemetry::register(&loaded.secrets);
-    for warning in &loaded.warnings {
-        eprintln!("{warning}");
+    global.redactor.register(Arc::clone(&loaded.secrets));
+    if !loaded.warnings.is_empty() {
+        eprintln!("{}", config::render(&loaded.warnings));
     }
     Ok(loaded)
 }

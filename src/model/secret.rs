@@ -113,10 +113,20 @@ impl Secrets {
 
     /// Replaces every secret that occurs in the text. For text that came from outside: an error page, a program's output.
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut forms: Vec<String> = Vec::new();
         for secret in self.0.values().filter(|secret| secret.0.len() >= 4) {
-            if text.contains(&secret.0) {
-                text = text.replace(&secret.0, "[redacted]");
+            forms.push(secret.0.clone());
+            // As `Debug` writes it, and as JSON does.
+            let debug = secret.0.escape_debug().to_string();
+            let json = secret.0.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            forms.extend([debug, json].into_iter().filter(|form| *form != secret.0));
+        }
+        // The longest first: of two secrets that begin alike, the shorter would leave the rest of the longer.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        let mut text = text.to_owned();
+        for form in forms {
+            if text.contains(&form) {
+                text = text.replace(&form, "[redacted]");
             }
         }
         text
@@ -140,6 +150,10 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
         }
         assert_eq!(secrets.redact("bad token hunter2hunter2!"), "bad token [redacted]!");
+        secrets.insert("env:LONGER".parse().unwrap(), Secret::new("hunter2hunter2-and-\"more\""));
+        for text in ["hunter2hunter2-and-\"more\"", r#"hunter2hunter2-and-\"more\""#] {
+            assert_eq!(secrets.redact(text), "[redacted]");
+        }
     }
 
     /// A secret pasted where a reference belongs is refused without being repeated.

@@ -164,7 +164,6 @@ fn commands() -> Vec<Command> {
         }),
         Command::Cancel { operation: "op-12".into(), reason: why() },
         Command::Settle { operation: "op-12".into(), choice: Settlement::Done, reason: why() },
-        Command::Maintenance { service: service.into(), on: true, reason: why() },
         Command::Mark {
             service: service.into(),
             version: "2.8.1".into(),

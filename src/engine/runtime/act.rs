@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out.
-pub async fn run(platform: &dyn Platform, step: RunStep, token: u64, lease: &LeaseClock) -> StepFinished {
+pub(crate) async fn run(platform: &dyn Platform, step: RunStep, token: u64, lease: &LeaseClock) -> StepFinished {
     let deadline = Instant::now() + *step.timeout;
     let mut attempt = Attempt { platform, step: &step, token, lease, deadline, last: None };
     let result = attempt.carry_out().await;

@@ -1,0 +1,120 @@
+//! The commands that people type, as processes of their own beside a guard.
+
+use serde_json::Value;
+use unship::model::event::Event;
+use unship::model::operation::Outcome;
+
+use crate::harness::{Fleet, entries, journal_says, outcome};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A person in another terminal: looks, tries, is refused with the way to go on, goes on, and asks why and what happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_rolls_back_through_the_guard() {
+    let fleet = Fleet::start().await;
+    let journal = fleet.journal().await;
+    let _guard = fleet.guard();
+    // Stable has proved itself, so that it is a target by evidence.
+    journal_says(journal.as_ref(), "a good release", |entries| {
+        entries.iter().any(|entry| matches!(&entry.event, Event::ReleaseMarked { version, .. } if version.as_str() == "2.8.0"))
+    })
+    .await;
+    let status = fleet.run(&["status", "--json"]).await;
+    let json: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(json["services"][0]["service"], "checkout");
+    assert!(json["leader"]["holder"].as_str().unwrap().starts_with("guard@"), "{json}");
+    assert_eq!(status.status.code(), Some(0), "{json}");
+
+    let dry = fleet.run(&["rollback", "checkout", "--reason", "5xx", "--dry-run"]).await;
+    let shown = text(&dry.stderr);
+    assert_eq!(dry.status.code(), Some(0), "{shown}");
+    for words in ["from  2.9.0", "to    2.8.0", "recorded good", "give `2.8.0` all the traffic", "cooldown"] {
+        assert!(shown.contains(words), "{words} is not in\n{shown}");
+    }
+    assert_eq!(fleet.percent("2.9.0"), 20, "a dry run changes nothing");
+
+    let unconfirmed = fleet.run(&["rollback", "checkout", "--reason", "5xx"]).await;
+    assert_eq!(unconfirmed.status.code(), Some(2));
+    assert!(text(&unconfirmed.stderr).contains("--yes"));
+
+    assert_eq!(fleet.run(&["freeze", "--reason", "audit"]).await.status.code(), Some(0));
+    let frozen = fleet.run(&["rollback", "checkout", "--reason", "5xx", "--yes"]).await;
+    assert_eq!(frozen.status.code(), Some(5), "{}", text(&frozen.stderr));
+    assert!(text(&frozen.stderr).contains("--override freeze="));
+
+    let args = ["rollback", "checkout", "--reason", "5xx", "--yes", "--override", "freeze=users are hurt"];
+    let done = fleet.run(&args).await;
+    let (account, said) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(0), "{account}{said}");
+    assert!(said.contains("handing it to guard@"), "{said}");
+    assert!(account.contains("all traffic is back on 2.8.0") && account.contains("ended: verified"), "{account}");
+    assert_eq!(outcome(&entries(journal.as_ref()).await), Some(Outcome::Verified));
+
+    let history = text(&fleet.run(&["history"]).await.stdout);
+    assert!(history.contains("rolled back to 2.8.0 by ana, op-1 verified: 5xx"), "{history}");
+    let verify = fleet.run(&["journal", "verify"]).await;
+    assert_eq!(verify.status.code(), Some(0), "{}", text(&verify.stdout));
+    assert_eq!(fleet.run(&["why", "d-999"]).await.status.code(), Some(1));
+}
+
+/// Without a guard the command leads for itself, and nothing else is acted on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_guard_the_command_acts_itself() {
+    let fleet = Fleet::start().await;
+    let refused = fleet.run(&["rollback", "checkout", "--reason", "5xx", "--yes"]).await;
+    assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("no recorded health"), "{}", text(&refused.stderr));
+    let args = ["rollback", "checkout", "--reason", "5xx", "--yes", "--gradual", "--override", "target=I know 2.8.0"];
+    let done = fleet.run(&args).await;
+    assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
+    assert!(text(&done.stderr).contains("nobody leads: acting from here"));
+    let steps: Vec<_> = fleet.lab.facts().effects.iter().filter(|effect| effect.key.is_some()).map(|effect| effect.times_applied).collect();
+    assert_eq!(steps, [1, 1], "first a part of the traffic, then all");
+    assert_eq!((fleet.percent("2.8.0"), fleet.percent("2.9.0")), (100, 0));
+    let status = fleet.run(&["status"]).await;
+    assert!(text(&status.stdout).contains("nobody leads"), "{}", text(&status.stdout));
+}
+
+/// An emergency puts the maintenance page up first and takes it away only when health was seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emergency_goes_behind_the_maintenance_page() {
+    let fleet = Fleet::start().await;
+    let args = ["rollback", "checkout", "--reason", "down", "--yes", "--emergency", "--override", "target=I know 2.8.0"];
+    let done = fleet.run(&args).await;
+    assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
+    let verbs: Vec<_> = fleet.lab.facts().effects.iter().filter(|effect| effect.key.is_some()).map(|effect| effect.verb.clone()).collect();
+    assert_eq!(verbs, ["maintenance", "traffic", "maintenance"]);
+    assert_eq!(fleet.lab.inventory("checkout").unwrap().maintenance, Some(false));
+}
+
+/// A check probes now and its exit code says how that went, also when the fleet is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_it_sees() {
+    let fleet = Fleet::start().await;
+    let well = fleet.run(&["check"]).await;
+    assert_eq!(well.status.code(), Some(0), "{}{}", text(&well.stdout), text(&well.stderr));
+    assert_eq!(fleet.run(&["check", "nope"]).await.status.code(), Some(2));
+    let Fleet { lab, dir } = fleet;
+    lab.shutdown().await;
+    let config = dir.path().join("unship.toml");
+    let gone = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_unship")).arg("-c").arg(config).arg("check").output().unwrap()
+    })
+    .await
+    .unwrap();
+    assert_eq!(gone.status.code(), Some(3), "{}", text(&gone.stdout));
+}
+
+/// A wrong command line or config is told apart from everything else by its exit code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_and_config_errors_are_two() {
+    let fleet = Fleet::start().await;
+    assert_eq!(fleet.run(&["frobnicate"]).await.status.code(), Some(2));
+    assert_eq!(fleet.run(&["--help"]).await.status.code(), Some(0));
+    assert_eq!(fleet.run(&["rollback", "checkout", "--reason", "x", "--override", "busy=x"]).await.status.code(), Some(2));
+    std::fs::write(fleet.config(), "[environment]\nnam = \"x\"\n").unwrap();
+    let wrong = fleet.run(&["status"]).await;
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stderr));
+}

@@ -1,0 +1,8 @@
+//! Real processes on a real fleet: guards that are killed, stopped and replaced, and the commands that people type.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod commands;
+mod harness;
+mod killed;
+mod stopped;

@@ -1,0 +1,80 @@
+//! Two guards on one journal, and a leader that sleeps through its lease.
+
+use std::time::Duration;
+
+use rustix::process::{Signal, kill_process};
+use unship::journal::Journal;
+use unship::model::event::Event;
+use unship::model::operation::Outcome;
+
+use crate::harness::{Fleet, eventually, journal_says, outcome, roll_back};
+
+/// A leader stopped in the middle of a step, past its lease, and then continued, writes nothing and changes nothing any
+/// more: the other has taken over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_slept_past_its_lease_is_refused() {
+    let fleet = Fleet::start().await;
+    let journal = fleet.journal().await;
+    let mut first = fleet.guard();
+    journal_says(journal.as_ref(), "a leader", |entries| !entries.is_empty()).await;
+    let old_token = journal.lease().await.unwrap().unwrap().token;
+    // The platform is slow, so that the leader is stopped with its call under way.
+    let admin = fleet.lab.admin_url();
+    let delay = reqwest_post(&format!("{admin}/admin/effects/delay"), r#"{"ms": 1500}"#).await;
+    assert!(delay, "the lab takes the delay");
+    let mut second = fleet.guard();
+    journal.submit(&roll_back()).await.unwrap();
+    journal_says(journal.as_ref(), "a step begun", |entries| {
+        entries.iter().any(|entry| matches!(entry.event, Event::StepStarted { .. }))
+    })
+    .await;
+    kill_process(first.pid(), Signal::STOP).unwrap();
+    let all = journal_says(journal.as_ref(), "the end", |entries| outcome(entries).is_some()).await;
+    assert_eq!(outcome(&all), Some(Outcome::Verified));
+    kill_process(first.pid(), Signal::CONT).unwrap();
+    // It notices, and follows: its own log says so.
+    eventually("the old leader has noticed", || logged(&fleet, "no longer the leader")).await;
+    assert!(!first.has_ended() && !second.has_ended());
+    let all = journal.read(0, 100_000).await.unwrap();
+    let taken_over = all.iter().position(|entry| entry.token > old_token).unwrap();
+    assert!(all[taken_over..].iter().all(|entry| entry.token > old_token), "the old leader wrote after it was replaced");
+    let facts = fleet.lab.facts();
+    let ours: Vec<_> = facts.effects.iter().filter(|effect| effect.key.is_some()).collect();
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    assert_eq!(ours[0].times_applied, 1);
+    assert!(journal.verify().await.unwrap().faults.is_empty());
+}
+
+/// When the leader dies, the guard that followed takes over and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_takes_over() {
+    let fleet = Fleet::start().await;
+    let journal = fleet.journal().await;
+    let first = fleet.guard();
+    journal_says(journal.as_ref(), "a leader", |entries| !entries.is_empty()).await;
+    let mut second = fleet.guard();
+    // A guard that is asked not to follow says who leads.
+    let refused = fleet.run(&["guard", "--no-follow"]).await;
+    assert_eq!(refused.status.code(), Some(8), "{refused:?}");
+    drop(first);
+    journal_says(journal.as_ref(), "a second leader", |entries| {
+        entries.iter().filter(|entry| matches!(entry.event, Event::LeaderChanged { .. })).count() == 2
+    })
+    .await;
+    journal.submit(&roll_back()).await.unwrap();
+    let all = journal_says(journal.as_ref(), "the end", |entries| outcome(entries).is_some()).await;
+    assert_eq!(outcome(&all), Some(Outcome::Verified));
+    assert!(!second.has_ended());
+}
+
+fn logged(fleet: &Fleet, words: &str) -> bool {
+    let Ok(files) = std::fs::read_dir(fleet.path().join("logs")) else { return false };
+    files.flatten().any(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains(words)))
+}
+
+async fn reqwest_post(url: &str, body: &'static str) -> bool {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let sent = client.post(url).header("content-type", "application/json").body(body).send().await;
+    sent.is_ok_and(|answer| answer.status().is_success())
+}
