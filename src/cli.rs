@@ -46,7 +46,14 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage or config, 3 unhe
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Global {
     /// The config file.
-    #[arg(long, short, global = true, env = "UNSHIP_CONFIG", default_value = "unship.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "UNSHIP_CONFIG",
+        default_value = "unship.toml",
+        value_name = "FILE"
+    )]
     pub config: PathBuf,
     /// Print JSON, for programs.
     #[arg(long, global = true)]
@@ -109,7 +116,9 @@ pub async fn main() -> ExitCode {
         Err(error) => {
             // A reader that has gone away, like `head`, is no error.
             let is_broken_pipe = error.chain().any(|cause| {
-                cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+                cause
+                    .downcast_ref::<std::io::Error>()
+                    .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
             });
             if is_broken_pipe {
                 return Exit::Fine.into();

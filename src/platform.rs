@@ -27,10 +27,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::secret::Secrets;
-use crate::model::{IdempotencyKey, ServiceName};
 use crate::model::platform::{Capabilities, Declares, PlatformAction, PlatformSpec};
 use crate::model::release::Inventory;
+use crate::model::secret::Secrets;
+use crate::model::{IdempotencyKey, ServiceName};
 
 /// One service on its platform.
 #[async_trait]

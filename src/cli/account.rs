@@ -31,13 +31,20 @@ fn words(event: &Event, state: &State) -> Option<String> {
     Some(match event {
         Event::LeaderChanged { holder, .. } => format!("{holder} leads"),
         Event::InventoryChanged { service, inventory } => format!("{service}: {}", traffic(inventory)),
-        Event::PlatformReadable { service, fault: Some(fault) } => format!("{service}: the platform cannot be read: {fault}"),
-        Event::PlatformReadable { service, fault: None } => format!("{service}: the platform can be read again"),
-        Event::SourceReadable { source, fault: Some(fault) } => format!("source {source} cannot be read: {fault}"),
+        Event::PlatformReadable { service, fault: Some(fault) } => {
+            format!("{service}: the platform cannot be read: {fault}")
+        }
+        Event::PlatformReadable { service, fault: None } => {
+            format!("{service}: the platform can be read again")
+        }
+        Event::SourceReadable { source, fault: Some(fault) } => {
+            format!("source {source} cannot be read: {fault}")
+        }
         Event::SourceReadable { source, fault: None } => format!("source {source} can be read again"),
         Event::VerdictChanged { service, arm, verdict } => {
             // With one arm, the arm's verdict says the same again.
-            let is_told = arm.is_none() || state.service(service).is_some_and(|known| known.canary().is_some());
+            let is_told =
+                arm.is_none() || state.service(service).is_some_and(|known| known.canary().is_some());
             if !is_told {
                 return None;
             }
@@ -76,7 +83,9 @@ fn words(event: &Event, state: &State) -> Option<String> {
             }
             words
         }
-        Event::CommandAccepted { envelope } => format!("{} asked to {}: taken up", envelope.by, envelope.command.verb()),
+        Event::CommandAccepted { envelope } => {
+            format!("{} asked to {}: taken up", envelope.by, envelope.command.verb())
+        }
         Event::CommandRefused { envelope, reason, .. } => {
             format!("{} asked to {}: refused: {reason}", envelope.by, envelope.command.verb())
         }
@@ -84,7 +93,12 @@ fn words(event: &Event, state: &State) -> Option<String> {
             format!("{by} overrides {}: {}", taken.guardrail.word(), taken.reason)
         }
         Event::OperationPlanned { operation, plan, by, .. } => {
-            format!("{}: {operation} begins, asked for by {by}: {}, {} steps", plan.service, plan.purpose, plan.steps.len())
+            format!(
+                "{}: {operation} begins, asked for by {by}: {}, {} steps",
+                plan.service,
+                plan.purpose,
+                plan.steps.len()
+            )
         }
         Event::StepStarted { operation, step, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -115,22 +129,30 @@ fn words(event: &Event, state: &State) -> Option<String> {
         Event::DecisionSettled { operation, choice, by, reason } => {
             format!("{operation}: {by} says {}: {reason}", format!("{choice:?}").to_lowercase())
         }
-        Event::CancelRequested { operation, by, reason } => format!("{operation}: {by} asks to stop: {reason}"),
+        Event::CancelRequested { operation, by, reason } => {
+            format!("{operation}: {by} asks to stop: {reason}")
+        }
         Event::OperationEnded { operation, outcome, detail } => {
             format!("{operation} ended: {}: {detail}", outcome_words(*outcome))
         }
         Event::ReleaseMarked { service, version, quality, reason, .. } => {
             format!("{service}: {version} is {}: {reason}", quality.word())
         }
-        Event::FreezeSet { service, by, reason, .. } => format!("{}: frozen by {by}: {reason}", service_name(service.as_ref())),
+        Event::FreezeSet { service, by, reason, .. } => {
+            format!("{}: frozen by {by}: {reason}", service_name(service.as_ref()))
+        }
         Event::FreezeLifted { service, by, reason } => {
             format!("{}: freeze lifted by {by}: {reason}", service_name(service.as_ref()))
         }
         Event::AutomaticSet { on, by, reason } => {
             format!("automatic action is {} by {by}: {reason}", if *on { "on" } else { "off" })
         }
-        Event::CountReset { service, by, reason } => format!("{service}: count of rollbacks reset by {by}: {reason}"),
-        Event::NotificationFailed { notification, reason } => format!("message {notification} was not delivered: {reason}"),
+        Event::CountReset { service, by, reason } => {
+            format!("{service}: count of rollbacks reset by {by}: {reason}")
+        }
+        Event::NotificationFailed { notification, reason } => {
+            format!("message {notification} was not delivered: {reason}")
+        }
         Event::NotificationQueued { .. } | Event::NotificationSent { .. } => return None,
     })
 }
@@ -147,7 +169,9 @@ fn step_words(state: &State, operation: &OperationId, index: usize) -> String {
     let step: Option<(&Operation, &Step)> =
         state.operation(operation).and_then(|operation| Some((operation, operation.plan.steps.get(index)?)));
     match step {
-        Some((operation, step)) => format!("step {} of {}, {}:", index + 1, operation.plan.steps.len(), step.title),
+        Some((operation, step)) => {
+            format!("step {} of {}, {}:", index + 1, operation.plan.steps.len(), step.title)
+        }
         None => format!("step {}:", index + 1),
     }
 }
@@ -159,7 +183,9 @@ pub(crate) fn traffic(inventory: &Inventory) -> String {
         .iter()
         .filter(|share| share.percent > 0)
         .map(|share| {
-            let version = inventory.release(&share.reference).map_or(share.reference.as_str(), |release| release.version.as_str());
+            let version = inventory
+                .release(&share.reference)
+                .map_or(share.reference.as_str(), |release| release.version.as_str());
             format!("{version} {} {} %", share.arm, share.percent)
         })
         .collect();

@@ -15,8 +15,8 @@ use super::follow::Follower;
 use super::output::entry_json;
 use super::{Exit, Global};
 use crate::config::{self, Loaded};
-use crate::engine::runtime::{Engine, Lead, Options, World, open_journal};
 use crate::engine::State;
+use crate::engine::runtime::{Engine, Lead, Options, World, open_journal};
 use crate::lab::{Facts, Lab, LabHandle, LabOptions, Scenario};
 use crate::model::ServiceName;
 use crate::model::decision::Recommendation;
@@ -59,7 +59,11 @@ pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
     };
     let auto = args.auto || !args.headless;
     let dir = args.dir.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("unship-demo-{}-{}", std::process::id(), Timestamp::now().as_millisecond()))
+        std::env::temp_dir().join(format!(
+            "unship-demo-{}-{}",
+            std::process::id(),
+            Timestamp::now().as_millisecond()
+        ))
     });
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
     eprintln!("{}: {}", scenario.name, scenario.doc);
@@ -82,8 +86,12 @@ pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
 
 async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
     let config = Arc::new(loaded.config.clone());
-    let options =
-        Options { lead: Lead::Auto, role: "demo", lease: *config.store.lease, retention: *config.store.retention };
+    let options = Options {
+        lead: Lead::Auto,
+        role: "demo",
+        lease: *config.store.lease,
+        retention: *config.store.retention,
+    };
     let journal = open_journal(&loaded.journal_path).await?;
     let world = World::build(config, Arc::clone(&loaded.secrets), auto)?;
     Ok(Engine::start(world, journal, options).await?)
@@ -98,7 +106,12 @@ struct Seen {
     ended: BTreeMap<ServiceName, (Timestamp, Outcome)>,
 }
 
-async fn watch(args: &Args, scenario: &Scenario, lab: &mut LabHandle, engine: &Engine) -> anyhow::Result<Seen> {
+async fn watch(
+    args: &Args,
+    scenario: &Scenario,
+    lab: &mut LabHandle,
+    engine: &Engine,
+) -> anyhow::Result<Seen> {
     let mut follower = Follower::from_now(engine);
     let mut seen = Seen {
         state: State::default(),
@@ -187,7 +200,11 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
         eprintln!("{service}");
         match (truth.and_then(|truth| truth.fault_began_at), first_bad) {
             (Some(began), Some(first)) => {
-                eprintln!("  fault began   {}  first bad response {}", account::clock(began), account::clock(first));
+                eprintln!(
+                    "  fault began   {}  first bad response {}",
+                    account::clock(began),
+                    account::clock(first)
+                );
             }
             (Some(began), None) => eprintln!("  fault began   {}", account::clock(began)),
             _ => {}
@@ -211,7 +228,8 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
     }
     for (service, known) in &seen.state.services {
         let Some((verdict, _)) = &known.verdict else { continue };
-        let decision = known.decision.as_ref().filter(|decision| decision.recommendation != Recommendation::Watch);
+        let decision =
+            known.decision.as_ref().filter(|decision| decision.recommendation != Recommendation::Watch);
         if *verdict == Verdict::Healthy && decision.is_none() {
             continue;
         }

@@ -7,7 +7,9 @@ use crate::engine::runtime::Entry;
 /// A journal entry as one JSON object.
 pub(crate) fn entry_json(entry: &Entry) -> Value {
     let mut object = json!({ "seq": entry.seq, "at": entry.at, "token": entry.token, "hash": entry.hash });
-    if let (Some(object), Ok(Value::Object(event))) = (object.as_object_mut(), serde_json::to_value(&entry.event)) {
+    if let (Some(object), Ok(Value::Object(event))) =
+        (object.as_object_mut(), serde_json::to_value(&entry.event))
+    {
         object.extend(event);
     }
     object
@@ -17,7 +19,9 @@ pub(crate) fn entry_json(entry: &Entry) -> Value {
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in rows {

@@ -53,11 +53,15 @@ pub struct Args {
 
 fn parse_override(text: &str) -> Result<Override, String> {
     let (word, reason) = text.split_once('=').ok_or("write GUARDRAIL=REASON")?;
-    let guardrail = Guardrail::ALL.into_iter().find(|guardrail| guardrail.word() == word.trim()).ok_or_else(|| {
-        let words: Vec<_> =
-            Guardrail::ALL.into_iter().filter(|guardrail| guardrail.can_override()).map(Guardrail::word).collect();
-        format!("no guardrail `{}`; those that can be overridden: {}", word.trim(), words.join(", "))
-    })?;
+    let guardrail =
+        Guardrail::ALL.into_iter().find(|guardrail| guardrail.word() == word.trim()).ok_or_else(|| {
+            let words: Vec<_> = Guardrail::ALL
+                .into_iter()
+                .filter(|guardrail| guardrail.can_override())
+                .map(Guardrail::word)
+                .collect();
+            format!("no guardrail `{}`; those that can be overridden: {}", word.trim(), words.join(", "))
+        })?;
     if !guardrail.can_override() {
         return Err(format!("`{}` cannot be overridden", guardrail.word()));
     }
@@ -279,7 +283,12 @@ fn end(release: Option<&Release>) -> String {
         |release| {
             let author = release.author.as_ref().map_or_else(String::new, |author| format!(", by {author}"));
             let schema = release.schema.map_or_else(String::new, |schema| format!(", schema {schema}"));
-            format!("{} ({}), made {}{author}{schema}", release.version, release.reference, date(release.created_at))
+            format!(
+                "{} ({}), made {}{author}{schema}",
+                release.version,
+                release.reference,
+                date(release.created_at)
+            )
         },
     )
 }

@@ -24,8 +24,7 @@ pub(crate) fn load(global: &Global) -> anyhow::Result<Loaded> {
 /// An engine on the config's journal. Only a guard acts without being asked.
 pub(crate) async fn start(loaded: &Loaded, role: &'static str, lead: Lead) -> anyhow::Result<Engine> {
     let config = Arc::new(loaded.config.clone());
-    let options =
-        Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
+    let options = Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
     let journal = open_journal(&loaded.journal_path).await?;
     let world = World::build(config, Arc::clone(&loaded.secrets), role == "guard")?;
     Ok(Engine::start(world, journal, options).await?)
@@ -64,7 +63,8 @@ pub(crate) fn actor(global: &Global) -> anyhow::Result<Actor> {
 /// Ends when the process is asked to end: Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         let _ = tokio::signal::ctrl_c().await;
         return;
     };

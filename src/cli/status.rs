@@ -64,8 +64,12 @@ fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exi
         let age = age(&view, name, now);
         // What was known and is old is not known.
         let verdict = match known.and_then(|known| known.verdict.as_ref()) {
-            Some((verdict, _)) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => verdict.clone(),
-            Some(_) => Verdict::Unknown { reasons: vec![format!("no new data for {}", age.map_or_else(|| "ever".into(), human))] },
+            Some((verdict, _)) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => {
+                verdict.clone()
+            }
+            Some(_) => Verdict::Unknown {
+                reasons: vec![format!("no new data for {}", age.map_or_else(|| "ever".into(), human))],
+            },
             None => Verdict::Unknown { reasons: vec!["never looked at; is a guard running?".to_owned()] },
         };
         exit = match (&verdict, exit) {
@@ -73,7 +77,8 @@ fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exi
             (Verdict::Unknown { .. }, Exit::Fine) => Exit::Unknown,
             (_, exit) => exit,
         };
-        let operation = known.and_then(|known| known.operation.as_ref()).and_then(|id| view.state.operation(id));
+        let operation =
+            known.and_then(|known| known.operation.as_ref()).and_then(|id| view.state.operation(id));
         let activity = operation.map_or_else(String::new, |operation| match &operation.status {
             OperationStatus::NeedsDecision { .. } => format!("{} needs a decision", operation.id),
             _ => {

@@ -26,7 +26,9 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     engine.shutdown().await;
     let Some(found) = found else {
         match &args.id {
-            Some(id) => eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some"),
+            Some(id) => {
+                eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some")
+            }
             None => eprintln!("nothing has been decided yet"),
         }
         return Ok(Exit::Error);
@@ -74,7 +76,8 @@ async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, Engine
                 }
                 Event::OperationPlanned { operation, decision: of, .. } => {
                     let is_asked = id.is_some_and(|id| operation.as_str() == id);
-                    let is_of_it = of.is_some() && of == decision.as_ref().map(|decision| decision.id.clone());
+                    let is_of_it =
+                        of.is_some() && of == decision.as_ref().map(|decision| decision.id.clone());
                     if is_asked && of.is_none() {
                         // A person asked for it: there is no decision behind it.
                         return Ok(None);
@@ -101,7 +104,12 @@ fn print(found: &Found) -> anyhow::Result<()> {
     let Found { decision, led_to } = found;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} on {} at {}", decision.id, decision.service, date(decision.at))?;
-    writeln!(out, "  {}, confidence {:.2}", decision.recommendation.words().to_uppercase(), decision.confidence)?;
+    writeln!(
+        out,
+        "  {}, confidence {:.2}",
+        decision.recommendation.words().to_uppercase(),
+        decision.confidence
+    )?;
     if let (Some(from), Some(to)) = (&decision.from, &decision.to) {
         writeln!(out, "  from {} to {}", from.version, to.version)?;
     }
@@ -119,7 +127,12 @@ fn print(found: &Found) -> anyhow::Result<()> {
         writeln!(out, "  {} {}{arm}, {}", finding.id, finding.trigger, finding.severity.word())?;
         writeln!(out, "    query    {}", evidence.query)?;
         writeln!(out, "    value    {}", evidence.line())?;
-        writeln!(out, "    window   {}, {:.0} samples", human(std::time::Duration::from_millis(evidence.window_ms)), evidence.samples)?;
+        writeln!(
+            out,
+            "    window   {}, {:.0} samples",
+            human(std::time::Duration::from_millis(evidence.window_ms)),
+            evidence.samples
+        )?;
         writeln!(out, "    since    {}", clock(finding.since))?;
     }
     for (title, lines) in [

@@ -111,7 +111,11 @@ pub(crate) struct Shared {
 
 impl Engine {
     /// Starts an engine on a journal. It has read the whole journal (or a snapshot and what came after) when this returns.
-    pub async fn start(world: World, journal: Arc<dyn Journal>, options: Options) -> Result<Self, EngineError> {
+    pub async fn start(
+        world: World,
+        journal: Arc<dyn Journal>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
         let folded = follower::fold(journal.as_ref()).await?;
         let lease = journal.lease().await?;
         let (view, _) = watch::channel(Arc::new(View::of(folded, lease)));
@@ -160,7 +164,12 @@ impl Engine {
     }
 
     /// Waits until a command has been taken up or refused, and gives that entry.
-    pub async fn answer(&self, command: &CommandId, after: Position, limit: Duration) -> Result<Entry, EngineError> {
+    pub async fn answer(
+        &self,
+        command: &CommandId,
+        after: Position,
+        limit: Duration,
+    ) -> Result<Entry, EngineError> {
         let found = tokio::time::timeout(limit, async {
             let mut position = after;
             let mut view = self.view();
@@ -169,7 +178,9 @@ impl Engine {
                 for entry in entries {
                     position = entry.seq;
                     let is_answer = match &entry.event {
-                        Event::CommandAccepted { envelope } | Event::CommandRefused { envelope, .. } => &envelope.id == command,
+                        Event::CommandAccepted { envelope } | Event::CommandRefused { envelope, .. } => {
+                            &envelope.id == command
+                        }
                         _ => false,
                     };
                     if is_answer {

@@ -57,7 +57,7 @@ severity = "critical"
 
 [triggers.availability]
 when = { kind = "availability", below = "95%", over = "10s" }
-min_samples = 10
+min_samples = 4
 action = "watch"
 severity = "medium"
 "#;

@@ -158,7 +158,7 @@ impl Books {
                         );
                         prop_assert!(self.automatic.unwrap_or(true), "automatic was off");
                         for key in [None, Some(service.clone())] {
-                            prop_assert!(!self.frozen.get(&key).is_some_and(|until| at < until), "frozen");
+                            prop_assert!(self.frozen.get(&key).is_none_or(|until| at >= until), "frozen");
                         }
                         if let Some(last) = self.last_rollback.get(service) {
                             prop_assert!(*last + *settings.config.guardrails.cooldown <= *at, "cooldown");

@@ -49,7 +49,10 @@ async fn a_person_rolls_back_through_the_guard() {
     let (account, said) = (text(&done.stdout), text(&done.stderr));
     assert_eq!(done.status.code(), Some(0), "{account}{said}");
     assert!(said.contains("handing it to guard@"), "{said}");
-    assert!(account.contains("all traffic is back on 2.8.0") && account.contains("ended: verified"), "{account}");
+    assert!(
+        account.contains("all traffic is back on 2.8.0") && account.contains("ended: verified"),
+        "{account}"
+    );
     assert_eq!(outcome(&entries(journal.as_ref()).await), Some(Outcome::Verified));
 
     let history = text(&fleet.run(&["history"]).await.stdout);
@@ -66,11 +69,27 @@ async fn without_a_guard_the_command_acts_itself() {
     let refused = fleet.run(&["rollback", "checkout", "--reason", "5xx", "--yes"]).await;
     assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
     assert!(text(&refused.stderr).contains("no recorded health"), "{}", text(&refused.stderr));
-    let args = ["rollback", "checkout", "--reason", "5xx", "--yes", "--gradual", "--override", "target=I know 2.8.0"];
+    let args = [
+        "rollback",
+        "checkout",
+        "--reason",
+        "5xx",
+        "--yes",
+        "--gradual",
+        "--override",
+        "target=I know 2.8.0",
+    ];
     let done = fleet.run(&args).await;
     assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
     assert!(text(&done.stderr).contains("nobody leads: acting from here"));
-    let steps: Vec<_> = fleet.lab.facts().effects.iter().filter(|effect| effect.key.is_some()).map(|effect| effect.times_applied).collect();
+    let steps: Vec<_> = fleet
+        .lab
+        .facts()
+        .effects
+        .iter()
+        .filter(|effect| effect.key.is_some())
+        .map(|effect| effect.times_applied)
+        .collect();
     assert_eq!(steps, [1, 1], "first a part of the traffic, then all");
     assert_eq!((fleet.percent("2.8.0"), fleet.percent("2.9.0")), (100, 0));
     let status = fleet.run(&["status"]).await;
@@ -81,10 +100,26 @@ async fn without_a_guard_the_command_acts_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_goes_behind_the_maintenance_page() {
     let fleet = Fleet::start().await;
-    let args = ["rollback", "checkout", "--reason", "down", "--yes", "--emergency", "--override", "target=I know 2.8.0"];
+    let args = [
+        "rollback",
+        "checkout",
+        "--reason",
+        "down",
+        "--yes",
+        "--emergency",
+        "--override",
+        "target=I know 2.8.0",
+    ];
     let done = fleet.run(&args).await;
     assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
-    let verbs: Vec<_> = fleet.lab.facts().effects.iter().filter(|effect| effect.key.is_some()).map(|effect| effect.verb.clone()).collect();
+    let verbs: Vec<_> = fleet
+        .lab
+        .facts()
+        .effects
+        .iter()
+        .filter(|effect| effect.key.is_some())
+        .map(|effect| effect.verb.clone())
+        .collect();
     assert_eq!(verbs, ["maintenance", "traffic", "maintenance"]);
     assert_eq!(fleet.lab.inventory("checkout").unwrap().maintenance, Some(false));
 }
@@ -100,7 +135,12 @@ async fn check_says_what_it_sees() {
     lab.shutdown().await;
     let config = dir.path().join("unship.toml");
     let gone = tokio::task::spawn_blocking(move || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_unship")).arg("-c").arg(config).arg("check").output().unwrap()
+        std::process::Command::new(env!("CARGO_BIN_EXE_unship"))
+            .arg("-c")
+            .arg(config)
+            .arg("check")
+            .output()
+            .unwrap()
     })
     .await
     .unwrap();
@@ -113,7 +153,10 @@ async fn usage_and_config_errors_are_two() {
     let fleet = Fleet::start().await;
     assert_eq!(fleet.run(&["frobnicate"]).await.status.code(), Some(2));
     assert_eq!(fleet.run(&["--help"]).await.status.code(), Some(0));
-    assert_eq!(fleet.run(&["rollback", "checkout", "--reason", "x", "--override", "busy=x"]).await.status.code(), Some(2));
+    assert_eq!(
+        fleet.run(&["rollback", "checkout", "--reason", "x", "--override", "busy=x"]).await.status.code(),
+        Some(2)
+    );
     std::fs::write(fleet.config(), "[environment]\nnam = \"x\"\n").unwrap();
     let wrong = fleet.run(&["status"]).await;
     assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stderr));

@@ -65,7 +65,8 @@ impl Fleet {
             .lab
             .config_toml(fleet.dir.path())
             .replace("verify_hold = \"2s\"", "verify_hold = \"300ms\"")
-            .replace("lease = \"2s\"", "lease = \"1s\"");
+            .replace("lease = \"2s\"", "lease = \"1s\"")
+            .replace("min_samples = 20", "min_samples = 5");
         std::fs::write(fleet.config(), config).unwrap();
         eventually("the release serves", || fleet.percent(until_serving) > 0).await;
         fleet
@@ -179,7 +180,11 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> impl Fu
 }
 
 /// Waits until the journal says something.
-pub(crate) async fn journal_says(journal: &dyn Journal, what: &str, mut says: impl FnMut(&[Entry]) -> bool) -> Vec<Entry> {
+pub(crate) async fn journal_says(
+    journal: &dyn Journal,
+    what: &str,
+    mut says: impl FnMut(&[Entry]) -> bool,
+) -> Vec<Entry> {
     let begun = Instant::now();
     loop {
         let entries = entries(journal).await;
@@ -187,7 +192,10 @@ pub(crate) async fn journal_says(journal: &dyn Journal, what: &str, mut says: im
             return entries;
         }
         let kinds: Vec<_> = entries.iter().map(|entry| entry.event.kind()).collect();
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until the journal says {what}; it says {kinds:?}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "waited in vain until the journal says {what}; it says {kinds:?}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

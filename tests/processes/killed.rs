@@ -72,7 +72,10 @@ async fn one(moment: &str, entry: u64) -> bool {
     // Submitting it again is what a person would do who got no answer; it must not act twice.
     command.at = jiff::Timestamp::now();
     journal.submit(&command).await.unwrap();
-    let all = journal_says(journal.as_ref(), &format!("the end (killed {point})"), |entries| outcome(entries).is_some()).await;
+    let all = journal_says(journal.as_ref(), &format!("the end (killed {point})"), |entries| {
+        outcome(entries).is_some()
+    })
+    .await;
     assert_eq!(outcome(&all), Some(Outcome::Verified), "killed {point}");
     let planned = all.iter().filter(|entry| entry.event.kind() == "operation_planned").count();
     assert_eq!(planned, 1, "killed {point}");

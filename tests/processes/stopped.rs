@@ -37,7 +37,10 @@ async fn a_leader_that_slept_past_its_lease_is_refused() {
     assert!(!first.has_ended() && !second.has_ended());
     let all = journal.read(0, 100_000).await.unwrap();
     let taken_over = all.iter().position(|entry| entry.token > old_token).unwrap();
-    assert!(all[taken_over..].iter().all(|entry| entry.token > old_token), "the old leader wrote after it was replaced");
+    assert!(
+        all[taken_over..].iter().all(|entry| entry.token > old_token),
+        "the old leader wrote after it was replaced"
+    );
     let facts = fleet.lab.facts();
     let ours: Vec<_> = facts.effects.iter().filter(|effect| effect.key.is_some()).collect();
     assert_eq!(ours.len(), 1, "{ours:?}");

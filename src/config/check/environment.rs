@@ -169,6 +169,10 @@ fn operators(checker: &mut Checker<'_>) {
 impl Checker<'_> {
     /// Says that an answer may come later than the next question.
     pub(super) fn timeout_warning(&mut self, at: &Path, timeout: Span, interval: Span) {
+        // Below a second a turn that is left out is no loss.
+        if *timeout <= (*interval).max(std::time::Duration::from_secs(1)) {
+            return;
+        }
         // The one of the two that somebody wrote is the one to change.
         let key = if self.is_written(&at.then("timeout")) { "timeout" } else { "interval" };
         self.warn(

@@ -22,7 +22,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out.
-pub(crate) async fn run(platform: &dyn Platform, step: RunStep, token: u64, lease: &LeaseClock) -> StepFinished {
+pub(crate) async fn run(
+    platform: &dyn Platform,
+    step: RunStep,
+    token: u64,
+    lease: &LeaseClock,
+) -> StepFinished {
     let deadline = Instant::now() + *step.timeout;
     let mut attempt = Attempt { platform, step: &step, token, lease, deadline, last: None };
     let result = attempt.carry_out().await;
@@ -59,7 +64,10 @@ impl Attempt<'_> {
             if self.step.may_have_happened && !inventory.settled {
                 match self.wait_until_it_holds(true).await {
                     Waited::Holds => {
-                        return StepResult::Done { adopted: true, detail: "it had been asked for before".to_owned() };
+                        return StepResult::Done {
+                            adopted: true,
+                            detail: "it had been asked for before".to_owned(),
+                        };
                     }
                     Waited::Settled => {}
                     Waited::TimedOut(why) => return StepResult::Unclear(why),
@@ -109,9 +117,10 @@ impl Attempt<'_> {
         // An effect shows soon after its call or not at all; the rest of the time is for the next attempt.
         self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(10));
         match self.wait_until_it_holds(false).await {
-            Waited::Holds => {
-                StepResult::Done { adopted: false, detail: format!("the answer was lost ({reason}), the effect is there") }
-            }
+            Waited::Holds => StepResult::Done {
+                adopted: false,
+                detail: format!("the answer was lost ({reason}), the effect is there"),
+            },
             Waited::Settled | Waited::TimedOut(_) => StepResult::Unclear(reason),
         }
     }
@@ -122,10 +131,16 @@ impl Attempt<'_> {
             .traffic
             .iter()
             .filter(|share| share.percent > 0 && !releases.contains(&share.reference))
-            .map(|share| inventory.release(&share.reference).map_or(share.reference.as_str(), |release| release.version.as_str()));
+            .map(|share| {
+                inventory
+                    .release(&share.reference)
+                    .map_or(share.reference.as_str(), |release| release.version.as_str())
+            });
         match others.next() {
             None => Ok(()),
-            Some(other) => Err(format!("`{other}` gets traffic by now: this plan was not made for it, make a new one")),
+            Some(other) => {
+                Err(format!("`{other}` gets traffic by now: this plan was not made for it, make a new one"))
+            }
         }
     }
 
@@ -184,7 +199,9 @@ enum Waited {
 /// Nothing was done yet when a reading failed.
 fn from_read(error: &PlatformError) -> StepResult {
     match error {
-        PlatformError::Permanent(reason) => StepResult::Failed(format!("the platform cannot be read: {reason}")),
+        PlatformError::Permanent(reason) => {
+            StepResult::Failed(format!("the platform cannot be read: {reason}"))
+        }
         PlatformError::Transient(reason) | PlatformError::Unclear(reason) => {
             StepResult::Transient(format!("the platform cannot be read: {reason}"))
         }

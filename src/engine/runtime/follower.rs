@@ -104,7 +104,9 @@ async fn look(shared: &Arc<Shared>) -> Result<Option<Lease>, JournalError> {
     let leadership = Leadership::seen(lease);
     shared.view.send_if_modified(|view| {
         let is_new = view.leadership != leadership
-            || readings.iter().any(|(service, at, _)| view.readings.get(service).is_none_or(|(seen, _)| seen != at));
+            || readings
+                .iter()
+                .any(|(service, at, _)| view.readings.get(service).is_none_or(|(seen, _)| seen != at));
         if is_new {
             let view = Arc::make_mut(view);
             view.leadership = leadership;

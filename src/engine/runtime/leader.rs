@@ -1,6 +1,6 @@
 //! Leading: inputs into the core, events into the journal, effects out into the world, in this order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,6 +40,8 @@ const SNAPSHOT_EVERY: u64 = 1_000;
 const SAMPLES_KEPT: usize = 100_000;
 /// How long a step that is being carried out may go on when the engine is asked to stop.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long commands wait for the first reading of every platform after a change of leader.
+const FIRST_READINGS: Duration = Duration::from_secs(5);
 /// Messages sent at once.
 const DELIVERIES: usize = 16;
 
@@ -81,6 +83,9 @@ struct Leader<'a> {
     pruned_at: Instant,
     last_now: Timestamp,
     stopping: bool,
+    /// Services whose platform has not been read yet. Until it has, nobody knows what a command would change.
+    unread: BTreeSet<ServiceName>,
+    led_since: Instant,
 }
 
 impl<'a> Leader<'a> {
@@ -108,9 +113,11 @@ impl<'a> Leader<'a> {
         let (out, observations) = mpsc::channel(4_096);
         let world = &shared.world;
         let observer =
-            Observer::start(world.probes.clone(), world.sources.clone(), Arc::clone(&world.secrets), out).map_err(|error| {
-                JournalError::Store { path: "sources and probes".to_owned(), reason: error.to_string() }
-            })?;
+            Observer::start(world.probes.clone(), world.sources.clone(), Arc::clone(&world.secrets), out)
+                .map_err(|error| JournalError::Store {
+                    path: "sources and probes".to_owned(),
+                    reason: error.to_string(),
+                })?;
         let mut leader = Self {
             shared,
             core,
@@ -131,6 +138,8 @@ impl<'a> Leader<'a> {
             pruned_at: Instant::now(),
             last_now: Timestamp::MIN,
             stopping: false,
+            unread: world.platforms.keys().cloned().collect(),
+            led_since: Instant::now(),
         };
         leader.start_pollers();
         let leading = Input::Leading { holder: lease.holder, program: env!("CARGO_PKG_VERSION").to_owned() };
@@ -203,7 +212,8 @@ impl<'a> Leader<'a> {
     }
 
     async fn take_commands(&mut self) -> Result<(), JournalError> {
-        if self.stopping {
+        let knows_the_world = self.unread.is_empty() || self.led_since.elapsed() >= FIRST_READINGS;
+        if self.stopping || !knows_the_world {
             return Ok(());
         }
         let envelopes: Vec<Envelope> = self.shared.journal.inbox().await?;
@@ -223,6 +233,9 @@ impl<'a> Leader<'a> {
         let mut events = Vec::new();
         let mut effects = Vec::new();
         for input in inputs {
+            if let Input::Inventory { service, .. } = &input {
+                self.unread.remove(service);
+            }
             let turn = self.core.step(input, now);
             events.extend(turn.events);
             effects.extend(turn.effects);

@@ -38,9 +38,8 @@ impl World {
         let mut facts = BTreeMap::new();
         let mut probes = Vec::new();
         for (name, spec) in &config.services {
-            let platform = platform::build(name, &spec.platform, &secrets).map_err(|error| EngineError::Adapter {
-                part: format!("services.{name}.platform"),
-                reason: error.to_string(),
+            let platform = platform::build(name, &spec.platform, &secrets).map_err(|error| {
+                EngineError::Adapter { part: format!("services.{name}.platform"), reason: error.to_string() }
             })?;
             facts.insert(name.clone(), facts_of(platform.as_ref()));
             platforms.insert(name.clone(), platform);
@@ -88,4 +87,3 @@ fn facts_of(platform: &dyn Platform) -> PlatformFacts {
         maintenance: declares(PlatformAction::Maintenance { on: true }),
     }
 }
-
