@@ -97,7 +97,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     // A dry run changes nothing, not even who leads.
     let lead = if args.dry_run { Lead::Never } else { Lead::Auto };
     let engine = session::start(&loaded, "rollback", lead).await?;
-    let proposal = engine.propose(&asked).await?;
+    let proposal = engine.propose(&asked).await;
     if args.dry_run || !global.json {
         show(&asked, &proposal, global)?;
     }
