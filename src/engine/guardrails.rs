@@ -101,7 +101,7 @@ fn consult(
             };
         }
         Guardrail::Freeze => {
-            freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now)
+            freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now);
         }
         Guardrail::Cooldown => {
             let cooldown = *config.guardrails.cooldown;
