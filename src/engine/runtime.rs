@@ -52,6 +52,9 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A probe or a source cannot be used as configured.
+    #[error(transparent)]
+    Senses(#[from] crate::observe::ObserveError),
     /// The platform of a service cannot be read.
     #[error("the platform of `{service}` cannot be read: {reason}")]
     Platform {
