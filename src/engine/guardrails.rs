@@ -129,7 +129,16 @@ fn consult(
                 check.detail = format!("{why}; a person has to look and reset the count");
             }
         }
-        Guardrail::StaleData => stale_data(check, settings, senses, intent, now),
+        Guardrail::StaleData => {
+            stale_data(check, settings, senses, intent, now);
+            if intent.automatic
+                && let Some(fault) = service.and_then(|service| service.platform_fault.as_ref())
+            {
+                check.passes = false;
+                check.detail =
+                    format!("the platform cannot be read since {:.0}: {}", fault.since, fault.reason);
+            }
+        }
         Guardrail::Target => match (&intent.target.problem, &intent.target.release, intent.from) {
             (_, Some(to), Some(from)) if to.reference == from.reference => {
                 check.passes = false;
