@@ -142,7 +142,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         return Exit::Usage;
     }
     match error.downcast_ref::<EngineError>() {
-        Some(EngineError::Adapter { .. }) => Exit::Usage,
+        Some(EngineError::Adapter { .. } | EngineError::Senses(_)) => Exit::Usage,
         Some(EngineError::Journal(JournalError::Held(_))) => Exit::NotLeader,
         Some(EngineError::NoAnswer(_)) => Exit::TimedOut,
         _ => Exit::Error,

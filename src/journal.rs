@@ -5,7 +5,7 @@
 //! processes need to share. What an event *means* does not live here: the store keeps it as text.
 //!
 //! [`sqlite`] keeps it in a SQLite file; the files beside it hold one idea each (the chain, the lease, the inbox, samples,
-//! snapshots, checking). [`tail`] follows a journal that other processes write to.
+//! snapshots, checking). [`mod@tail`] follows a journal that other processes write to.
 
 mod chain;
 #[cfg(debug_assertions)]

@@ -13,7 +13,7 @@ pub mod selector;
 #[cfg(test)]
 mod testing;
 
-pub use schedule::{ObserveError, Observer, once, read_once};
+pub use schedule::{ObserveError, Observer, once, read_once, validate};
 
 use crate::model::probe::{ProbeResult, ProbeSpec};
 use crate::model::source::{SeriesSpec, SourceReport, SourceSpec};

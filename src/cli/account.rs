@@ -1,5 +1,7 @@
 //! The readable account: one line for an event, in the words that the console and the reports use too.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -71,15 +73,15 @@ fn words(event: &Event, state: &State) -> Option<String> {
             );
             if decision.recommendation.acts() {
                 let to = decision.to.as_ref().map_or("nowhere", |release| release.version.as_str());
-                words.push_str(&format!(" to {to}, confidence {:.2}", decision.confidence));
+                let _ = write!(words, " to {to}, confidence {:.2}", decision.confidence);
             }
             let blocking: Vec<_> = decision.guardrails.iter().filter(|check| check.blocks()).collect();
             for check in blocking {
-                words.push_str(&format!("; {} forbids it: {}", check.guardrail.word(), check.detail));
+                let _ = write!(words, "; {} forbids it: {}", check.guardrail.word(), check.detail);
             }
             let why = if decision.reasons.is_empty() { &decision.unknowns } else { &decision.reasons };
             for reason in why {
-                words.push_str(&format!("\n              because {reason}"));
+                let _ = write!(words, "\n              because {reason}");
             }
             words
         }

@@ -6,6 +6,7 @@ use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{self, World};
+use crate::model::ServiceName;
 use crate::model::probe::{Health, ProbeOutcome};
 
 /// Run every health check once and say how that went.
@@ -24,7 +25,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let mut world = World::build(std::sync::Arc::new(loaded.config.clone()), loaded.secrets.clone(), false)?;
     if let Some(service) = &args.service {
         if !loaded.config.services.contains_key(service.as_str()) {
-            let names: Vec<_> = loaded.config.services.keys().map(|name| name.as_str()).collect();
+            let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
             eprintln!("no service `{service}`; services: {}", names.join(", "));
             return Ok(Exit::Usage);
         }

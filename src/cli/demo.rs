@@ -217,9 +217,8 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
         }
         eprintln!("  {:<12}  {}{}", account::outcome_words(*outcome), account::clock(*ended), since(*ended));
         exit = match outcome {
-            Outcome::Verified => exit,
             Outcome::Unverified if exit == Exit::Fine => Exit::Unknown,
-            Outcome::Unverified => exit,
+            Outcome::Verified | Outcome::Unverified => exit,
             Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Exit::Failed,
         };
     }

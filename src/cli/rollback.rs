@@ -22,6 +22,7 @@ use crate::model::{OperationId, ServiceName, Version};
 
 /// Take a release back.
 #[derive(clap::Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// The service.
     pub service: String,

@@ -1,6 +1,6 @@
 //! `unship status`: what is known now, and who leads.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,7 +32,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let mut view = engine.view();
     // The first look at the readings and the lease takes a moment.
     let _ = tokio::time::timeout(Duration::from_millis(600), view.changed()).await;
-    let mut exit = show(&engine, &loaded.config, global)?;
+    let redraw = args.watch && std::io::stdout().is_terminal();
+    let mut exit = show(&engine, &loaded.config, global, redraw)?;
     if args.watch {
         let stop = session::asked_to_stop();
         tokio::pin!(stop);
@@ -44,7 +45,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
                 () = &mut stop => break,
             }
-            show(&engine, &loaded.config, global)?;
+            show(&engine, &loaded.config, global, redraw)?;
         }
         exit = Exit::Fine;
     }
@@ -52,7 +53,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exit> {
+fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyhow::Result<Exit> {
     let view = std::sync::Arc::clone(&engine.view().borrow());
     let now = Timestamp::now();
     let stale_after = *config.guardrails.stale_after;
@@ -63,8 +64,10 @@ fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exi
         let known = view.state.service(name);
         let age = age(&view, name, now);
         // What was known and is old is not known.
-        let verdict = match known.and_then(|known| known.verdict.as_ref()) {
-            Some((verdict, _)) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => {
+        let sensed = view.readings.get(name).and_then(|(_, reading)| reading.verdict.as_ref());
+        let journaled = known.and_then(|known| known.verdict.as_ref()).map(|(verdict, _)| verdict);
+        let verdict = match sensed.or(journaled) {
+            Some(verdict) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => {
                 verdict.clone()
             }
             Some(_) => Verdict::Unknown {
@@ -122,6 +125,10 @@ fn show(engine: &Engine, config: &Config, global: &Global) -> anyhow::Result<Exi
         return Ok(exit);
     }
     let mut out = std::io::stdout().lock();
+    if redraw {
+        // Home, and clear what was below: one picture instead of a scroll.
+        write!(out, "\x1b[H\x1b[J")?;
+    }
     let leader = view.leadership.holder().map_or_else(
         || "nobody leads: nothing is watched or acted on; start `unship guard`".to_owned(),
         |holder| format!("{holder} leads"),

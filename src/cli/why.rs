@@ -27,7 +27,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let Some(found) = found else {
         match &args.id {
             Some(id) => {
-                eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some")
+                eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some");
             }
             None => eprintln!("nothing has been decided yet"),
         }

@@ -323,7 +323,7 @@ fn abort(work: &mut Work<'_>, id: &OperationId) {
     if let Some(operation) = work.state.operations.get(id).cloned() {
         let detail =
             "stopped by a person while it was not known whether a step had happened: look at the platform";
-        executor::end(work, &operation, Outcome::Cancelled, detail.to_owned());
+        executor::end(work, &operation, Outcome::Cancelled, detail);
     }
 }
 

@@ -352,8 +352,10 @@ impl Work<'_> {
                     .map(|check| check.guardrail)
                     .eq(blocking.iter().copied())
                 && (last.acted || !will_act);
-            // An open question that was answered by an operation is not asked again for the same findings.
-            if is_same {
+            // Calm after an operation is what was hoped for, not a decision.
+            let is_calm =
+                weighed.recommendation == Recommendation::Watch && weighed.findings.is_empty() && last.acted;
+            if is_same || is_calm {
                 return;
             }
         } else if weighed.recommendation == Recommendation::Watch && weighed.findings.is_empty() {

@@ -74,7 +74,8 @@ pub fn weigh(
         findings,
     };
     let wanted = wanted(settings, &weighed.findings);
-    let against = against(settings, state, senses, service, known, has_canary, now);
+    let against = everything_fails(settings, senses, service, &weighed.findings)
+        .or_else(|| against(settings, state, senses, service, known, has_canary, now));
     weighed.recommendation = match (&against, wanted) {
         (Some(_), _) if wanted.acts() || has_canary => Recommendation::Hold,
         (_, wanted) if wanted.acts() => wanted,
@@ -168,6 +169,55 @@ fn against(
     (age > SUSPECT_FOR).then(|| {
         format!("{version} has been live for {}: the release is unlikely to be the cause", human(age))
     })
+}
+
+/// When every other service that could not have been dragged along fails in the same moment, the cause is elsewhere: a
+/// network, a shared platform, or our own view of them. A finding on the canary alone stands against that.
+fn everything_fails(
+    settings: &Settings,
+    senses: &Senses,
+    service: &ServiceName,
+    findings: &[Finding],
+) -> Option<String> {
+    if findings.iter().any(|finding| finding.arm == Some(Arm::Canary)) {
+        return None;
+    }
+    let services = &settings.config.services;
+    let mut others =
+        services.keys().filter(|name| *name != service && !depends(settings, name, service)).peekable();
+    others.peek()?;
+    let (mut count, mut failing) = (0, 0);
+    for name in others {
+        let reading = senses.reading(name)?;
+        count += 1;
+        let is_failing = matches!(reading.verdict, Some(Verdict::Failing { .. }))
+            || (!reading.probes.is_empty() && reading.probes.values().all(|probe| probe.failures > 0));
+        failing += usize::from(is_failing);
+    }
+    (count >= 2 && failing == count).then(|| {
+        format!(
+            "all {count} other services are failing too: the cause is likely not the release of {service}"
+        )
+    })
+}
+
+/// Whether a service depends on another, directly or through others.
+fn depends(settings: &Settings, service: &ServiceName, on: &ServiceName) -> bool {
+    let mut seen: Vec<&ServiceName> = Vec::new();
+    let mut next = vec![service];
+    while let Some(name) = next.pop() {
+        let Some(spec) = settings.config.services.get(name) else { continue };
+        for dependency in &spec.depends_on {
+            if dependency == on {
+                return true;
+            }
+            if !seen.contains(&dependency) {
+                seen.push(dependency);
+                next.push(dependency);
+            }
+        }
+    }
+    false
 }
 
 /// What is not known of the arm that matters, once it has not been known for longer than data may be old.

@@ -59,7 +59,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             OperationStatus::Planned | OperationStatus::Running => {}
         }
         let Some(step) = operation.current() else {
-            return end(work, &operation, Outcome::Verified, verified_detail(&operation));
+            return end(work, &operation, Outcome::Verified, &verified_detail(&operation));
         };
         let is_waiting =
             matches!(operation.plan.steps[step].action, Action::Watch { .. } | Action::Verify { .. });
@@ -72,7 +72,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
                 ""
             };
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
-            return end(work, &operation, Outcome::Cancelled, detail);
+            return end(work, &operation, Outcome::Cancelled, &detail);
         }
         match operation.steps[step] {
             StepState::Pending => start(work, &operation, step, 1, false),
@@ -92,7 +92,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
                          be done twice. Look at the platform, then say `done`, `retry` or `abort`",
                         operation.plan.steps[step].title
                     );
-                    return need_decision(work, &operation, step, facts);
+                    return need_decision(work, &operation, step, &facts);
                 }
             }
             StepState::Started { at, .. } => {
@@ -109,7 +109,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             }
             StepState::Failed { ref reason, .. } => {
                 let detail = failed_detail(&operation, step, reason);
-                return end(work, &operation, Outcome::Failed, detail);
+                return end(work, &operation, Outcome::Failed, &detail);
             }
             StepState::Succeeded { .. } | StepState::Skipped { .. } => return,
         }
@@ -188,7 +188,7 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
             }
         }
         StepResult::Transient(reason) if attempt <= planned.retries => {
-            retry(work, &operation, step, attempt, reason)
+            retry(work, &operation, step, attempt, reason);
         }
         StepResult::Unclear(reason) if planned.declares.idempotent && attempt <= planned.retries => {
             retry(work, &operation, step, attempt, reason);
@@ -198,7 +198,7 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
                 "`{}` may or may not have happened: {reason}. Look at the platform, then say `done`, `retry` or `abort`",
                 planned.title
             );
-            return need_decision(work, &operation, step, facts);
+            return need_decision(work, &operation, step, &facts);
         }
         StepResult::Transient(reason) => {
             let reason = format!("{reason} (tried {attempt} times)");
@@ -216,9 +216,9 @@ fn retry(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, 
     work.emit(Event::StepRetried { operation: operation.id.clone(), step, reason, until });
 }
 
-fn need_decision(work: &mut Work<'_>, operation: &Operation, step: usize, facts: String) {
-    work.emit(Event::DecisionNeeded { operation: operation.id.clone(), step, facts: facts.clone() });
-    messages::decision_needed(work, operation, &facts);
+fn need_decision(work: &mut Work<'_>, operation: &Operation, step: usize, facts: &str) {
+    work.emit(Event::DecisionNeeded { operation: operation.id.clone(), step, facts: facts.to_owned() });
+    messages::decision_needed(work, operation, facts);
 }
 
 /// Whether a step, once done, has put all the traffic on the target.
@@ -319,7 +319,7 @@ fn verify(
         _ => (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}")),
     };
     work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
-    end(work, operation, outcome, detail);
+    end(work, operation, outcome, &detail);
     true
 }
 
@@ -341,8 +341,8 @@ fn failed_detail(operation: &Operation, step: usize, reason: &str) -> String {
     format!("step {} of {}, `{title}`: {reason}; {traffic}", step + 1, operation.steps.len())
 }
 
-pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: String) {
-    work.emit(Event::OperationEnded { operation: operation.id.clone(), outcome, detail: detail.clone() });
+pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
+    work.emit(Event::OperationEnded { operation: operation.id.clone(), outcome, detail: detail.to_owned() });
     if outcome == Outcome::Verified {
         work.emit(Event::ReleaseMarked {
             service: operation.plan.service.clone(),
@@ -353,5 +353,5 @@ pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, 
             reason: format!("verified by {}", operation.id),
         });
     }
-    messages::rollback_ended(work, operation, outcome, &detail);
+    messages::rollback_ended(work, operation, outcome, detail);
 }

@@ -1,8 +1,6 @@
 //! What may forbid an action. Consulted for every automatic one and shown for every manual one, always all of them, in
 //! one order, so that people see the same list everywhere.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 
 use crate::model::ServiceName;
@@ -103,7 +101,7 @@ fn consult(
             };
         }
         Guardrail::Freeze => {
-            freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now)
+            freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now);
         }
         Guardrail::Cooldown => {
             let cooldown = *config.guardrails.cooldown;
@@ -131,7 +129,16 @@ fn consult(
                 check.detail = format!("{why}; a person has to look and reset the count");
             }
         }
-        Guardrail::StaleData => stale_data(check, settings, state, senses, intent, now),
+        Guardrail::StaleData => {
+            stale_data(check, settings, senses, intent, now);
+            if let Some(fault) = service.and_then(|service| service.platform_fault.as_ref())
+                && (intent.automatic || !check.passes)
+            {
+                check.passes = false;
+                check.detail =
+                    format!("the platform cannot be read since {:.0}: {}", fault.since, fault.reason);
+            }
+        }
         Guardrail::Target => match (&intent.target.problem, &intent.target.release, intent.from) {
             (_, Some(to), Some(from)) if to.reference == from.reference => {
                 check.passes = false;
@@ -198,7 +205,6 @@ fn freeze(
 fn stale_data(
     check: &mut GuardrailCheck,
     settings: &Settings,
-    state: &State,
     senses: &Senses,
     intent: Intent<'_>,
     now: Timestamp,
@@ -217,10 +223,4 @@ fn stale_data(
     check.passes = platform_passes && (!intent.automatic || data.is_some_and(|age| age <= limit));
     check.detail =
         format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
-    let fault = state.service(intent.service).and_then(|service| service.platform_fault.as_ref());
-    if !check.passes
-        && let Some(fault) = fault
-    {
-        let _ = write!(check.detail, "; the platform cannot be read: {}", fault.reason);
-    }
 }

@@ -25,7 +25,7 @@ pub(super) fn rollback_started(work: &mut Work<'_>, operation: &Operation) {
         operation.by,
         operation.reason
     );
-    queue(work, "rollback-started", Severity::High, &plan.service.clone(), text, facts(operation));
+    queue(work, "rollback-started", Severity::High, &plan.service.clone(), &text, &facts(operation));
 }
 
 /// An operation has ended.
@@ -40,7 +40,7 @@ pub(super) fn rollback_ended(work: &mut Work<'_>, operation: &Operation, outcome
     let text = format!("{}: {lead}: {detail}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
-    queue(work, "rollback-ended", severity, &operation.plan.service.clone(), text, facts);
+    queue(work, "rollback-ended", severity, &operation.plan.service.clone(), &text, &facts);
 }
 
 /// A person has to say what happened.
@@ -51,8 +51,8 @@ pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known:
         "decision-needed",
         Severity::Critical,
         &operation.plan.service.clone(),
-        text,
-        facts(operation),
+        &text,
+        &facts(operation),
     );
 }
 
@@ -85,13 +85,20 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
         ("confidence".to_owned(), format!("{:.2}", decision.confidence)),
     ]);
     let severity = Work::severity(decision);
-    queue(work, topic, severity, &decision.service.clone(), text, facts);
+    queue(work, topic, severity, &decision.service.clone(), &text, &facts);
 }
 
 /// A decision to act that no plan can be made for.
 pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
     let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
-    queue(work, "rollback-impossible", Severity::Critical, &decision.service.clone(), text, BTreeMap::new());
+    queue(
+        work,
+        "rollback-impossible",
+        Severity::Critical,
+        &decision.service.clone(),
+        &text,
+        &BTreeMap::new(),
+    );
 }
 
 fn facts(operation: &Operation) -> BTreeMap<String, String> {
@@ -108,8 +115,8 @@ fn queue(
     topic: &str,
     severity: Severity,
     service: &ServiceName,
-    text: String,
-    facts: BTreeMap<String, String>,
+    text: &str,
+    facts: &BTreeMap<String, String>,
 ) {
     let environment = work.config().environment.name.clone();
     let channels: Vec<_> = work
@@ -130,7 +137,7 @@ fn queue(
             severity,
             environment: environment.clone(),
             service: Some(service.clone()),
-            text: text.clone(),
+            text: text.to_owned(),
             at: work.now,
             facts: facts.clone(),
         };

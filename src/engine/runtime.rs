@@ -52,6 +52,9 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A probe or a source cannot be used as configured.
+    #[error(transparent)]
+    Senses(#[from] crate::observe::ObserveError),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,

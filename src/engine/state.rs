@@ -193,6 +193,7 @@ pub enum HistoryKind {
 
 impl State {
     /// The state after these events, in order.
+    #[must_use]
     pub fn fold<'a>(mut self, events: impl IntoIterator<Item = (Timestamp, &'a Event)>) -> Self {
         for (at, event) in events {
             self.apply(event, at);
@@ -418,7 +419,7 @@ impl State {
                 }
             }
             Event::OperationEnded { operation: id, outcome, detail } => {
-                self.end_operation(id, *outcome, detail, at)
+                self.end_operation(id, *outcome, detail, at);
             }
             Event::ReleaseMarked { service, version, release, quality, by, reason } => {
                 let service = self.service_mut(service);

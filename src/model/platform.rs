@@ -12,6 +12,7 @@ use super::{ReleaseRef, Span};
 /// Where a service runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for a service, read once")]
 pub enum PlatformSpec {
     /// The embedded fleet.
     Lab(LabSpec),
@@ -158,6 +159,7 @@ impl PlatformAction {
 
 /// What a platform can do, so that a plan is made of steps that exist there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that a platform can or cannot do")]
 pub struct Capabilities {
     /// Traffic can be split by percent.
     pub weights: bool,

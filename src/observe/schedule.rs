@@ -128,6 +128,13 @@ pub async fn read_once(source: &SourceTarget, secrets: &Secrets) -> Result<Sourc
     Ok(Source::new(source.clone(), &client)?.read(&client).await.report)
 }
 
+/// Whether observing could begin: what [`Observer::start`] would refuse, without starting anything.
+pub fn validate(probes: &[ProbeTarget], sources: &[SourceTarget]) -> Result<(), ObserveError> {
+    probes.iter().try_for_each(check)?;
+    let client = Client::new(0, Arc::default());
+    sources.iter().try_for_each(|source| Source::new(source.clone(), &client).map(|_| ()))
+}
+
 fn check(target: &ProbeTarget) -> Result<(), ObserveError> {
     for (what, time) in [("interval", target.spec.interval), ("timeout", target.spec.timeout)] {
         if time.is_zero() {

@@ -143,7 +143,7 @@ impl Window {
                 }
                 (Totals::Gauge { values }, SampleValue::Gauge(value)) => values.push((part.at, *value)),
                 (Totals::Histogram { counts, .. }, SampleValue::Histogram { counts: more, .. }) => {
-                    add(counts, more)
+                    add(counts, more);
                 }
                 _ => {}
             }

@@ -313,3 +313,50 @@ fn a_failing_dependency_is_not_the_release() {
         decision.reasons
     );
 }
+
+/// When everything else fails in the same moment, it is the network or our own view, not this release: hold.
+#[test]
+fn when_everything_fails_no_release_is_blamed() {
+    for (others_fail, rolls_back) in [(true, 0), (false, 1)] {
+        let mut world = World::with_canary();
+        for other in ["pay", "swap"] {
+            world.inventory(other, &[("3.0", Arm::Stable, 100)]);
+        }
+        let errors = if others_fail { 90.0 } else { 0.0 };
+        for _ in 0..6 {
+            world.second("pay", &[("3.0", 100.0, errors)]);
+            world.second("swap", &[("3.0", 100.0, errors)]);
+        }
+        for _ in 0..4 {
+            world.second("pay", &[("3.0", 100.0, errors)]);
+            world.second("swap", &[("3.0", 100.0, errors)]);
+            world.probe(Some(Health::Unhealthy));
+        }
+        let planned = world.events.iter().filter(|(_, event)| {
+            matches!(event, Event::OperationPlanned { plan, .. } if plan.service.as_str() == "shop")
+        });
+        assert_eq!(planned.count(), rolls_back);
+        if others_fail {
+            let shop = world.core.state().service(&service("shop")).unwrap();
+            let decision = shop.decision.clone().unwrap();
+            assert_eq!(decision.recommendation, Recommendation::Hold);
+            let says = |reason: &String| reason.contains("all 2 other services are failing too");
+            assert!(decision.reasons.iter().any(says), "{:?}", decision.reasons);
+        }
+    }
+}
+
+/// While the platform cannot be read, nothing is done by itself: nobody knows what is live.
+#[test]
+fn an_unreadable_platform_forbids_acting() {
+    let mut world = World::with_canary();
+    let at = world.now;
+    world.give(Input::Inventory { service: service("shop"), at, result: Err("no route".into()) });
+    for _ in 0..4 {
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 30.0, 9.0)]);
+    }
+    assert_eq!(world.says("operation_planned"), 0);
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 30.0, 9.0)]);
+    assert_eq!(world.says("operation_planned"), 1, "as soon as it can be read again");
+}

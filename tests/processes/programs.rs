@@ -282,7 +282,7 @@ async fn an_unreadable_platform_is_not_acted_on() {
     let refused = shop.run(&["rollback", "shop", "--reason", "5xx", "--yes", "--to", "2.0"]).await;
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(5), "{said}");
-    for words in ["stale-data", "the platform cannot be read", "state.json", "--override stale-data="] {
+    for words in ["stale-data", "the platform cannot be read since", "state.json", "--override stale-data="] {
         assert!(said.contains(words), "{words} is not in\n{said}");
     }
     fs::rename(shop.path("hidden.json"), shop.path("state.json")).unwrap();

@@ -112,6 +112,7 @@ impl<'a> Leader<'a> {
         let (inputs, inbox) = mpsc::channel(4_096);
         let (out, observations) = mpsc::channel(4_096);
         let world = &shared.world;
+        // What it could refuse was checked when the world was built.
         let observer =
             Observer::start(world.probes.clone(), world.sources.clone(), Arc::clone(&world.secrets), out)
                 .map_err(|error| JournalError::Store {

@@ -70,7 +70,8 @@ impl World {
                 .map(|(service, indicator, spec)| (service.clone(), indicator.clone(), spec.read.clone()))
                 .collect(),
         });
-        let sources = sources.collect();
+        let sources: Vec<_> = sources.collect();
+        crate::observe::validate(&probes, &sources)?;
         let settings = Arc::new(Settings { config, platforms: facts, by_itself });
         Ok(Self { settings, secrets, platforms, channels, probes, sources })
     }

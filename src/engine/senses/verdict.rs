@@ -88,7 +88,7 @@ impl Tally {
         }
         match &last.outcome {
             ProbeOutcome::NotRun { reason } => {
-                self.unknown.push(format!("probe {name} could not be run: {reason}"))
+                self.unknown.push(format!("probe {name} could not be run: {reason}"));
             }
             _ if probe.streak.is_failing() => {
                 let reason = match &last.outcome {

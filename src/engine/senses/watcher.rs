@@ -398,8 +398,8 @@ impl Watcher {
     }
 
     fn totals_like(&self, is: impl Fn(&Totals) -> bool) -> bool {
-        let slots = self.threshold.iter().flat_map(|threshold| &threshold.slots);
-        slots.filter_map(|slot| slot.window.totals()).next().is_some_and(|totals| is(&totals))
+        let mut slots = self.threshold.iter().flat_map(|threshold| &threshold.slots);
+        slots.find_map(|slot| slot.window.totals()).is_some_and(|totals| is(&totals))
     }
 }
 
