@@ -54,13 +54,21 @@ fn every_scenario_ends_as_it_should() {
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some(case) = lock(&waiting).pop_front() {
+                    // The lock is held while the next one is taken, not while it runs.
+                    let next = || lock(&waiting).pop_front();
+                    while let Some(case) = next() {
                         let run = Run::start(case.scenario, case.auto).wait();
+                        let passed = catch_unwind(AssertUnwindSafe(|| (case.check)(&run))).is_ok();
+                        if passed {
+                            continue;
+                        }
+                        let (name, code) = (case.scenario, run.code);
                         if run.was_starved() && !is_last {
-                            eprintln!("{}: the machine was too slow, it is run again", case.scenario);
+                            eprintln!("{name}: the machine was too slow for it, it is run again");
                             lock(&slow).push_back(case);
-                        } else if !passes(case, &run) {
-                            lock(&failed).push(case.scenario);
+                        } else {
+                            eprintln!("--- {name} (exit code {code:?}) said:\n{}", run.stderr);
+                            lock(&failed).push(name);
                         }
                     }
                 });
@@ -74,15 +82,6 @@ fn every_scenario_ends_as_it_should() {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the check lets it pass; if not, all that it said is shown.
-fn passes(case: Case, run: &Run) -> bool {
-    let passed = catch_unwind(AssertUnwindSafe(|| (case.check)(run))).is_ok();
-    if !passed {
-        eprintln!("--- {} (exit code {:?}) said:\n{}", case.scenario, run.code, run.stderr);
-    }
-    passed
 }
 
 /// The scenarios that are built in are the ones that are run here.
