@@ -83,10 +83,11 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             () = &mut stop => break,
         }
     }
-    let open = follower.state().open_operations().count();
+    engine.shutdown().await;
+    // What the engine knew at its end: what is printed comes a moment later.
+    let open = view.borrow().state.open_operations().count();
     if open > 0 {
         eprintln!("{open} operation(s) go on when another guard or `unship rollback` leads");
     }
-    engine.shutdown().await;
     Ok(Exit::Fine)
 }
