@@ -18,7 +18,7 @@ async fn a_guard_that_is_asked_to_end_hands_over() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let fleet = Fleet::start().await;
         let journal = fleet.journal().await;
-        fleet.ask("/admin/effects/delay", json!({ "ms": 500 })).await;
+        fleet.ask("/admin/effects/delay", json!({ "ms": 1_500 })).await;
         let said = fleet.path().join("first.said");
         let mut first = Process::speaking(fleet.unship(&["guard"]), &said);
         journal.submit(&roll_back()).await.unwrap();
