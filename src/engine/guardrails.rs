@@ -166,6 +166,9 @@ fn consult(
                         )
                     };
                 }
+                _ if intent.target.release.is_none() => {
+                    check.detail = "without a target there is nothing to compare".to_owned();
+                }
                 _ => check.detail = "the platform names no schema".to_owned(),
             }
         }
@@ -221,6 +224,10 @@ fn stale_data(
     };
     let platform_passes = platform.is_some_and(|age| age <= platform_limit);
     check.passes = platform_passes && (!intent.automatic || data.is_some_and(|age| age <= limit));
-    check.detail =
-        format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
+    let platform = words(platform);
+    check.detail = match data {
+        // Whoever asks may have data that this process never took in.
+        None if !intent.automatic => format!("platform read {platform}, limit {}", human(platform_limit)),
+        data => format!("newest data {}, platform read {platform}, limit {}", words(data), human(limit)),
+    };
 }

@@ -373,7 +373,7 @@ impl Watcher {
                 let over = human(**over);
                 match self.threshold.as_ref().map(|threshold| threshold.unit) {
                     Some(Unit::Millis) => format!("p{} of {indicator} over {over}", trim(quantile * 100.0)),
-                    Some(Unit::Share) if self.is_ratio() => format!("share of bad {indicator} over {over}"),
+                    _ if self.is_ratio() => format!("share of {indicator} over {over}"),
                     _ if self.is_rate() => format!("{indicator} a second over {over}"),
                     _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
                 }
