@@ -55,6 +55,30 @@ struct Judged {
     samples: f64,
 }
 
+/// What it takes for data to be missing: that there was time to read some.
+#[derive(Clone, Copy)]
+struct Missing {
+    /// Since when this process has looked at what is there now; none before its first look.
+    expected: Option<Timestamp>,
+    after: Duration,
+    now: Timestamp,
+}
+
+impl Missing {
+    /// Since when data are missing, if that is long enough to say so.
+    fn since(self, reason: &Unknown, newest: Option<Timestamp>) -> Option<Timestamp> {
+        let last = match reason {
+            Unknown::NoData => None,
+            Unknown::Stale { since } => Some(*since),
+            Unknown::SourceError { .. } => newest,
+            Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo => return None,
+        };
+        let since = last.max(Some(self.expected?))?;
+        let is_long_enough = since < self.now && self.now.duration_since(since).unsigned_abs() > self.after;
+        is_long_enough.then_some(since)
+    }
+}
+
 /// A probe of the service: its name, its arm, its interval, its memory.
 pub(super) type ProbeView<'a> = (&'a ProbeName, Option<Arm>, Duration, &'a Streak);
 
@@ -204,6 +228,7 @@ impl Watcher {
         stale_after: Duration,
         fault: Option<&str>,
         missing: Option<&str>,
+        expected: Option<Timestamp>,
     ) -> Evaluation {
         let Some(threshold) = &self.threshold else {
             // Probes of the whole environment are not a thing the config allows.
@@ -237,7 +262,8 @@ impl Watcher {
                 Status::Unknown { reason }
             }
         };
-        self.answer(status, evidence, now)
+        let missing = Missing { expected, after: stale_after.max(threshold.max_gap), now };
+        self.answer(status, evidence, missing)
     }
 
     /// The evaluation of a condition on probes.
@@ -246,7 +272,10 @@ impl Watcher {
         probes: &[ProbeView<'_>],
         now: Timestamp,
         stale_after: Duration,
+        expected: Option<Timestamp>,
     ) -> Evaluation {
+        let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
+        let missing = Missing { expected, after: stale_after.max(slowest * 2), now };
         let of_this = |probe: &Option<ProbeName>| {
             let probe = probe.clone();
             let arm = self.spec.arm;
@@ -281,7 +310,7 @@ impl Watcher {
                     (_, Some(since)) => Status::Breach { since },
                     (_, None) => Status::Ok,
                 };
-                self.answer(status, evidence, now)
+                self.answer(status, evidence, missing)
             }
             Condition::Availability { below, over, probe } => {
                 let probes = of_this(probe);
@@ -317,7 +346,7 @@ impl Watcher {
                         reason: Unknown::TooFewSamples { have: all, need: self.spec.min_samples },
                     },
                 };
-                self.answer(status, evidence, now)
+                self.answer(status, evidence, missing)
             }
             Condition::Threshold { .. } => self.unknown(Unknown::NoData, None, stale_after),
         }
@@ -345,14 +374,13 @@ impl Watcher {
     }
 
     /// Applies the trigger's own word on missing data.
-    fn answer(&self, status: Status, evidence: Evidence, now: Timestamp) -> Evaluation {
+    fn answer(&self, status: Status, evidence: Evidence, missing: Missing) -> Evaluation {
         let status = match (&status, self.spec.no_data) {
             (Status::Unknown { .. }, NoData::Ok) => Status::Ok,
-            (Status::Unknown { reason }, NoData::Breach)
-                if !matches!(reason, Unknown::TooFewSamples { .. }) =>
-            {
-                Status::Breach { since: evidence.newest.unwrap_or(now) }
-            }
+            (Status::Unknown { reason }, NoData::Breach) => match missing.since(reason, evidence.newest) {
+                Some(since) => Status::Breach { since },
+                None => status,
+            },
             _ => status,
         };
         Evaluation {

@@ -1,0 +1,116 @@
+//! Defects that were found by reading the engine as an adversary would, each with the sequence that showed it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use unship::engine::{Core, Input, Settings, State, StepResult};
+use unship::model::command::{Actor, Command, Envelope, Override, RollBack, Settlement};
+use unship::model::decision::Guardrail;
+use unship::model::event::{self, EVENT_VERSION, Event};
+use unship::model::operation::{OperationStatus, Outcome, StepState, Strategy};
+use unship::model::probe::{Health, ProbeOutcome, ProbeResult};
+use unship::model::release::{Arm, Inventory, Quality, Share};
+use unship::model::source::{Reading, Sample, SampleValue, SourceReport, Subject};
+use unship::model::trigger::{NoData, Scope, TriggerAction};
+
+use crate::harness::{World, inventory, service, settings};
+
+fn outcome(world: &World) -> Option<Outcome> {
+    match world.operation().status {
+        OperationStatus::Ended { outcome, .. } => Some(outcome),
+        _ => None,
+    }
+}
+
+fn refusal(world: &World) -> Option<&str> {
+    world.events.iter().rev().find_map(|(_, event)| match event {
+        Event::CommandRefused { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    })
+}
+
+/// One check of a probe of `shop`; no health: it could not be run.
+fn probe(world: &mut World, name: &str, arm: Option<Arm>, health: Option<Health>) {
+    let outcome = health.map_or(ProbeOutcome::NotRun { reason: "no network".into() }, |health| {
+        ProbeOutcome::Answered { health, reason: String::new() }
+    });
+    let at = world.now;
+    world.give(Input::Probe(ProbeResult {
+        service: "shop".into(),
+        probe: name.into(),
+        arm,
+        at,
+        latency_ms: 1.0,
+        status: None,
+        outcome,
+        document: None,
+    }));
+}
+
+/// A reading of `errors` of some services, whatever its kind, each for the service as a whole or a version.
+fn read(world: &mut World, samples: &[(&str, Subject, SampleValue)]) {
+    let at = world.now;
+    let from = at - Duration::from_secs(1);
+    let samples = samples
+        .iter()
+        .map(|(service, subject, value)| Sample {
+            service: (*service).into(),
+            indicator: "errors".into(),
+            subject: subject.clone(),
+            from: if matches!(value, SampleValue::Gauge(_)) { at } else { from },
+            at,
+            value: value.clone(),
+        })
+        .collect();
+    let result = Ok(Reading { samples, missing: Vec::new() });
+    world.give(Input::Source(SourceReport { source: "metrics".into(), at, result }));
+}
+
+/// The process dies and another begins, after a time and with another config.
+fn begin_again(world: &mut World, later: Duration, settings: Arc<Settings>) {
+    world.now += later;
+    world.core = Core::new(settings, Arc::new(world.folded.clone()));
+    world.give(Input::Leading { holder: "guard@other:2".into(), program: "test".into() });
+}
+
+/// `shop` on 4.0, with 3.0 recorded good before it.
+fn with_good_past(settings: Arc<Settings>) -> World {
+    let mut world = World::new(settings);
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    world.inventory("shop", &[("4.0", Arm::Stable, 100)]);
+    world
+}
+
+/// "No data" can hold only once there was time to read some: not the moment a canary gets traffic, nor the moment the
+/// process begins. Else a guard that restarts takes releases back for not having looked at them yet.
+#[test]
+fn missing_data_needs_time_to_be_missing() {
+    let settings = settings(|config| {
+        config.triggers.get_mut("errors").unwrap().no_data = NoData::Breach;
+    });
+    let mut world = World::new(settings.clone());
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..5 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    assert_eq!(world.says("operation_planned"), 0, "the canary has served for 5 s");
+    begin_again(&mut world, Duration::from_secs(3_600), settings);
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..5 {
+        world.pass(1_000);
+        world.probe(Some(Health::Healthy));
+    }
+    assert_eq!(world.says("operation_planned"), 0, "the process has looked for 5 s");
+    for _ in 0..10 {
+        world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    assert_eq!(world.says("operation_planned"), 1, "no data of the canary for longer than data may be old");
+}
