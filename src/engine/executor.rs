@@ -61,8 +61,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
         let Some(step) = operation.current() else {
             return end(work, &operation, Outcome::Verified, verified_detail(&operation));
         };
-        let is_waiting =
-            matches!(operation.plan.steps[step].action, Action::Watch { .. } | Action::Verify { .. });
+        let is_waiting = operation.plan.steps[step].action.only_waits();
         if operation.cancelling && (is_waiting || !matches!(operation.steps[step], StepState::Started { .. }))
         {
             let unknown = matches!(operation.steps[step], StepState::Unknown { .. });
@@ -279,8 +278,10 @@ fn verify(
     probes_only: bool,
 ) -> bool {
     let service = &operation.plan.service;
-    let known = work.state.service(service);
-    let verdict = known.and_then(|known| known.verdict.clone());
+    // The journaled verdict says since when; only one that is seen now as well counts.
+    let seen = work.senses.reading(service).and_then(|reading| reading.verdict.clone());
+    let is_seen = seen.as_ref() == Some(&Verdict::Healthy);
+    let verdict = work.state.service(service).and_then(|known| known.verdict.clone());
     let healthy_since = if probes_only {
         let newest = work.senses.newest(service);
         let stale_after = *work.settings.config.guardrails.stale_after;
@@ -288,7 +289,8 @@ fn verify(
             .probes_well_since(service)
             .filter(|_| newest.is_some_and(|newest| elapsed(newest, work.now) <= stale_after))
     } else {
-        verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy).map(|(_, since)| *since)
+        let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
+        healthy.map(|(_, since)| *since)
     };
     // What was seen before this step began was seen of the traffic as it was.
     if let Some(since) = healthy_since.map(|since| since.max(at)) {
@@ -316,7 +318,10 @@ fn verify(
                 verdict.reasons().join("; ")
             ),
         ),
-        _ => (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}")),
+        _ if probes_only => {
+            (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}"))
+        }
+        _ => (Outcome::Unverified, format!("the traffic is back, but nothing was seen of it within {limit}")),
     };
     work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
     end(work, operation, outcome, detail);

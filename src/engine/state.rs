@@ -346,8 +346,12 @@ impl State {
                 self.forget_old_operations();
             }
             Event::StepStarted { operation, step, attempt } => {
+                let waits = self.operation(operation).and_then(|operation| operation.plan.steps.get(*step));
+                let waits = waits.is_some_and(|step| step.action.only_waits());
                 if let Some(state) = self.step_mut(operation, *step) {
                     let first = match state {
+                        // What waits for time to pass begins anew: nobody looked while nobody led.
+                        _ if waits => at,
                         StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => {
                             *started_at
                         }

@@ -114,3 +114,69 @@ fn missing_data_needs_time_to_be_missing() {
     }
     assert_eq!(world.says("operation_planned"), 1, "no data of the canary for longer than data may be old");
 }
+
+/// What the last process saw does not verify a rollback: nobody has looked since, and the time in between proves nothing.
+#[test]
+fn nothing_is_verified_while_nobody_looks() {
+    let mut world = World::with_canary();
+    world.roll_back("shop", None, &[]);
+    world.done();
+    for _ in 0..2 {
+        world.second("shop", &[("3.0", 130.0, 0.0)]);
+    }
+    assert_eq!(outcome(&world), None);
+    let settings = Arc::clone(world.core.settings());
+    begin_again(&mut world, Duration::from_secs(600), settings);
+    assert_eq!(outcome(&world), None, "neither verified nor given up before anything was read");
+    world.pass(1_000);
+    assert_eq!(outcome(&world), None);
+    for _ in 0..6 {
+        world.second("shop", &[("3.0", 130.0, 0.0)]);
+    }
+    assert_eq!(outcome(&world), Some(Outcome::Verified));
+}
+
+/// The watch of a gradual rollback is a time in which somebody looked.
+#[test]
+fn nothing_is_watched_while_nobody_looks() {
+    let mut world = World::with_canary();
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Gradual,
+        reason: "5xx".into(),
+        overrides: Vec::new(),
+    }));
+    world.done();
+    assert!(matches!(world.operation().steps[1], StepState::Started { .. }), "{:?}", world.operation().steps);
+    let settings = Arc::clone(world.core.settings());
+    begin_again(&mut world, Duration::from_secs(600), settings);
+    world.pass(1_000);
+    assert!(matches!(world.operation().steps[1], StepState::Started { .. }), "{:?}", world.operation().steps);
+    world.pass(5_000);
+    assert!(
+        matches!(world.operation().steps[1], StepState::Succeeded { .. }),
+        "{:?}",
+        world.operation().steps
+    );
+}
+
+/// A verdict that nobody keeps up to date (the service has left the config) verifies nothing.
+#[test]
+fn a_service_that_left_the_config_is_not_verified() {
+    let mut world = World::with_canary();
+    world.roll_back("shop", None, &[]);
+    world.done();
+    for _ in 0..2 {
+        world.second("shop", &[("3.0", 130.0, 0.0)]);
+    }
+    let without = settings(|config| {
+        config.services.remove("shop");
+    });
+    begin_again(&mut world, Duration::from_secs(1), without);
+    for _ in 0..20 {
+        world.pass(2_000);
+    }
+    assert_eq!(outcome(&world), Some(Outcome::Unverified));
+}
