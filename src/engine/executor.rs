@@ -283,11 +283,7 @@ fn verify(
     let is_seen = seen.as_ref() == Some(&Verdict::Healthy);
     let verdict = work.state.service(service).and_then(|known| known.verdict.clone());
     let healthy_since = if probes_only {
-        let newest = work.senses.newest(service);
-        let stale_after = *work.settings.config.guardrails.stale_after;
-        work.senses
-            .probes_well_since(service)
-            .filter(|_| newest.is_some_and(|newest| elapsed(newest, work.now) <= stale_after))
+        work.senses.probes_well_since(service, work.now)
     } else {
         let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
         healthy.map(|(_, since)| *since)

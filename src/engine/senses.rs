@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::probe::ProbeResult;
+use crate::model::probe::{ProbeOutcome, ProbeResult};
 use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
 use crate::model::release::Arm;
 use crate::model::source::{Sample, SeriesSpec, SourceReport, SourceSpec, Subject};
@@ -127,11 +127,19 @@ impl Senses {
         self.services.get(service)?.inventory_at
     }
 
-    /// Since when every answer of every probe of a service was healthy; none when one is not, or there are none.
-    pub fn probes_well_since(&self, service: &ServiceName) -> Option<Timestamp> {
+    /// Since when every answer of every probe of what serves as stable was healthy; none when one is not, when one gives
+    /// no answers any more, or when there are none.
+    pub fn probes_well_since(&self, service: &ServiceName, now: Timestamp) -> Option<Timestamp> {
         let sense = self.services.get(service)?;
         let mut since = None;
-        for probe in sense.probes.values() {
+        for probe in sense.probes.values().filter(|probe| probe.arm != Some(Arm::Canary)) {
+            let answered = probe.streak.answered()?;
+            let limit = self.stale_after.max(probe.interval * 2);
+            if answered < now && now.duration_since(answered).unsigned_abs() > limit {
+                return None;
+            }
+            let is_answer = |last: &ProbeResult| matches!(last.outcome, ProbeOutcome::Answered { .. });
+            probe.streak.last().filter(|last| is_answer(last))?;
             since = since.max(Some(probe.streak.well_since()?));
         }
         since
@@ -274,6 +282,8 @@ impl Senses {
                     let probes = sense
                         .probes
                         .iter()
+                        // The probe of an arm that does not serve speaks of no release: an idle colour may be down.
+                        .filter(|(_, probe)| has_canary || probe.arm != Some(Arm::Canary))
                         .map(|(name, probe)| (name, probe.arm, probe.interval, &probe.streak))
                         .collect::<Vec<_>>();
                     watcher.probe_evaluation(&probes, now, self.stale_after, expected)

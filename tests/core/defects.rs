@@ -180,3 +180,134 @@ fn a_service_that_left_the_config_is_not_verified() {
     }
     assert_eq!(outcome(&world), Some(Outcome::Unverified));
 }
+
+fn with_colours() -> Arc<Settings> {
+    settings(|config| {
+        let shop = config.services.get_mut("shop").unwrap();
+        let mut live = shop.probes["live"].clone();
+        live.arm = Some(Arm::Canary);
+        shop.probes.insert("idle".into(), live);
+    })
+}
+
+/// The idle colour is down by design: its probe says nothing of the release that serves.
+#[test]
+fn a_probe_of_an_arm_that_does_not_serve_blames_nobody() {
+    let mut world = with_good_past(with_colours());
+    for _ in 0..8 {
+        world.second("shop", &[("4.0", 100.0, 0.0)]);
+        probe(&mut world, "idle", Some(Arm::Canary), Some(Health::Unhealthy));
+    }
+    assert_eq!(world.says("finding_raised"), 0);
+    assert_eq!(world.says("operation_planned"), 0);
+    world.inventory("shop", &[("4.0", Arm::Stable, 80), ("2.0", Arm::Canary, 20)]);
+    for _ in 0..4 {
+        world.second("shop", &[("4.0", 100.0, 0.0), ("2.0", 100.0, 0.0)]);
+        probe(&mut world, "idle", Some(Arm::Canary), Some(Health::Unhealthy));
+    }
+    assert_eq!(world.operation().plan.from.version.as_str(), "2.0", "now it serves, and fails");
+}
+
+/// When stable's own probe fails, the canary is not taken back for it.
+#[test]
+fn a_probe_of_stable_does_not_blame_the_canary() {
+    let settings = settings(|config| {
+        let shop = config.services.get_mut("shop").unwrap();
+        shop.probes.get_mut("live").unwrap().arm = Some(Arm::Stable);
+    });
+    let mut world = World::new(settings);
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..6 {
+        world.pass(1_000);
+        probe(&mut world, "live", Some(Arm::Stable), Some(Health::Unhealthy));
+    }
+    let shop = world.core.state().service(&service("shop")).unwrap();
+    assert!(shop.findings.values().all(|finding| finding.arm == Some(Arm::Stable)), "{:?}", shop.findings);
+    assert_eq!(shop.findings.len(), 1);
+    assert_eq!(world.says("operation_planned"), 0);
+}
+
+fn with_two_probes() -> Arc<Settings> {
+    settings(|config| {
+        let shop = config.services.get_mut("shop").unwrap();
+        let live = shop.probes["live"].clone();
+        shop.probes.insert("deep".into(), live);
+    })
+}
+
+/// A probe that failed and then fell silent is not failing still, however lively the others are.
+#[test]
+fn old_failures_are_no_failures() {
+    for silent in [true, false] {
+        let mut world = with_good_past(with_two_probes());
+        world.send(Command::Automatic { on: false, reason: "test".into() });
+        for _ in 0..4 {
+            world.second("shop", &[("4.0", 100.0, 0.0)]);
+            probe(&mut world, "deep", None, Some(Health::Unhealthy));
+        }
+        let open = |world: &World| world.core.state().service(&service("shop")).unwrap().findings.len();
+        assert_eq!(open(&world), 1);
+        for _ in 0..20 {
+            world.second("shop", &[("4.0", 100.0, 0.0)]);
+            if !silent {
+                probe(&mut world, "deep", None, None);
+            }
+        }
+        assert_eq!(open(&world), 0, "silent: {silent}");
+    }
+}
+
+/// A probe that was well and then could not be run is not known to be well.
+#[test]
+fn old_successes_are_no_successes() {
+    let mut world = with_good_past(settings(|_| {}));
+    for _ in 0..20 {
+        world.pass(1_000);
+        world.probe(None);
+    }
+    let reading = world.core.senses().reading(&service("shop")).unwrap();
+    let down = reading.evaluations.iter().find(|evaluation| evaluation.trigger.as_str() == "down").unwrap();
+    assert!(!down.status.is_ok(), "{:?}", down.status);
+}
+
+/// Behind the maintenance page only probes can verify, and only those that were really run.
+#[test]
+fn a_probe_that_cannot_be_run_does_not_verify() {
+    let mut world = World::with_canary();
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Emergency,
+        reason: "5xx".into(),
+        overrides: Vec::new(),
+    }));
+    world.done();
+    world.done();
+    assert!(world.operation().traffic_back_at.is_some());
+    let verify = world.operation().current().unwrap();
+    world.pass(1_000);
+    world.probe(Some(Health::Healthy));
+    for _ in 0..25 {
+        world.pass(1_000);
+        world.probe(None);
+    }
+    assert!(
+        matches!(world.operation().steps[verify], StepState::Started { .. }),
+        "{:?}",
+        world.operation().steps
+    );
+    for _ in 0..4 {
+        world.pass(1_000);
+        world.probe(Some(Health::Healthy));
+    }
+    assert!(
+        matches!(world.operation().steps[verify], StepState::Succeeded { .. }),
+        "{:?}",
+        world.operation().steps
+    );
+}

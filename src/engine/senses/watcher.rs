@@ -1,5 +1,6 @@
 //! One trigger, watching one subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,14 +92,16 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
         }
         let spec = Arc::new(spec.clone());
         let Condition::Threshold { indicator, over, .. } = &spec.when else {
-            watchers.push(Watcher {
-                trigger: trigger.clone(),
-                arm: spec.arm,
-                spec,
-                service: Some(service.clone()),
-                source: None,
-                threshold: None,
-            });
+            for arm in probed_arms(config, service, &spec) {
+                watchers.push(Watcher {
+                    trigger: trigger.clone(),
+                    arm,
+                    spec: Arc::clone(&spec),
+                    service: Some(service.clone()),
+                    source: None,
+                    threshold: None,
+                });
+            }
             continue;
         };
         let arms = arms_of(config, service, indicator, spec.scope);
@@ -115,6 +118,22 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
         }
     }
     watchers
+}
+
+/// The arms that the probes of a trigger speak for: each is watched by itself, so that no arm is blamed for another. With
+/// the scope of the whole service they are watched together.
+fn probed_arms(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> BTreeSet<Option<Arm>> {
+    let (Condition::Consecutive { probe: only, .. } | Condition::Availability { probe: only, .. }) =
+        &spec.when
+    else {
+        return BTreeSet::new();
+    };
+    if spec.arm.is_some() || spec.scope != Scope::Arm {
+        return [spec.arm].into();
+    }
+    let probes = config.services.get(service).into_iter().flat_map(|service| &service.probes);
+    let named = probes.filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name));
+    named.map(|(_, probe)| probe.arm).collect()
 }
 
 /// The watchers of the environment.
@@ -276,23 +295,28 @@ impl Watcher {
     ) -> Evaluation {
         let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
         let missing = Missing { expected, after: stale_after.max(slowest * 2), now };
+        let limit = |interval: Duration| stale_after.max(interval * 2);
+        // What an answer says holds until the next one is due, and a check that could not be run is no answer.
+        let is_fresh = |(.., interval, streak): &&ProbeView<'_>| {
+            streak
+                .answered()
+                .is_some_and(|at| at >= now || now.duration_since(at).unsigned_abs() <= limit(*interval))
+        };
         let of_this = |probe: &Option<ProbeName>| {
-            let probe = probe.clone();
-            let arm = self.spec.arm;
-            probes
-                .iter()
-                .filter(move |(name, probe_arm, _, _)| {
-                    probe.as_ref().is_none_or(|probe| probe == *name) && (arm.is_none() || *probe_arm == arm)
-                })
-                .collect::<Vec<_>>()
+            let is_meant = |(name, arm, ..): &&ProbeView<'_>| {
+                probe.as_ref().is_none_or(|probe| probe == *name)
+                    && (*arm == self.arm || self.spec.scope != Scope::Arm)
+            };
+            probes.iter().filter(is_meant).collect::<Vec<_>>()
         };
         match &self.spec.when {
             Condition::Consecutive { failures, within, probe } => {
                 let probes = of_this(probe);
-                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
+                let newest = probes.iter().filter_map(|(.., streak)| streak.answered()).max();
+                let fresh = probes.iter().copied().filter(is_fresh);
                 let since =
-                    probes.iter().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
-                let failed = probes.iter().map(|(.., streak)| streak.failed()).max().unwrap_or_default();
+                    fresh.clone().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
+                let failed = fresh.map(|(.., streak)| streak.failed()).max().unwrap_or_default();
                 let evidence = Evidence {
                     query: self.query(),
                     value: newest.map(|_| f64::from(failed)),
@@ -302,20 +326,19 @@ impl Watcher {
                     samples: f64::from(failed),
                     newest,
                 };
-                let status = match (newest, since) {
-                    (None, _) => Status::Unknown { reason: Unknown::NoData },
-                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
-                        Status::Unknown { reason: Unknown::Stale { since: newest } }
-                    }
-                    (_, Some(since)) => Status::Breach { since },
-                    (_, None) => Status::Ok,
+                let silent = probes.iter().copied().find(|probe| !is_fresh(probe));
+                let status = match (since, silent) {
+                    (Some(since), _) => Status::Breach { since },
+                    (None, None) if probes.is_empty() => Status::Unknown { reason: Unknown::NoData },
+                    (None, None) => Status::Ok,
+                    (None, Some((.., streak))) => Status::Unknown { reason: unanswered(streak.answered()) },
                 };
                 self.answer(status, evidence, missing)
             }
             Condition::Availability { below, over, probe } => {
                 let probes = of_this(probe);
-                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
-                let start = now - **over;
+                let newest = probes.iter().filter_map(|(.., streak)| streak.answered()).max();
+                let start = now.checked_sub(**over).unwrap_or(Timestamp::MIN);
                 let (all, up) = probes.iter().fold((0, 0), |(all, up), (.., streak)| {
                     let (a, u) = streak.availability(start);
                     (all + a, up + u)
@@ -330,12 +353,11 @@ impl Watcher {
                     samples: all as f64,
                     newest,
                 };
-                let status = match (newest, share) {
-                    (None, _) => Status::Unknown { reason: Unknown::NoData },
-                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
-                        Status::Unknown { reason: Unknown::Stale { since: newest } }
+                let status = match share {
+                    _ if !probes.iter().copied().any(|probe| is_fresh(&probe)) => {
+                        Status::Unknown { reason: unanswered(newest) }
                     }
-                    (_, Some(share)) if all >= self.spec.min_samples => {
+                    Some(share) if all >= self.spec.min_samples => {
                         if share < below.value {
                             Status::Breach { since: newest.unwrap_or(now) }
                         } else {
@@ -436,10 +458,9 @@ fn trim(percent: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Whether the newest answer is older than data may be, or than two turns of the slowest probe if that is longer.
-fn is_older(newest: Timestamp, now: Timestamp, stale_after: Duration, probes: &[&ProbeView<'_>]) -> bool {
-    let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
-    newest < now && now.duration_since(newest).unsigned_abs() > stale_after.max(slowest * 2)
+/// Why nothing is known of a probe whose last answer was then.
+fn unanswered(last: Option<Timestamp>) -> Unknown {
+    last.map_or(Unknown::NoData, |since| Unknown::Stale { since })
 }
 
 impl Threshold {
