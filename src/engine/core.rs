@@ -168,7 +168,8 @@ impl Work<'_> {
             for service in self.settings.config.services.keys() {
                 self.look(service);
             }
-            if self.senses.watches_environment() {
+            // A finding outlives its trigger when that leaves the config: it has to be cleared all the same.
+            if self.senses.watches_environment() || !self.state.findings.is_empty() {
                 self.sync_environment();
             }
         }
@@ -462,7 +463,10 @@ impl Work<'_> {
                 Some(Status::Breach { .. }) => continue,
                 Some(Status::Ok | Status::Pending { .. }) => "within its limit again".to_owned(),
                 Some(Status::Unknown { reason }) => format!("not known any more: {reason}"),
-                None => "the release is gone".to_owned(),
+                None if self.settings.config.triggers.contains_key(&finding.trigger) => {
+                    "the release is gone".to_owned()
+                }
+                None => "the trigger is gone".to_owned(),
             };
             cleared.push((finding.id.clone(), reason));
         }

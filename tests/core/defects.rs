@@ -311,3 +311,97 @@ fn a_probe_that_cannot_be_run_does_not_verify() {
         world.operation().steps
     );
 }
+
+fn with_environment_trigger() -> Arc<Settings> {
+    settings(|config| {
+        let mut trigger = config.triggers["errors"].clone();
+        trigger.scope = Scope::Environment;
+        config.triggers.insert("everywhere".into(), trigger);
+        config.triggers.get_mut("errors").unwrap().action = TriggerAction::Watch;
+        config.triggers.get_mut("slow").unwrap().action = TriggerAction::Watch;
+        config.rollback.findings = 0;
+        config.rollback.read_every = "1s".parse().unwrap();
+    })
+}
+
+/// A trigger that was taken out of the config acts no more, also when it held at that moment.
+#[test]
+fn a_trigger_that_left_the_config_acts_no_more() {
+    let mut world = World::new(with_environment_trigger());
+    for name in ["shop", "pay"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+    }
+    for _ in 0..4 {
+        world.second("pay", &[("3.0", 100.0, 60.0)]);
+    }
+    assert_eq!(world.core.state().findings.len(), 1);
+    let without = settings(|_| {});
+    begin_again(&mut world, Duration::from_secs(1), without);
+    world.pass(1_000);
+    assert_eq!(world.core.state().findings.len(), 0);
+}
+
+/// A service that left the config does not stand in the way of telling whose release it is.
+#[test]
+fn a_service_that_left_the_config_is_not_the_one_that_changes() {
+    let mut world = World::new(with_environment_trigger());
+    for name in ["shop", "swap"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+    }
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    world.inventory("swap", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    let settings = with_environment_trigger();
+    let mut settings = Settings::clone(&settings);
+    Arc::make_mut(&mut settings.config).services.remove("swap");
+    begin_again(&mut world, Duration::from_secs(1), Arc::new(settings));
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..5 {
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 100.0, 60.0)]);
+    }
+    assert_eq!(world.operation().plan.from.version.as_str(), "4.0");
+}
+
+/// What failed before a canary began is not the canary's fault.
+#[test]
+fn what_was_there_before_the_canary_is_not_its_fault() {
+    let mut world = World::new(with_environment_trigger());
+    for name in ["shop", "pay"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+    }
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+        world.second("pay", &[("3.0", 100.0, 0.0)]);
+    }
+    for _ in 0..4 {
+        world.second("pay", &[("3.0", 100.0, 60.0)]);
+    }
+    assert_eq!(world.core.state().findings.len(), 1);
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 100.0, 0.0)]);
+        world.second("pay", &[("3.0", 300.0, 250.0)]);
+    }
+    assert_eq!(world.core.state().findings.len(), 1, "it holds on");
+    assert_eq!(world.says("operation_planned"), 0);
+}
+
+/// Where many services are deployed all the time, a trigger over all of them can still hold for its time.
+#[test]
+fn a_deployment_elsewhere_does_not_begin_the_environment_anew() {
+    let settings = settings(|config| {
+        let mut trigger = config.triggers["slow"].clone();
+        trigger.scope = Scope::Environment;
+        config.triggers.insert("everywhere".into(), trigger);
+    });
+    let mut world = World::new(settings);
+    for name in ["shop", "pay"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+    }
+    for round in 0..8 {
+        world.inventory("shop", &[(["2.0", "3.0"][round % 2], Arm::Stable, 100)]);
+        world.second("pay", &[("3.0", 100.0, 10.0)]);
+    }
+    assert_eq!(world.core.state().findings.len(), 1);
+}

@@ -234,8 +234,12 @@ impl Watcher {
         for slot in &mut threshold.slots {
             if &slot.service == service && slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
                 slot.window.forget_before(since);
-                threshold.memory.clear();
                 threshold.evaluated = None;
+                // Over the whole environment the others go on: where somebody always deploys, nothing would ever hold for
+                // its time.
+                if self.service.is_some() {
+                    threshold.memory.clear();
+                }
             }
         }
     }
