@@ -73,6 +73,10 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
             return end(work, &operation, Outcome::Cancelled, detail);
         }
+        let is_begun = matches!(operation.steps[step], StepState::Started { .. } | StepState::Failed { .. });
+        if !is_begun && let Some(facts) = obstacle(work, &operation, step) {
+            return need_decision(work, &operation, step, facts);
+        }
         match operation.steps[step] {
             StepState::Pending => start(work, &operation, step, 1, false),
             StepState::Waiting { until, attempt, .. } => {
@@ -115,6 +119,31 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
     }
 }
 
+/// Why a step that changes something must not be begun in the environment as it is configured now. The operation was
+/// planned in another one, perhaps by a process that is gone.
+fn obstacle(work: &Work<'_>, operation: &Operation, step: usize) -> Option<String> {
+    let planned = &operation.plan.steps[step];
+    if planned.action.only_waits() {
+        return None;
+    }
+    let service = &operation.plan.service;
+    let why = if !work.settings.platforms.contains_key(service) {
+        format!("there is no service `{service}` in the config any more; put it back")
+    } else if work.settings.config.environment.read_only {
+        "the environment is read-only by now (`environment.read_only`); change that".to_owned()
+    } else {
+        return None;
+    };
+    let known = match operation.steps[step] {
+        StepState::Unknown { .. } => ". Whether it has happened before is not known",
+        _ => "",
+    };
+    Some(format!(
+        "`{}` cannot be done: {why} and say `retry`, or say `done` or `abort`{known}",
+        planned.title
+    ))
+}
+
 fn start(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, may_have_happened: bool) {
     work.emit(Event::StepStarted { operation: operation.id.clone(), step, attempt });
     let planned = &operation.plan.steps[step];
@@ -139,6 +168,9 @@ pub(super) fn settled(work: &mut Work<'_>, id: &OperationId, choice: Settlement)
     let Some(operation) = work.state.operations.get(id).cloned() else { return };
     match (choice, operation.current()) {
         (Settlement::Retry, Some(step)) => {
+            if let Some(facts) = obstacle(work, &operation, step) {
+                return need_decision(work, &operation, step, facts);
+            }
             let attempt = match operation.steps[step] {
                 StepState::Started { attempt, .. }
                 | StepState::Unknown { attempt, .. }

@@ -405,3 +405,43 @@ fn a_deployment_elsewhere_does_not_begin_the_environment_anew() {
     }
     assert_eq!(world.core.state().findings.len(), 1);
 }
+
+/// An operation on a service that has left the config waits for a person: it neither hangs nor guesses.
+#[test]
+fn an_operation_on_a_service_that_left_the_config_waits_for_a_person() {
+    let mut world = World::with_canary();
+    world.roll_back("shop", None, &[]);
+    let mut without = Settings::clone(world.core.settings());
+    Arc::make_mut(&mut without.config).services.remove("shop");
+    without.platforms.remove("shop");
+    begin_again(&mut world, Duration::from_secs(1), Arc::new(without));
+    assert_eq!(world.steps.len(), 1, "there is nothing to act on");
+    let OperationStatus::NeedsDecision { facts, .. } = &world.operation().status else {
+        panic!("{:?}", world.operation().status)
+    };
+    assert!(facts.contains("no service `shop`"), "{facts}");
+    let operation = world.operation().id.clone();
+    world.send(Command::Settle {
+        operation: operation.clone(),
+        choice: Settlement::Retry,
+        reason: "try".into(),
+    });
+    assert!(matches!(world.operation().status, OperationStatus::NeedsDecision { .. }));
+    world.send(Command::Cancel { operation, reason: "it is gone".into() });
+    assert_eq!(outcome(&world), Some(Outcome::Cancelled));
+}
+
+/// Read-only means that nothing is changed: also not by what began before.
+#[test]
+fn read_only_stops_what_began_before() {
+    let mut world = World::with_canary();
+    world.roll_back("shop", None, &[]);
+    let mut read_only = Settings::clone(world.core.settings());
+    Arc::make_mut(&mut read_only.config).environment.read_only = true;
+    begin_again(&mut world, Duration::from_secs(1), Arc::new(read_only));
+    assert_eq!(world.steps.len(), 1, "nothing was asked of the platform");
+    let OperationStatus::NeedsDecision { facts, .. } = &world.operation().status else {
+        panic!("{:?}", world.operation().status)
+    };
+    assert!(facts.contains("read-only"), "{facts}");
+}
