@@ -445,3 +445,55 @@ fn read_only_stops_what_began_before() {
     };
     assert!(facts.contains("read-only"), "{facts}");
 }
+
+/// A sum of which a part is missing is not a small sum: a silent source is no loss of traffic.
+#[test]
+fn a_part_that_is_missing_is_no_loss() {
+    let limit = |scope| {
+        settings(move |config| {
+            config.triggers = toml::from_str(
+                r#"[loss]
+                when = { kind = "threshold", indicator = "errors", below = 50, over = "3s" }
+                action = "immediate""#,
+            )
+            .unwrap();
+            config.triggers.get_mut("loss").unwrap().scope = scope;
+            config.services.remove("swap");
+        })
+    };
+    let version = || Subject::Version("3.0".into());
+    let count = SampleValue::Count;
+    let mut world = World::new(limit(Scope::Environment));
+    for name in ["shop", "pay"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+        world.pass(1_000);
+    }
+    for _ in 0..4 {
+        world.pass(1_000);
+        read(&mut world, &[("pay", version(), count(30.0))]);
+    }
+    assert_eq!(world.says("finding_raised"), 0, "one service was not read yet");
+    for _ in 0..4 {
+        world.pass(1_000);
+        read(&mut world, &[("pay", version(), count(30.0)), ("shop", version(), count(30.0))]);
+    }
+    for _ in 0..20 {
+        world.pass(1_000);
+        read(&mut world, &[("pay", version(), count(30.0))]);
+    }
+    assert_eq!(world.says("finding_raised"), 0, "one service is not read any more");
+    for _ in 0..4 {
+        world.pass(1_000);
+        read(&mut world, &[("pay", version(), count(10.0)), ("shop", version(), count(30.0))]);
+    }
+    assert_eq!(world.says("finding_raised"), 1, "both are read, and together they are too few");
+
+    // A service without a canary has only one part.
+    let mut world = World::new(limit(Scope::Service));
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..4 {
+        world.pass(1_000);
+        read(&mut world, &[("shop", version(), count(10.0))]);
+    }
+    assert_eq!(world.says("finding_raised"), 1);
+}

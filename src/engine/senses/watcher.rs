@@ -152,6 +152,13 @@ pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
     watchers
 }
 
+/// How often the indicator of a threshold is read for a service.
+fn interval_of(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> Option<Duration> {
+    let Condition::Threshold { indicator, .. } = &spec.when else { return None };
+    let indicator = config.services.get(service)?.indicators.get(indicator)?;
+    Some(*config.sources.get(&indicator.source)?.interval())
+}
+
 impl Watcher {
     fn threshold(
         config: &Config,
@@ -171,10 +178,9 @@ impl Watcher {
             _ => None,
         });
         let source = first.map(|indicator| indicator.source.clone());
-        let interval = source
-            .as_ref()
-            .and_then(|source| config.sources.get(source))
-            .map_or(Duration::ZERO, |spec| *spec.interval());
+        // The slowest of the sources says what a gap is.
+        let interval = slots.iter().filter_map(|slot| interval_of(config, &slot.service, spec)).max();
+        let interval = interval.unwrap_or_default();
         Self {
             trigger: trigger.clone(),
             spec: Arc::clone(spec),
@@ -490,28 +496,40 @@ impl Threshold {
         let Condition::Threshold { hold, out_of, quantile, aggregate, .. } = &self.spec.when else { return };
         let (_, limit, above) = self.limit();
         let mut totals: Option<Totals> = None;
+        let mut silent: Option<&ServiceName> = None;
         for slot in &mut self.slots {
             slot.window.expire(newest);
             match (&mut totals, slot.window.totals()) {
                 (Some(sum), Some(more)) => {
                     sum.merge(more);
                 }
-                (None, more) => totals = more,
-                (Some(_), None) => {}
+                (None, Some(more)) => totals = Some(more),
+                // There need not be a canary.
+                (_, None) if slot.arm == Some(Arm::Canary) && slot.window.newest().is_none() => {}
+                (_, None) => silent = silent.or(Some(&slot.service)),
             }
         }
+        // A share or a mean of some of the services is still one; a sum that lacks a part is only a smaller number.
+        let silent = silent.filter(|_| matches!(totals, Some(Totals::Count { .. })));
         let samples = totals.as_ref().map_or(0.0, Totals::samples);
         let value = totals.as_ref().and_then(|totals| totals.value(*quantile, *aggregate));
         // Fewer than one event is none, whatever the trigger asks for.
         let need = self.spec.min_samples.max(1);
         let is_enough = samples >= need as f64;
         let beyond = match value {
-            Some(value) if is_enough => Some(if above { value > limit.value } else { value < limit.value }),
+            Some(value) if is_enough && silent.is_none() => {
+                Some(if above { value > limit.value } else { value < limit.value })
+            }
             _ => None,
         };
         let status = self.memory.reading(newest, beyond, **hold, *out_of, self.max_gap);
-        let status = status
-            .unwrap_or(Status::Unknown { reason: Unknown::TooFewSamples { have: samples as u64, need } });
+        let reason = match silent {
+            Some(service) => {
+                Unknown::SourceError { reason: format!("no readings of {service}, a part of the sum") }
+            }
+            None => Unknown::TooFewSamples { have: samples as u64, need },
+        };
+        let status = status.unwrap_or(Status::Unknown { reason });
         self.evaluated = Some((newest, Judged { status, value, samples }));
     }
 }
