@@ -497,3 +497,46 @@ fn a_part_that_is_missing_is_no_loss() {
     }
     assert_eq!(world.says("finding_raised"), 1);
 }
+
+/// Numbers beyond all measure make no event that the journal would refuse: it would be refused for ever, and nobody would
+/// lead.
+#[test]
+fn every_event_can_be_stored() {
+    let huge = 1.7e308;
+    let bounds: Arc<[f64]> = [1.0, 2_000.0].into();
+    for value in [
+        SampleValue::Ratio { bad: huge, total: huge },
+        SampleValue::Count(huge),
+        SampleValue::Gauge(huge),
+        SampleValue::Histogram { bounds_ms: bounds, counts: vec![0.0, huge, huge] },
+    ] {
+        let mut world = World::new(settings(|_| {}));
+        world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+        world.pass(1_000);
+        for _ in 0..30 {
+            world.pass(1_000);
+            read(&mut world, &[("pay", Subject::Version("3.0".into()), value.clone())]);
+        }
+        for (_, happened) in &world.events {
+            let text = event::encode(happened).unwrap();
+            let back = event::decode(EVENT_VERSION, &text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(&back, happened);
+        }
+        let reading = world.core.senses().reading(&service("pay")).unwrap();
+        let text = serde_json::to_string(reading.as_ref()).unwrap();
+        serde_json::from_str::<unship::model::reading::ServiceReading>(&text).unwrap();
+    }
+}
+
+/// Shares that make no sense are no reason to die.
+#[test]
+fn shares_beyond_all_percent() {
+    let mut world = World::new(settings(|_| {}));
+    let share = |percent| Share { reference: "ref-4.0".into(), arm: Arm::Stable, percent };
+    let seen = Inventory { traffic: vec![share(200), share(156)], ..inventory(&[]) };
+    assert_eq!(seen.percent(&"ref-4.0".into()), 255);
+    let at = world.now;
+    world.give(Input::Inventory { service: "shop".into(), at, result: Ok(seen) });
+    world.roll_back("shop", Some("3.0"), &[Guardrail::Target]);
+    assert_eq!(world.says("operation_planned"), 1);
+}
