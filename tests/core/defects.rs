@@ -528,6 +528,48 @@ fn every_event_can_be_stored() {
     }
 }
 
+/// A release that needs more of the database than there is cannot be returned to, as little as one that needs less.
+#[test]
+fn a_target_ahead_of_the_database_does_not_pass() {
+    for (needs, passes) in [(2, false), (3, true), (4, false)] {
+        let mut world = World::new(settings(|_| {}));
+        let mut seen = Inventory { schema: Some(3), ..inventory(&[("4.0", Arm::Stable, 100)]) };
+        seen.releases[1].schema = Some(needs);
+        let at = world.now;
+        world.give(Input::Inventory { service: "shop".into(), at, result: Ok(seen) });
+        world.roll_back("shop", Some("3.0"), &[Guardrail::Target]);
+        assert_eq!(world.says("operation_planned") == 1, passes, "needs {needs}: {:?}", refusal(&world));
+    }
+}
+
+/// A guardrail is taken upon oneself with a reason or not at all, whichever face the command comes from.
+#[test]
+fn an_override_needs_a_reason() {
+    let mut world = World::with_canary();
+    world.send(Command::Freeze { service: None, until: None, reason: "audit".into() });
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Immediate,
+        reason: "5xx".into(),
+        overrides: vec![Override { guardrail: Guardrail::Freeze, reason: "  ".into() }],
+    }));
+    assert_eq!(world.says("operation_planned"), 0);
+    assert!(refusal(&world).unwrap().contains("freeze"));
+}
+
+/// Nobody gets around the list of operators by calling themselves the engine.
+#[test]
+fn the_engine_sends_no_commands() {
+    let mut world = World::with_canary();
+    let command = Command::Automatic { on: false, reason: "hm".into() };
+    let at = world.now;
+    world.give(Input::Command(Envelope { id: "x".into(), by: Actor::Engine, at, command }));
+    assert_eq!(world.says("automatic_set"), 0);
+    assert!(refusal(&world).is_some());
+}
+
 /// Shares that make no sense are no reason to die.
 #[test]
 fn shares_beyond_all_percent() {
