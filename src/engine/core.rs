@@ -272,7 +272,11 @@ impl Work<'_> {
     /// Records that a release is good once it has served stable's traffic and been healthy for long enough.
     fn mark_good(&mut self, service: &ServiceName) {
         let Some(known) = self.state.service(service) else { return };
-        if known.operation.is_some() {
+        // While the platform cannot be read, another release may serve by now.
+        if known.operation.is_some()
+            || known.platform_fault.is_some()
+            || self.senses.inventory_at(service).is_none()
+        {
             return;
         }
         let (Some(release), Some((Verdict::Healthy, healthy_since)), Some(serving_since)) =

@@ -582,3 +582,44 @@ fn shares_beyond_all_percent() {
     world.roll_back("shop", Some("3.0"), &[Guardrail::Target]);
     assert_eq!(world.says("operation_planned"), 1);
 }
+
+/// A release is recorded as good only while the platform says that it serves: what is sensed meanwhile may be another's.
+#[test]
+fn no_release_is_good_while_the_platform_cannot_be_read() {
+    let mut world = World::new(settings(|_| {}));
+    world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+    let at = world.now;
+    world.give(Input::Inventory { service: "pay".into(), at, result: Err("no route".into()) });
+    for _ in 0..20 {
+        world.second("pay", &[("3.0", 100.0, 0.0)]);
+    }
+    assert_eq!(world.says("release_marked"), 0);
+    world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+    world.second("pay", &[("3.0", 100.0, 0.0)]);
+    assert_eq!(world.says("release_marked"), 1);
+}
+
+/// What the platform still has is remembered longer than what it has forgotten.
+#[test]
+fn the_worth_of_a_present_release_is_not_forgotten() {
+    let mut state = State::default();
+    let mut at = crate::harness::start();
+    let mark = |reference: String| Event::ReleaseMarked {
+        service: "shop".into(),
+        version: "1".into(),
+        release: reference.into(),
+        quality: Quality::Good,
+        by: Actor::Engine,
+        reason: "healthy".into(),
+    };
+    let seen = inventory(&[("3.0", Arm::Stable, 100)]);
+    state.apply(&Event::InventoryChanged { service: "shop".into(), inventory: seen }, at);
+    state.apply(&mark("ref-3.0".into()), at);
+    for number in 0..1_000 {
+        at += Duration::from_secs(60);
+        state.apply(&mark(format!("old-{number}")), at);
+    }
+    let shop = state.service(&service("shop")).unwrap();
+    assert_eq!(shop.quality(&"ref-3.0".into()), Quality::Good);
+    assert!(shop.qualities.len() <= 200);
+}
