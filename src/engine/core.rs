@@ -168,7 +168,8 @@ impl Work<'_> {
             for service in self.settings.config.services.keys() {
                 self.look(service);
             }
-            if self.senses.watches_environment() {
+            // A finding outlives its trigger when that leaves the config: it has to be cleared all the same.
+            if self.senses.watches_environment() || !self.state.findings.is_empty() {
                 self.sync_environment();
             }
         }
@@ -271,7 +272,11 @@ impl Work<'_> {
     /// Records that a release is good once it has served stable's traffic and been healthy for long enough.
     fn mark_good(&mut self, service: &ServiceName) {
         let Some(known) = self.state.service(service) else { return };
-        if known.operation.is_some() {
+        // While the platform cannot be read, another release may serve by now.
+        if known.operation.is_some()
+            || known.platform_fault.is_some()
+            || self.senses.inventory_at(service).is_none()
+        {
             return;
         }
         let (Some(release), Some((Verdict::Healthy, healthy_since)), Some(serving_since)) =
@@ -464,7 +469,10 @@ impl Work<'_> {
                 Some(Status::Breach { .. }) => continue,
                 Some(Status::Ok | Status::Pending { .. }) => "within its limit again".to_owned(),
                 Some(Status::Unknown { reason }) => format!("not known any more: {reason}"),
-                None => "the release is gone".to_owned(),
+                None if self.settings.config.triggers.contains_key(&finding.trigger) => {
+                    "the release is gone".to_owned()
+                }
+                None => "the trigger is gone".to_owned(),
             };
             cleared.push((finding.id.clone(), reason));
         }

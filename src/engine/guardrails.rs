@@ -50,7 +50,10 @@ pub fn check(
             };
             consult(&mut check, settings, state, senses, intent, now);
             if !check.passes && guardrail.can_override() {
-                let taken = intent.overrides.iter().find(|taken| taken.guardrail == guardrail);
+                let taken = intent
+                    .overrides
+                    .iter()
+                    .find(|taken| taken.guardrail == guardrail && !taken.reason.trim().is_empty());
                 // Nobody can override the absence of a release to return to.
                 if guardrail != Guardrail::Target || intent.target.release.is_some() {
                     check.overridden = taken.map(|taken| taken.reason.clone());
@@ -157,13 +160,16 @@ fn consult(
             let now_has = database.or_else(|| intent.from.and_then(|from| from.schema));
             match (needs, now_has) {
                 (Some(needs), Some(has)) => {
-                    check.passes = needs >= has;
+                    // What the release that is left needs says how far the database is at least.
+                    check.passes = needs == has || (needs > has && database.is_none());
                     check.detail = if check.passes {
                         format!("the target works with schema {needs}, the database has {has}")
-                    } else {
+                    } else if needs < has {
                         format!(
                             "the target needs schema {needs}, the database is at {has}: going back may lose data"
                         )
+                    } else {
+                        format!("the target needs schema {needs}, the database is only at {has}")
                     };
                 }
                 _ if intent.target.release.is_none() => {

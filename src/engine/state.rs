@@ -347,8 +347,12 @@ impl State {
                 self.forget_old_operations();
             }
             Event::StepStarted { operation, step, attempt } => {
+                let waits = self.operation(operation).and_then(|operation| operation.plan.steps.get(*step));
+                let waits = waits.is_some_and(|step| step.action.only_waits());
                 if let Some(state) = self.step_mut(operation, *step) {
                     let first = match state {
+                        // What waits for time to pass begins anew: nobody looked while nobody led.
+                        _ if waits => at,
                         StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => {
                             *started_at
                         }
@@ -431,13 +435,7 @@ impl State {
                     reason: reason.clone(),
                 };
                 service.qualities.insert(release.clone(), mark);
-                if service.qualities.len() > QUALITIES_KEPT {
-                    let oldest =
-                        service.qualities.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
-                    if let Some(oldest) = oldest {
-                        service.qualities.remove(&oldest);
-                    }
-                }
+                service.forget_old_qualities();
             }
             Event::FreezeSet { service, until, by, reason } => {
                 let freeze = Some(Freeze { until: *until, by: by.clone(), reason: reason.clone() });
@@ -533,6 +531,19 @@ impl ServiceState {
         self.history.push_back(entry);
         if self.history.len() > HISTORY_KEPT {
             self.history.pop_front();
+        }
+    }
+
+    /// Forgets what the platform no longer has before what it has: a release that serves for years was marked long ago.
+    fn forget_old_qualities(&mut self) {
+        while self.qualities.len() > QUALITIES_KEPT {
+            let is_there = |reference: &ReleaseRef| {
+                self.inventory.as_ref().is_some_and(|inventory| inventory.release(reference).is_some())
+            };
+            let marks = self.qualities.iter();
+            let oldest = marks.min_by_key(|(reference, mark)| (is_there(reference), mark.at));
+            let Some(oldest) = oldest.map(|(reference, _)| reference.clone()) else { return };
+            self.qualities.remove(&oldest);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The pure core, driven without a clock: what it does with any inputs, and with the ones that matter.
 
+mod defects;
 mod harness;
 mod properties;
 mod rollbacks;
