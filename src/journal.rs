@@ -136,6 +136,15 @@ pub enum JournalError {
         /// What is wrong.
         reason: String,
     },
+    /// The file, or the log beside it, is no longer the one that was opened. What was appended since may be lost.
+    #[error(
+        "`{path}` (or its `-wal` file) was deleted, moved away or replaced while it was open; nothing more is done with \
+         it. Put it back, or start again with the file that is there now"
+    )]
+    Replaced {
+        /// The file.
+        path: String,
+    },
     /// The file cannot be written.
     #[error("`{path}` cannot be written: {reason}")]
     ReadOnly {

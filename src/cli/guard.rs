@@ -1,12 +1,16 @@
 //! `unship guard`: the engine without a screen, for as long as it is let.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use super::account;
 use super::follow::Follower;
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::{Lead, Leadership};
+use crate::engine::runtime::{EngineError, Lead, Leadership};
+
+/// How long a journal that cannot be read is left alone.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// Watch the environment and roll bad releases back.
 ///
@@ -42,10 +46,22 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     );
     let stop = session::asked_to_stop();
     tokio::pin!(stop);
+    let mut view = engine.view();
+    let mut trouble: Option<String> = None;
     loop {
         tokio::select! {
             entry = follower.next() => {
-                let entry = entry?;
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    // The engine tries again and says what is wrong; what cannot be read now is shown later.
+                    Err(EngineError::Journal(_)) => {
+                        tokio::select! {
+                            () = tokio::time::sleep(READ_AGAIN) => continue,
+                            () = &mut stop => break,
+                        }
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 let mut out = std::io::stdout().lock();
                 if global.json {
                     writeln!(out, "{}", super::output::entry_json(&entry))?;
@@ -53,6 +69,18 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
                     writeln!(out, "{line}")?;
                 }
                 out.flush()?;
+            }
+            changed = view.changed() => {
+                changed.map_err(|_| EngineError::Stopped)?;
+                let now = view.borrow_and_update().trouble.clone();
+                match (&trouble, &now) {
+                    (before, Some(words)) if before.as_ref() != Some(words) => {
+                        eprintln!("nothing is watched or acted on: {words}");
+                    }
+                    (Some(_), None) => eprintln!("the journal can be used again"),
+                    _ => {}
+                }
+                trouble = now;
             }
             () = &mut stop => break,
         }

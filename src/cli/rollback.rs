@@ -98,7 +98,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     // A dry run changes nothing, not even who leads.
     let lead = if args.dry_run { Lead::Never } else { Lead::Auto };
     let engine = session::start(&loaded, "rollback", lead).await?;
-    let proposal = engine.propose(&asked).await?;
+    let proposal = engine.propose(&asked).await;
     let refusal = proposal.refusal();
     // A program gets either the proposal or what came of it.
     if args.dry_run || refusal.is_some() || !global.json {

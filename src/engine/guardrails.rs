@@ -134,8 +134,8 @@ fn consult(
         }
         Guardrail::StaleData => {
             stale_data(check, settings, senses, intent, now);
-            if intent.automatic
-                && let Some(fault) = service.and_then(|service| service.platform_fault.as_ref())
+            if let Some(fault) = service.and_then(|service| service.platform_fault.as_ref())
+                && (intent.automatic || !check.passes)
             {
                 check.passes = false;
                 check.detail =

@@ -24,10 +24,10 @@ use tokio_util::sync::CancellationToken;
 pub use crate::journal::{Entry, JournalError, Lease, Position};
 
 use crate::journal::Journal;
+use crate::model::CommandId;
 use crate::model::command::{Actor, Command, Envelope, RollBack};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
-use crate::model::{CommandId, ServiceName};
 
 use super::commands::Proposal;
 use super::core::Core;
@@ -55,14 +55,6 @@ pub enum EngineError {
     /// A probe or a source cannot be used as configured.
     #[error(transparent)]
     Senses(#[from] crate::observe::ObserveError),
-    /// The platform of a service cannot be read.
-    #[error("the platform of `{service}` cannot be read: {reason}")]
-    Platform {
-        /// The service.
-        service: ServiceName,
-        /// Why.
-        reason: String,
-    },
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,
@@ -196,19 +188,17 @@ impl Engine {
         found.await.map_err(|_| EngineError::NoAnswer(limit))?
     }
 
-    /// Reads a service's platform and says what a rollback would be now. Changes nothing.
-    pub async fn propose(&self, asked: &RollBack) -> Result<Proposal, EngineError> {
+    /// Reads a service's platform and says what a rollback would be now; if it cannot be read, the guardrails say so.
+    /// Changes nothing.
+    pub async fn propose(&self, asked: &RollBack) -> Proposal {
         let state = Arc::clone(&self.shared.view.borrow().state);
         let mut core = Core::new(Arc::clone(self.settings()), state);
         if let Some(platform) = self.shared.world.platforms.get(&asked.service) {
             let at = now();
-            let inventory = platform.read().await.map_err(|error| EngineError::Platform {
-                service: asked.service.clone(),
-                reason: error.to_string(),
-            })?;
-            core.step(Input::Inventory { service: asked.service.clone(), at, result: Ok(inventory) }, now());
+            let result = platform.read().await.map_err(|error| error.to_string());
+            core.step(Input::Inventory { service: asked.service.clone(), at, result }, now());
         }
-        Ok(core.propose(asked, now()))
+        core.propose(asked, now())
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.

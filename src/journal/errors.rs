@@ -130,6 +130,11 @@ impl File {
         JournalError::Foreign { path: self.name(), reason: reason.into() }
     }
 
+    /// The path does not lead to it any more.
+    pub(super) fn replaced(&self) -> JournalError {
+        JournalError::Replaced { path: self.name() }
+    }
+
     /// It cannot be written.
     pub(super) fn read_only(&self, reason: impl Into<String>) -> JournalError {
         JournalError::ReadOnly { path: self.name(), reason: reason.into() }

@@ -2,6 +2,7 @@
 //! its connection with it.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex as StdMutex;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub(super) struct Store {
     pub(super) series: StdMutex<HashMap<SeriesKey, i64>>,
     /// What is wrong with the file as a whole, if it was opened in spite of it.
     pub(super) damage: Option<String>,
+    /// The file that was opened, whatever its path leads to by now.
+    opened: Inode,
     /// Without a writer the file was opened for reading only.
     writer: Option<Writer>,
     readers: SqlitePool,
@@ -68,7 +71,15 @@ pub(super) struct Store {
 struct Writer {
     options: SqliteConnectOptions,
     /// Empty while a transaction has it, and after one that did not end well.
-    connection: Mutex<Option<SqliteConnection>>,
+    connection: Mutex<Option<Writing>>,
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+struct Writing {
+    connection: SqliteConnection,
+    /// The log that it writes to; known from its first transaction on. Nobody else takes the log away while it is open.
+    wal: Option<Inode>,
 }
 
 /// A file that SQLite can read, looked at.
@@ -90,9 +101,14 @@ impl Store {
                 file.directory().display()
             )));
         }
-        // SQLite takes an empty file for a new one and throws its log away.
+        // SQLite takes an empty or missing file for a new one and throws its log away.
         if size == Some(0) && wal_size(&file) > 0 {
             return Err(file.damaged("it is empty, but the `-wal` file beside it is not"));
+        }
+        if size.is_none() && wal_size(&file) > 0 {
+            return Err(file.store(
+                "it is missing, but its `-wal` file is there; put it back, or delete that file too to begin a new journal",
+            ));
         }
         if size == Some(1) {
             // SQLite takes this for an empty file too.
@@ -110,8 +126,10 @@ impl Store {
         let mut connection = connect(&file, &create).await?;
         prepare(&file, &mut connection).await?;
         let readers = pool(self::options(&file).pragma("query_only", "1"), tuning);
+        let writing = Writing { connection, wal: None };
         Ok(Self {
-            writer: Some(Writer { options, connection: Mutex::new(Some(connection)) }),
+            opened: Inode::of(&file)?,
+            writer: Some(Writer { options, connection: Mutex::new(Some(writing)) }),
             readers,
             damage: None,
             series: StdMutex::default(),
@@ -157,6 +175,7 @@ impl Store {
             Ok(marks) => match marks.identify(&file)? {
                 Identity::Empty => Err(file.foreign("it is empty")),
                 Identity::Ours => Ok(Self {
+                    opened: Inode::of(&file)?,
                     writer: None,
                     readers: pool(options, tuning),
                     damage,
@@ -171,16 +190,31 @@ impl Store {
     pub(super) async fn close(&self) {
         self.readers.close().await;
         if let Some(writer) = &self.writer {
-            let connection = writer.connection.lock().await.take();
-            if let Some(connection) = connection {
-                let _ = connection.close().await;
+            let writing = writer.connection.lock().await.take();
+            if let Some(writing) = writing {
+                let _ = writing.connection.close().await;
             }
         }
     }
 
     /// A connection to read with.
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, JournalError> {
-        self.readers.acquire().await.map_err(|error| self.fault(&error))
+        self.must_be_there()?;
+        let mut connection = self.readers.acquire().await.map_err(|error| self.fault(&error))?;
+        // It may have been opened just now, and then the file may be another one.
+        self.must_be_there().inspect_err(|_| connection.close_on_drop())?;
+        Ok(connection)
+    }
+
+    /// Whether the path still leads to the file that was opened. SQLite goes on writing to a file that was deleted or
+    /// moved away, where nobody will ever read it, while other processes begin a new one under the same name.
+    fn must_be_there(&self) -> Result<(), JournalError> {
+        if Inode::of(&self.file)? == self.opened { Ok(()) } else { Err(self.file.replaced()) }
+    }
+
+    /// The same for the log: what is in another one, nobody else reads.
+    fn must_be_wal(&self, wal: Inode) -> Result<(), JournalError> {
+        if Inode::of_wal(&self.file)? == wal { Ok(()) } else { Err(self.file.replaced()) }
     }
 
     /// What an error of SQLite means for this file.
@@ -193,19 +227,34 @@ impl Store {
         let writer =
             self.writer.as_ref().ok_or_else(|| self.file.read_only("it was opened for reading only"))?;
         let mut slot = writer.connection.lock().await;
-        let mut connection = match slot.take() {
-            Some(connection) => connection,
+        self.must_be_there()?;
+        let mut writing = match slot.take() {
+            Some(writing) => writing,
             None => self.reopen(writer).await?,
         };
-        if durability == Durability::Loose {
-            run(&mut connection, "PRAGMA synchronous = NORMAL").await.map_err(|error| self.fault(&error))?;
+        if let Some(wal) = writing.wal
+            && let Err(error) = self.must_be_wal(wal)
+        {
+            // As long as this connection is kept, it goes on when the log is put back, and no other log takes its place.
+            *slot = Some(writing);
+            return Err(error);
         }
-        match run(&mut connection, "BEGIN IMMEDIATE").await {
-            Ok(()) => Ok(Tx { connection, slot, store: self, durability }),
+        if durability == Durability::Loose {
+            run(&mut writing.connection, "PRAGMA synchronous = NORMAL")
+                .await
+                .map_err(|error| self.fault(&error))?;
+        }
+        match run(&mut writing.connection, "BEGIN IMMEDIATE").await {
+            Ok(()) => {
+                if writing.wal.is_none() {
+                    writing.wal = Some(Inode::of_wal(&self.file)?);
+                }
+                Ok(Tx { writing, slot, store: self, durability })
+            }
             Err(error) => {
                 if is_busy(&error) && durability == Durability::Full {
                     // Waiting in vain changes nothing about the connection.
-                    *slot = Some(connection);
+                    *slot = Some(writing);
                 }
                 Err(self.fault(&error))
             }
@@ -213,10 +262,11 @@ impl Store {
     }
 
     /// A new writer, after a transaction that did not end well. The file may be another one by now.
-    async fn reopen(&self, writer: &Writer) -> Result<SqliteConnection, JournalError> {
+    async fn reopen(&self, writer: &Writer) -> Result<Writing, JournalError> {
         let mut connection = connect(&self.file, &writer.options).await?;
+        self.must_be_there()?;
         match Marks::read(&mut connection).await.map_err(|error| self.fault(&error))?.identify(&self.file)? {
-            Identity::Ours => Ok(connection),
+            Identity::Ours => Ok(Writing { connection, wal: None }),
             Identity::Empty => Err(self.file.damaged("it was emptied while it was open")),
         }
     }
@@ -225,8 +275,8 @@ impl Store {
 /// A transaction that writes. Dropped without [`Tx::commit`] or [`Tx::give_up`], its connection is closed, which undoes
 /// everything: so an error, or a caller that stops waiting, never leaves half a transaction behind.
 pub(super) struct Tx<'a> {
-    connection: SqliteConnection,
-    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    writing: Writing,
+    slot: MutexGuard<'a, Option<Writing>>,
     store: &'a Store,
     durability: Durability,
 }
@@ -234,12 +284,15 @@ pub(super) struct Tx<'a> {
 impl Tx<'_> {
     /// The connection, to run statements on.
     pub(super) fn on(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        &mut self.writing.connection
     }
 
-    /// Makes it durable.
+    /// Makes it durable, in the file that everybody else reads: if that was taken away meanwhile, the error says so.
     pub(super) async fn commit(self) -> Result<(), JournalError> {
-        self.end("COMMIT").await
+        let (store, wal) = (self.store, self.writing.wal);
+        self.end("COMMIT").await?;
+        store.must_be_there()?;
+        wal.map_or(Ok(()), |wal| store.must_be_wal(wal))
     }
 
     /// Undoes everything.
@@ -248,14 +301,39 @@ impl Tx<'_> {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), JournalError> {
-        run(&mut self.connection, how).await.map_err(|error| self.store.fault(&error))?;
+        run(&mut self.writing.connection, how).await.map_err(|error| self.store.fault(&error))?;
         // What was committed is committed: if this fails, only the connection is not kept.
         if self.durability == Durability::Full
-            || run(&mut self.connection, "PRAGMA synchronous = FULL").await.is_ok()
+            || run(&mut self.writing.connection, "PRAGMA synchronous = FULL").await.is_ok()
         {
-            *self.slot = Some(self.connection);
+            *self.slot = Some(self.writing);
         }
         Ok(())
+    }
+}
+
+/// Which file it is, whatever it is called: while it is open, no other one gets the same numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    fn of(file: &File) -> Result<Self, JournalError> {
+        Self::at(file, &file.path)
+    }
+
+    fn of_wal(file: &File) -> Result<Self, JournalError> {
+        Self::at(file, &file.wal())
+    }
+
+    fn at(file: &File, path: &Path) -> Result<Self, JournalError> {
+        match std::fs::metadata(path) {
+            Ok(meta) => Ok(Self { device: meta.dev(), number: meta.ino() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(file.replaced()),
+            Err(error) => Err(file.store(error.to_string())),
+        }
     }
 }
 

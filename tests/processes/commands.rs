@@ -4,11 +4,7 @@ use serde_json::Value;
 use unship::model::event::Event;
 use unship::model::operation::Outcome;
 
-use crate::harness::{Fleet, entries, journal_says, outcome};
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use crate::harness::{Fleet, entries, journal_says, outcome, text};
 
 /// A person in another terminal: looks, tries, is refused with the way to go on, goes on, and asks why and what happened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

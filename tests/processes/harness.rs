@@ -1,11 +1,13 @@
 //! A lab, its journal, and `unship` processes on both.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tempfile::TempDir;
 use unship::journal::sqlite::SqliteJournal;
 use unship::journal::{Entry, Journal};
@@ -87,24 +89,35 @@ impl Fleet {
 
     /// `unship` with these arguments on this fleet's config, not started.
     pub(crate) fn unship(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_unship"));
-        command
-            .arg("--config")
-            .arg(self.config())
-            .args(["--as", "ana", "--log-dir"])
-            .arg(self.path().join("logs"))
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
+        unship(self.path(), args)
     }
 
     /// Runs `unship` to its end without holding up the fleet, which lives in this process.
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.unship(args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        run(self.unship(args)).await
+    }
+
+    /// Changes the config, which no process has read yet.
+    pub(crate) fn reconfigure(&self, change: impl Fn(String) -> String) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), change(config)).unwrap();
+    }
+
+    /// Asks something of the lab itself.
+    pub(crate) async fn ask(&self, path: &str, body: Value) {
+        // A second install is refused, and that is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let url = format!("{}{path}", self.lab.admin_url());
+        let answer = client.post(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    }
+
+    /// The calls of engines that had an effect: what they asked for, and how often it was done.
+    pub(crate) fn effects(&self) -> Vec<(String, u64)> {
+        let facts = self.lab.facts();
+        let ours = facts.effects.iter().filter(|effect| effect.key.is_some());
+        ours.map(|effect| (effect.verb.clone(), effect.times_applied)).collect()
     }
 
     pub(crate) fn guard(&self) -> Process {
@@ -116,10 +129,44 @@ impl Fleet {
     }
 }
 
+/// `unship` on the config in this folder, not started.
+pub(crate) fn unship(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unship"));
+    command
+        .arg("--config")
+        .arg(dir.join("unship.toml"))
+        .args(["--as", "ana", "--log-dir"])
+        .arg(dir.join("logs"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Runs a command to its end beside everything else that goes on in this process.
+pub(crate) async fn run(mut command: Command) -> Output {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
 /// A process that is killed when the test is over.
 pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
+    /// Starts a command; what it says is kept in a file.
+    pub(crate) fn speaking(mut command: Command, said: &Path) -> Self {
+        let file = File::create(said).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn code(&mut self) -> Option<i32> {
+        eventually("a process ends", || self.has_ended()).await;
+        self.0.try_wait().unwrap().unwrap().code()
+    }
+
     pub(crate) fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.0)
     }
@@ -136,16 +183,30 @@ impl Drop for Process {
     }
 }
 
+/// What a file holds by now; nothing if it is not there yet.
+pub(crate) fn read(path: &Path) -> String {
+    std::fs::read(path).map(|bytes| text(&bytes)).unwrap_or_default()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// The command of a person who takes the canary back and trusts stable without a record.
 pub(crate) fn roll_back() -> Envelope {
+    roll_back_to("checkout", "2.8.0")
+}
+
+/// The same for any service.
+pub(crate) fn roll_back_to(service: &str, version: &str) -> Envelope {
     Envelope {
         id: "test-1".into(),
         by: Actor::Person { name: "ana".into() },
         at: Timestamp::now(),
         command: command::Command::RollBack(RollBack {
-            service: "checkout".into(),
+            service: service.into(),
             from: None,
-            to: Some("2.8.0".into()),
+            to: Some(version.into()),
             strategy: Strategy::Immediate,
             reason: "a test".into(),
             overrides: vec![Override { guardrail: Guardrail::Target, reason: "a test".into() }],
@@ -164,6 +225,16 @@ pub(crate) fn outcome(entries: &[Entry]) -> Option<Outcome> {
         Event::OperationEnded { outcome, .. } => Some(*outcome),
         _ => None,
     })
+}
+
+/// Whether an entry of this kind is there.
+pub(crate) fn has(entries: &[Entry], kind: &str) -> bool {
+    count(entries, kind) > 0
+}
+
+/// How many entries of this kind are there.
+pub(crate) fn count(entries: &[Entry], kind: &str) -> usize {
+    entries.iter().filter(|entry| entry.event.kind() == kind).count()
 }
 
 /// Waits for a condition and fails with its name when it takes too long.

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod answers;
 mod commands;
+mod file;
 mod harness;
 mod killed;
+mod outbox;
+mod programs;
+mod starts;
 mod stopped;

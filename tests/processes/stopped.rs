@@ -1,8 +1,7 @@
 //! Two guards on one journal, and a leader that sleeps through its lease.
 
-use std::time::Duration;
-
 use rustix::process::{Signal, kill_process};
+use serde_json::json;
 use unship::journal::Journal;
 use unship::model::event::Event;
 use unship::model::operation::Outcome;
@@ -19,9 +18,7 @@ async fn a_leader_that_slept_past_its_lease_is_refused() {
     journal_says(journal.as_ref(), "a leader", |entries| !entries.is_empty()).await;
     let old_token = journal.lease().await.unwrap().unwrap().token;
     // The platform is slow, so that the leader is stopped with its call under way.
-    let admin = fleet.lab.admin_url();
-    let delay = reqwest_post(&format!("{admin}/admin/effects/delay"), r#"{"ms": 1500}"#).await;
-    assert!(delay, "the lab takes the delay");
+    fleet.ask("/admin/effects/delay", json!({ "ms": 1500 })).await;
     let mut second = fleet.guard();
     journal.submit(&roll_back()).await.unwrap();
     journal_says(journal.as_ref(), "a step begun", |entries| {
@@ -73,11 +70,4 @@ async fn a_follower_takes_over() {
 fn logged(fleet: &Fleet, words: &str) -> bool {
     let Ok(files) = std::fs::read_dir(fleet.path().join("logs")) else { return false };
     files.flatten().any(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains(words)))
-}
-
-async fn reqwest_post(url: &str, body: &'static str) -> bool {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-    let sent = client.post(url).header("content-type", "application/json").body(body).send().await;
-    sent.is_ok_and(|answer| answer.status().is_success())
 }

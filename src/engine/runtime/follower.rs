@@ -101,15 +101,21 @@ async fn look(shared: &Arc<Shared>) -> Result<Option<Lease>, JournalError> {
         }
     }
     let readings = shared.journal.readings().await?;
+    // A lease of our own that we could not go on with (a full disk) does not show that the journal can be used again.
+    let is_well = lease.as_ref().is_none_or(|lease| lease.holder != shared.holder);
     let leadership = Leadership::seen(lease);
     shared.view.send_if_modified(|view| {
         let is_new = view.leadership != leadership
+            || is_well && view.trouble.is_some()
             || readings
                 .iter()
                 .any(|(service, at, _)| view.readings.get(service).is_none_or(|(seen, _)| seen != at));
         if is_new {
             let view = Arc::make_mut(view);
             view.leadership = leadership;
+            if is_well {
+                view.trouble = None;
+            }
             view.readings = readings
                 .into_iter()
                 .map(|(service, at, reading)| (service, (at, Arc::new(reading))))

@@ -315,7 +315,8 @@ impl<'a> Leader<'a> {
                 self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
                 Ok(())
             }
-            Err(error @ JournalError::Fenced { .. }) => Err(error),
+            // Others may lead already: with a newer token, or on another file under the same name.
+            Err(error @ (JournalError::Fenced { .. } | JournalError::Replaced { .. })) => Err(error),
             // One missed renewal is no loss while the lease runs.
             Err(error) if self.clock.runs() => {
                 tracing::warn!(%error, "the lease was not renewed; trying again");

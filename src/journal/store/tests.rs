@@ -1,6 +1,9 @@
 //! Opening files of every kind, and what happens when writing fails.
 
 use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use super::super::testing::{at, event, fill, led, meddle, place};
 use super::super::{Journal, SqliteJournal};
@@ -9,7 +12,7 @@ use super::*;
 const SHORT: Tuning = Tuning { patience: Duration::from_millis(200), max_pages: None };
 
 /// Every file of the directory with its content.
-fn contents(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -271,4 +274,104 @@ async fn read_only_reads_beside_a_writer() {
     let error = reader.acquire("b", Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, JournalError::ReadOnly { .. }), "{error}");
     assert_eq!(journal.last().await.unwrap(), 3);
+}
+
+/// The path of a journal in a folder of its own, and the journal with two entries.
+async fn two_entries() -> (TempDir, PathBuf, SqliteJournal, u64) {
+    let (dir, path, journal, token) = led().await;
+    fill(&journal, token, 2, 2).await;
+    (dir, path, journal, token)
+}
+
+fn wal(path: &Path) -> PathBuf {
+    path.with_extension("db-wal")
+}
+
+#[track_caller]
+fn assert_replaced<T: std::fmt::Debug>(done: Result<T, JournalError>) {
+    let error = done.unwrap_err();
+    assert!(matches!(error, JournalError::Replaced { .. }), "{error}");
+}
+
+/// A journal whose file was deleted is neither written nor read any more, although the system would let us; so nothing is
+/// acknowledged that nobody else will ever see. A new journal under the same name is left alone, also when the old one ends.
+#[tokio::test]
+async fn a_deleted_file_is_noticed() {
+    for is_replaced in [false, true] {
+        let (_dir, path, journal, token) = two_entries().await;
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(wal(&path)).unwrap();
+        fs::remove_file(path.with_extension("db-shm")).unwrap();
+        let new = if is_replaced { Some(SqliteJournal::open(&path).await.unwrap()) } else { None };
+        for _ in 0..2 {
+            assert_replaced(journal.append(token, at(1), &[event(3)], &[]).await);
+            assert_replaced(journal.renew(token, Duration::from_secs(1)).await);
+            assert_replaced(journal.acquire("b", Duration::from_secs(1)).await);
+            assert_replaced(journal.read(0, 10).await);
+            assert_replaced(journal.inbox().await);
+        }
+        if let Some(new) = &new {
+            let token = new.acquire("b", Duration::from_mins(1)).await.unwrap().token;
+            fill(new, token, 3, 1).await;
+        } else {
+            assert!(!path.exists(), "nothing is made in its place");
+        }
+        journal.close().await;
+        if let Some(new) = new {
+            assert_eq!(new.last().await.unwrap(), 3);
+            assert_eq!(new.verify().await.unwrap().faults, [""; 0]);
+        }
+    }
+}
+
+/// The same for the log alone, where the newest entries are.
+#[tokio::test]
+async fn a_deleted_log_is_noticed() {
+    let (_dir, path, journal, token) = two_entries().await;
+    fs::remove_file(wal(&path)).unwrap();
+    for _ in 0..2 {
+        assert_replaced(journal.append(token, at(1), &[event(3)], &[]).await);
+    }
+    // Another log in its place is not taken for it.
+    fs::write(wal(&path), "").unwrap();
+    assert_replaced(journal.append(token, at(1), &[event(3)], &[]).await);
+}
+
+/// What was moved away and is put back is gone on with.
+#[tokio::test]
+async fn a_file_that_is_put_back_goes_on() {
+    let (dir, path, journal, token) = two_entries().await;
+    for name in [path.clone(), wal(&path)] {
+        let away = dir.path().join("away");
+        fs::rename(&name, &away).unwrap();
+        assert_replaced(journal.append(token, at(1), &[event(3)], &[]).await);
+        fs::rename(&away, &name).unwrap();
+        journal.append(token, at(1), &[event(3)], &[]).await.unwrap();
+    }
+    assert_eq!(journal.last().await.unwrap(), 4);
+    assert_eq!(journal.verify().await.unwrap().faults, [""; 0]);
+}
+
+/// Taken away while an append is under way, after it began and before it is acknowledged: it is not acknowledged.
+#[tokio::test]
+async fn an_append_to_a_file_that_is_gone_is_not_acknowledged() {
+    let (_dir, path, journal, _) = two_entries().await;
+    let tx = journal.store().begin(Durability::Full).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_replaced(tx.commit().await);
+}
+
+/// A log without its file is somebody's newest entries: a new journal in its place would throw them away.
+#[tokio::test]
+async fn a_log_without_its_file_is_kept() {
+    let (_dir, path, journal, _) = two_entries().await;
+    let log = fs::read(wal(&path)).unwrap();
+    journal.close().await;
+    fs::remove_file(&path).unwrap();
+    fs::write(wal(&path), &log).unwrap();
+    let error = SqliteJournal::open(&path).await.unwrap_err();
+    assert!(error.to_string().contains("its `-wal` file is there"), "{error}");
+    assert_eq!(fs::read(wal(&path)).unwrap(), log);
+    fs::remove_file(wal(&path)).unwrap();
+    SqliteJournal::open(&path).await.unwrap();
 }
