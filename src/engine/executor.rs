@@ -75,7 +75,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
         }
         let is_begun = matches!(operation.steps[step], StepState::Started { .. } | StepState::Failed { .. });
         if !is_begun && let Some(facts) = obstacle(work, &operation, step) {
-            return need_decision(work, &operation, step, facts);
+            return need_decision(work, &operation, step, &facts);
         }
         match operation.steps[step] {
             StepState::Pending => start(work, &operation, step, 1, false),
@@ -169,7 +169,7 @@ pub(super) fn settled(work: &mut Work<'_>, id: &OperationId, choice: Settlement)
     match (choice, operation.current()) {
         (Settlement::Retry, Some(step)) => {
             if let Some(facts) = obstacle(work, &operation, step) {
-                return need_decision(work, &operation, step, facts);
+                return need_decision(work, &operation, step, &facts);
             }
             let attempt = match operation.steps[step] {
                 StepState::Started { attempt, .. }
