@@ -155,11 +155,7 @@ fn nothing_is_watched_while_nobody_looks() {
     world.pass(1_000);
     assert!(matches!(world.operation().steps[1], StepState::Started { .. }), "{:?}", world.operation().steps);
     world.pass(5_000);
-    assert!(
-        matches!(world.operation().steps[1], StepState::Succeeded { .. }),
-        "{:?}",
-        world.operation().steps
-    );
+    assert!(matches!(world.operation().steps[1], StepState::Succeeded { .. }), "{:?}", world.operation().steps);
 }
 
 /// A verdict that nobody keeps up to date (the service has left the config) verifies nothing.
@@ -296,20 +292,12 @@ fn a_probe_that_cannot_be_run_does_not_verify() {
         world.pass(1_000);
         world.probe(None);
     }
-    assert!(
-        matches!(world.operation().steps[verify], StepState::Started { .. }),
-        "{:?}",
-        world.operation().steps
-    );
+    assert!(matches!(world.operation().steps[verify], StepState::Started { .. }), "{:?}", world.operation().steps);
     for _ in 0..4 {
         world.pass(1_000);
         world.probe(Some(Health::Healthy));
     }
-    assert!(
-        matches!(world.operation().steps[verify], StepState::Succeeded { .. }),
-        "{:?}",
-        world.operation().steps
-    );
+    assert!(matches!(world.operation().steps[verify], StepState::Succeeded { .. }), "{:?}", world.operation().steps);
 }
 
 fn with_environment_trigger() -> Arc<Settings> {
@@ -421,11 +409,7 @@ fn an_operation_on_a_service_that_left_the_config_waits_for_a_person() {
     };
     assert!(facts.contains("no service `shop`"), "{facts}");
     let operation = world.operation().id.clone();
-    world.send(Command::Settle {
-        operation: operation.clone(),
-        choice: Settlement::Retry,
-        reason: "try".into(),
-    });
+    world.send(Command::Settle { operation: operation.clone(), choice: Settlement::Retry, reason: "try".into() });
     assert!(matches!(world.operation().status, OperationStatus::NeedsDecision { .. }));
     world.send(Command::Cancel { operation, reason: "it is gone".into() });
     assert_eq!(outcome(&world), Some(Outcome::Cancelled));
@@ -622,4 +606,46 @@ fn the_worth_of_a_present_release_is_not_forgotten() {
     let shop = state.service(&service("shop")).unwrap();
     assert_eq!(shop.quality(&"ref-3.0".into()), Quality::Good);
     assert!(shop.qualities.len() <= 200);
+}
+
+/// A process that was started for one command neither decides nor tells people that it would have.
+#[test]
+fn a_process_for_one_command_decides_nothing() {
+    let mut once = Settings::clone(&settings(|_| {}));
+    once.by_itself = false;
+    let mut world = World::with_canary();
+    begin_again(&mut world, Duration::ZERO, Arc::new(once));
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..6 {
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 30.0, 9.0)]);
+    }
+    assert!(world.says("finding_raised") > 0, "what holds is recorded all the same");
+    assert_eq!((world.says("decision_made"), world.says("notification_queued")), (0, 0));
+    world.roll_back("shop", None, &[]);
+    assert_eq!(world.says("operation_planned"), 1);
+    world.done();
+    assert!(world.operation().traffic_back_at.is_some());
+}
+
+/// A process that is asked to stop begins nothing more: the next one finds the step not begun, and has nothing to ask.
+#[test]
+fn nothing_is_begun_while_stopping() {
+    let mut world = World::with_canary();
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Emergency,
+        reason: "5xx".into(),
+        overrides: Vec::new(),
+    }));
+    world.core.begin_nothing_more();
+    world.done();
+    world.pass(1_000);
+    assert_eq!(world.steps.len(), 1);
+    assert!(matches!(world.operation().steps[0], StepState::Succeeded { .. }));
+    assert!(matches!(world.operation().steps[1], StepState::Pending));
+    world.crash();
+    assert_eq!(world.steps.len(), 2);
+    assert!(!world.steps[1].may_have_happened);
 }

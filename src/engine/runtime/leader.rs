@@ -166,12 +166,17 @@ impl<'a> Leader<'a> {
                 Some(ended) = self.tasks.join_next() => report(ended),
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
+                    self.core.begin_nothing_more();
                     stop_at = Some(Instant::now() + STOP_GRACE);
                 }
             }
             if let Some(at) = stop_at
                 && (self.steps_in_flight.load(Ordering::Acquire) == 0 || Instant::now() >= at)
             {
+                // A step is counted until its end has been sent: what is known of it must not be lost now.
+                while let Ok(input) = self.inbox.try_recv() {
+                    self.take_inputs(input).await?;
+                }
                 self.save_snapshot().await;
                 return Ok(());
             }
