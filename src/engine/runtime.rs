@@ -7,6 +7,7 @@
 //! step out; [`outbox`] delivers messages.
 
 pub mod act;
+mod clock;
 pub mod follower;
 pub mod leader;
 pub mod outbox;

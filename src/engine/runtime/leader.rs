@@ -21,8 +21,9 @@ use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{Effect, Input, RunStep};
+use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
+use super::clock::HouseClock;
 use super::view::Leadership;
 use super::{LeaseClock, Shared, act, follower, now, outbox};
 
@@ -81,7 +82,7 @@ struct Leader<'a> {
     published: BTreeMap<ServiceName, Arc<ServiceReading>>,
     snapshot_at: Position,
     pruned_at: Instant,
-    last_now: Timestamp,
+    time: HouseClock,
     stopping: bool,
     /// Services whose platform has not been read yet. Until it has, nobody knows what a command would change.
     unread: BTreeSet<ServiceName>,
@@ -136,7 +137,7 @@ impl<'a> Leader<'a> {
             published: BTreeMap::new(),
             snapshot_at: position,
             pruned_at: Instant::now(),
-            last_now: Timestamp::MIN,
+            time: HouseClock::default(),
             stopping: false,
             unread: world.platforms.keys().cloned().collect(),
             led_since: Instant::now(),
@@ -183,10 +184,8 @@ impl<'a> Leader<'a> {
         }
     }
 
-    /// The time, never going back: the wall clock may be set while we run.
     fn now(&mut self) -> Timestamp {
-        self.last_now = self.last_now.max(now());
-        self.last_now
+        self.time.read(Timestamp::now(), Instant::now())
     }
 
     async fn take_inputs(&mut self, first: Input) -> Result<(), JournalError> {
