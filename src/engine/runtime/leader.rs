@@ -15,7 +15,7 @@ use crate::model::command::Envelope;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
 use crate::model::trigger::Condition;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{ChannelName, CommandId, ServiceName};
 use crate::observe::Observation;
 use crate::observe::Observer;
 use crate::platform::Platform;
@@ -40,11 +40,13 @@ const SNAPSHOT_EVERY: u64 = 1_000;
 /// Samples that wait for the recorder at most; beyond that the oldest are dropped, and that is logged.
 const SAMPLES_KEPT: usize = 100_000;
 /// How long a step that is being carried out may go on when the engine is asked to stop.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long commands wait for the first reading of every platform after a change of leader.
 const FIRST_READINGS: Duration = Duration::from_secs(5);
-/// Messages sent at once.
+/// Messages sent at once to one channel.
 const DELIVERIES: usize = 16;
+/// How long the tasks of a leader have to end with it.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Leads until the engine stops (`Ok`), the lease is lost or the journal fails (`Err`).
 pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), JournalError> {
@@ -75,7 +77,8 @@ struct Leader<'a> {
     observations: mpsc::Receiver<Observation>,
     _observer: Observer,
     pollers: BTreeMap<ServiceName, Arc<Notify>>,
-    deliveries: Arc<Semaphore>,
+    /// One for each channel, so that one which takes nothing does not hold the others up.
+    deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
     steps_in_flight: Arc<AtomicUsize>,
     samples: Vec<Sample>,
     recording: Arc<AtomicBool>,
@@ -130,7 +133,7 @@ impl<'a> Leader<'a> {
             observations,
             _observer: observer,
             pollers: BTreeMap::new(),
-            deliveries: Arc::new(Semaphore::new(DELIVERIES)),
+            deliveries: BTreeMap::new(),
             steps_in_flight: Arc::default(),
             samples: Vec::new(),
             recording: Arc::default(),
@@ -274,7 +277,9 @@ impl<'a> Leader<'a> {
             }
             Effect::Notify(notification) => {
                 let channel = self.shared.world.channels.get(&notification.channel).map(Arc::clone);
-                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(&self.deliveries));
+                let deliveries = self.deliveries.entry(notification.channel.clone());
+                let deliveries = deliveries.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES)));
+                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(deliveries));
                 self.tasks.spawn(async move {
                     let Ok(_permit) = deliveries.acquire().await else { return };
                     let input = outbox::deliver(channel, notification).await;
