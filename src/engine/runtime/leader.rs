@@ -98,10 +98,14 @@ impl<'a> Leader<'a> {
         let ttl = shared.options.lease;
         let lease = shared.journal.renew(lease.token, ttl).await?;
         let clock = LeaseClock::new(&lease, ttl, asked_at);
-        let (state, position) = follower::fold(shared.journal.as_ref()).await?;
-        let mut core = Core::new(Arc::clone(&shared.world.settings), state);
         let since = now().checked_sub(longest_window(shared)).unwrap_or(Timestamp::MIN);
-        match shared.journal.samples(since).await {
+        let load = async {
+            let folded = follower::fold(shared.journal.as_ref()).await?;
+            Ok((folded, shared.journal.samples(since).await))
+        };
+        let ((state, position), samples) = while_renewing(shared, lease.token, &clock, load).await?;
+        let mut core = Core::new(Arc::clone(&shared.world.settings), state);
+        match samples {
             Ok(samples) => core.remember(&samples),
             // Without them the windows fill anew: nothing is known for a while, and that is what is said.
             Err(error) => tracing::warn!(%error, "recorded samples cannot be read"),
@@ -316,21 +320,10 @@ impl<'a> Leader<'a> {
     }
 
     async fn renew(&mut self) -> Result<(), JournalError> {
-        let (asked_at, ttl) = (Instant::now(), self.shared.options.lease);
-        match self.shared.journal.renew(self.token, ttl).await {
-            Ok(lease) => {
-                self.clock.renew(&lease, ttl, asked_at);
-                self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
-                Ok(())
-            }
-            Err(error @ JournalError::Fenced { .. }) => Err(error),
-            // One missed renewal is no loss while the lease runs.
-            Err(error) if self.clock.runs() => {
-                tracing::warn!(%error, "the lease was not renewed; trying again");
-                Ok(())
-            }
-            Err(error) => Err(error),
+        if let Some(lease) = renew(self.shared, self.token, &self.clock).await? {
+            self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
         }
+        Ok(())
     }
 
     /// Shows the readings, records the samples, prunes and saves now and then.
@@ -398,6 +391,44 @@ impl<'a> Leader<'a> {
         match saved.await {
             Ok(()) => self.snapshot_at = position,
             Err(error) => tracing::warn!(%error, "no snapshot; opening the journal will take longer"),
+        }
+    }
+}
+
+/// Prolongs the lease. None when that failed while it still runs: one missed renewal is no loss.
+async fn renew(shared: &Shared, token: u64, clock: &LeaseClock) -> Result<Option<Lease>, JournalError> {
+    let (asked_at, ttl) = (Instant::now(), shared.options.lease);
+    match shared.journal.renew(token, ttl).await {
+        Ok(lease) => {
+            clock.renew(&lease, ttl, asked_at);
+            Ok(Some(lease))
+        }
+        Err(error @ JournalError::Fenced { .. }) => Err(error),
+        Err(error) if clock.runs() => {
+            tracing::warn!(%error, "the lease was not renewed; trying again");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something that may take longer than the lease lasts. Without renewal two processes that load for longer than that
+/// would take the lead from each other for ever.
+async fn while_renewing<T>(
+    shared: &Shared,
+    token: u64,
+    clock: &LeaseClock,
+    work: impl Future<Output = Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    let mut due = every(shared.options.lease / 3);
+    due.reset();
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = due.tick() => {
+                renew(shared, token, clock).await?;
+            }
         }
     }
 }
