@@ -155,7 +155,11 @@ fn nothing_is_watched_while_nobody_looks() {
     world.pass(1_000);
     assert!(matches!(world.operation().steps[1], StepState::Started { .. }), "{:?}", world.operation().steps);
     world.pass(5_000);
-    assert!(matches!(world.operation().steps[1], StepState::Succeeded { .. }), "{:?}", world.operation().steps);
+    assert!(
+        matches!(world.operation().steps[1], StepState::Succeeded { .. }),
+        "{:?}",
+        world.operation().steps
+    );
 }
 
 /// A verdict that nobody keeps up to date (the service has left the config) verifies nothing.
@@ -292,12 +296,20 @@ fn a_probe_that_cannot_be_run_does_not_verify() {
         world.pass(1_000);
         world.probe(None);
     }
-    assert!(matches!(world.operation().steps[verify], StepState::Started { .. }), "{:?}", world.operation().steps);
+    assert!(
+        matches!(world.operation().steps[verify], StepState::Started { .. }),
+        "{:?}",
+        world.operation().steps
+    );
     for _ in 0..4 {
         world.pass(1_000);
         world.probe(Some(Health::Healthy));
     }
-    assert!(matches!(world.operation().steps[verify], StepState::Succeeded { .. }), "{:?}", world.operation().steps);
+    assert!(
+        matches!(world.operation().steps[verify], StepState::Succeeded { .. }),
+        "{:?}",
+        world.operation().steps
+    );
 }
 
 fn with_environment_trigger() -> Arc<Settings> {
@@ -409,7 +421,11 @@ fn an_operation_on_a_service_that_left_the_config_waits_for_a_person() {
     };
     assert!(facts.contains("no service `shop`"), "{facts}");
     let operation = world.operation().id.clone();
-    world.send(Command::Settle { operation: operation.clone(), choice: Settlement::Retry, reason: "try".into() });
+    world.send(Command::Settle {
+        operation: operation.clone(),
+        choice: Settlement::Retry,
+        reason: "try".into(),
+    });
     assert!(matches!(world.operation().status, OperationStatus::NeedsDecision { .. }));
     world.send(Command::Cancel { operation, reason: "it is gone".into() });
     assert_eq!(outcome(&world), Some(Outcome::Cancelled));

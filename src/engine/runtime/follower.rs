@@ -103,13 +103,16 @@ async fn look(shared: &Arc<Shared>) -> Result<Option<Lease>, JournalError> {
     let readings = shared.journal.readings().await?;
     let leadership = Leadership::seen(lease);
     shared.view.send_if_modified(|view| {
-        let is_new = view.leadership != leadership
+        // It could be read: what was wrong with it is over.
+        let is_new = view.trouble.is_some()
+            || view.leadership != leadership
             || readings
                 .iter()
                 .any(|(service, at, _)| view.readings.get(service).is_none_or(|(seen, _)| seen != at));
         if is_new {
             let view = Arc::make_mut(view);
             view.leadership = leadership;
+            view.trouble = None;
             view.readings = readings
                 .into_iter()
                 .map(|(service, at, reading)| (service, (at, Arc::new(reading))))

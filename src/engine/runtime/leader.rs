@@ -1,10 +1,12 @@
 //! Leading: inputs into the core, events into the journal, effects out into the world, in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -54,7 +56,14 @@ pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), Journ
     tracing::info!(holder = %lease.holder, token, "leading");
     let result = Leader::begin(shared, lease).await;
     let result = match result {
-        Ok(mut leader) => leader.run().await,
+        Ok(mut leader) => {
+            let result = leader.run().await;
+            // Whoever leads next must not meet a call of ours that is still on its way out.
+            if timeout(LAST_TASKS, leader.tasks.shutdown()).await.is_err() {
+                tracing::warn!("a task of the engine does not end");
+            }
+            result
+        }
         Err(error) => Err(error),
     };
     // A lease that is no longer ours is not given back; anything else would make the next one wait.
@@ -299,11 +308,23 @@ impl<'a> Leader<'a> {
         if self.stopping {
             return;
         }
-        let Some(platform) = self.shared.world.platforms.get(&step.service).map(Arc::clone) else { return };
+        let platform = self.shared.world.platforms.get(&step.service).map(Arc::clone);
         let (inputs, clock, token) = (self.inputs.clone(), self.clock.clone(), self.token);
         let in_flight = InFlight::new(&self.steps_in_flight);
         self.tasks.spawn(async move {
-            let finished = act::run(platform.as_ref(), step, token, &clock).await;
+            let (operation, attempt) = (step.operation.clone(), step.attempt);
+            let lost = |result| StepFinished { operation, step: step.step, attempt, result, inventory: None };
+            let finished = match platform {
+                // Every begun step has to end, or its operation would wait for ever.
+                None => lost(StepResult::Failed(format!("there is no platform for `{}`", step.service))),
+                Some(platform) => {
+                    let run = act::run(platform.as_ref(), step.clone(), token, &clock);
+                    AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+                        let reason = "the platform's adapter failed (a defect of unship; the log has it)";
+                        lost(StepResult::Unclear(reason.to_owned()))
+                    })
+                }
+            };
             let _ = inputs.send(Input::StepFinished(finished)).await;
             drop(in_flight);
         });
@@ -358,10 +379,10 @@ impl<'a> Leader<'a> {
             if must_prune {
                 self.pruned_at = Instant::now();
             }
-            let (shared, recording) = (Arc::clone(self.shared), Arc::clone(&self.recording));
+            let (shared, recording) = (Arc::clone(self.shared), Recording(Arc::clone(&self.recording)));
             self.tasks.spawn(async move {
                 record(&shared, at, &samples, changed, must_prune).await;
-                recording.store(false, Ordering::Release);
+                drop(recording);
             });
         }
         let position = self.shared.view.borrow().position;
@@ -449,6 +470,15 @@ impl Drop for InFlight {
     }
 }
 
+/// A write of samples that goes on, until dropped.
+struct Recording(Arc<AtomicBool>);
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 fn every(period: Duration) -> tokio::time::Interval {
     let mut interval = interval(period.max(Duration::from_millis(10)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -483,8 +513,12 @@ async fn poll(
 ) {
     loop {
         let at = now();
-        let result = match timeout(Duration::from_secs(30), platform.read()).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
+        let read = AssertUnwindSafe(platform.read()).catch_unwind();
+        let result = match timeout(Duration::from_secs(30), read).await {
+            Ok(Ok(result)) => result.map_err(|error| error.to_string()),
+            Ok(Err(_)) => {
+                Err("the platform's adapter failed (a defect of unship; the log has it)".to_owned())
+            }
             Err(_) => Err("the platform does not answer within 30 s".to_owned()),
         };
         if inputs.send(Input::Inventory { service: service.clone(), at, result }).await.is_err() {
