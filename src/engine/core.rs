@@ -508,7 +508,10 @@ impl Work<'_> {
                 since,
                 evidence: evaluation.evidence.clone(),
             };
-            self.emit(Event::FindingRaised { finding });
+            self.emit(Event::FindingRaised { finding: finding.clone() });
+            if finding.service.is_none() && self.settings.by_itself {
+                messages::environment_finding(self, &finding);
+            }
         }
     }
 
