@@ -9,10 +9,10 @@ use super::output::entry_json;
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{Lead, Leadership};
-use crate::model::Span;
 use crate::model::command::{Command, Settlement};
 use crate::model::event::Event;
 use crate::model::release::Quality;
+use crate::model::{ServiceName, Span};
 
 /// What is asked, as typed.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -119,6 +119,14 @@ pub enum Choice {
 }
 
 impl Act {
+    fn service(&self) -> Option<&str> {
+        match self {
+            Self::Freeze { service, .. } | Self::Thaw { service, .. } => service.as_deref(),
+            Self::Reset { service, .. } | Self::Mark { service, .. } => Some(service),
+            Self::Automatic { .. } | Self::Cancel { .. } | Self::Settle { .. } => None,
+        }
+    }
+
     fn command(&self) -> anyhow::Result<Command> {
         Ok(match self.clone() {
             Self::Freeze { service, lasts, reason } => {
@@ -153,6 +161,13 @@ impl Act {
 pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
     let by = session::actor(global)?;
     let loaded = session::load(global)?;
+    if let Some(service) = act.service()
+        && !loaded.config.services.contains_key(service)
+    {
+        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
+        eprintln!("no service `{service}`; services: {}", names.join(", "));
+        return Ok(Exit::Usage);
+    }
     let engine = session::start(&loaded, "command", Lead::Auto).await?;
     let after = engine.view().borrow().position;
     let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
@@ -162,6 +177,7 @@ pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
         Ok(answer) => answer,
         Err(error) => {
             eprintln!("{error}");
+            engine.shutdown().await;
             return Ok(Exit::TimedOut);
         }
     };

@@ -85,7 +85,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             () = &mut stop => break,
         }
     }
-    let open = follower.state().open_operations().count();
+    // Not what was printed last: what is journaled by now.
+    let open = engine.view().borrow().state.open_operations().count();
     if open > 0 {
         eprintln!("{open} operation(s) go on when another process leads");
     }

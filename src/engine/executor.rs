@@ -74,6 +74,9 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             return end(work, &operation, Outcome::Cancelled, &detail);
         }
         let is_begun = matches!(operation.steps[step], StepState::Started { .. } | StepState::Failed { .. });
+        if !is_begun && work.stopping {
+            return;
+        }
         if !is_begun && let Some(facts) = obstacle(work, &operation, step) {
             return need_decision(work, &operation, step, &facts);
         }

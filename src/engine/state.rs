@@ -30,6 +30,8 @@ const HISTORY_KEPT: usize = 50;
 const QUALITIES_KEPT: usize = 200;
 /// Commands whose ids are remembered.
 const COMMANDS_KEPT: usize = 512;
+/// Things that people were told of, so that they are not told the same again at once.
+const TOLD_KEPT: usize = 4_096;
 
 /// Everything that is known from the events.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -54,8 +56,25 @@ pub struct State {
     pub counts: Counts,
     /// The newest commands, so that one sent twice acts once.
     pub commands: VecDeque<CommandId>,
+    /// What people were told of, and when last.
+    #[serde(default)]
+    pub told: BTreeMap<Told, Timestamp>,
     /// The order of the operations, oldest first.
     order: VecDeque<OperationId>,
+}
+
+/// What a message is about, without its figures.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Told(String);
+
+impl Told {
+    /// Messages of one topic about one service that name the same triggers and guardrails are about the same.
+    pub fn of(topic: &str, service: Option<&ServiceName>, facts: &BTreeMap<String, String>) -> Self {
+        let fact = |name: &str| facts.get(name).map_or("", String::as_str);
+        let service = service.map_or("", ServiceName::as_str);
+        Self([topic, service, fact("triggers"), fact("guardrails")].join("/"))
+    }
 }
 
 /// How many there were.
@@ -458,6 +477,14 @@ impl State {
             }
             Event::NotificationQueued { notification } => {
                 self.counts.notifications += 1;
+                let Notification { topic, service, facts, .. } = notification;
+                self.told.insert(Told::of(topic, service.as_ref(), facts), at);
+                if self.told.len() > TOLD_KEPT {
+                    let oldest = self.told.iter().min_by_key(|(_, at)| **at).map(|(told, _)| told.clone());
+                    if let Some(oldest) = oldest {
+                        self.told.remove(&oldest);
+                    }
+                }
                 self.outbox.insert(notification.id.clone(), notification.clone());
             }
             Event::NotificationSent { notification, .. } | Event::NotificationFailed { notification, .. } => {

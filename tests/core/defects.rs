@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use unship::engine::{Core, Input, Settings, State, StepResult};
+use unship::engine::{Core, Input, Settings, State};
 use unship::model::command::{Actor, Command, Envelope, Override, RollBack, Settlement};
 use unship::model::decision::Guardrail;
 use unship::model::event::{self, EVENT_VERSION, Event};
@@ -528,6 +528,35 @@ fn every_event_can_be_stored() {
     }
 }
 
+fn told(world: &World, topic: &str) -> usize {
+    let is_told = |event: &&Event| matches!(event, Event::NotificationQueued { notification } if notification.topic == topic);
+    world.events.iter().map(|(_, event)| event).filter(is_told).count()
+}
+
+/// A value that wanders about its limit does not call people at every reading.
+#[test]
+fn people_are_not_told_the_same_again_and_again() {
+    let settings = settings(|config| {
+        config.triggers = toml::from_str(
+            r#"[noisy]
+            when = { kind = "threshold", indicator = "errors", above = "5%", over = "1s" }
+            action = "watch""#,
+        )
+        .unwrap();
+    });
+    let mut world = World::new(settings);
+    world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+    for second in 0..240 {
+        world.second("pay", &[("3.0", 100.0, f64::from(second % 2) * 50.0)]);
+    }
+    assert!(world.says("finding_raised") > 100);
+    assert_eq!(told(&world, "watching"), 1, "once in five minutes");
+    for second in 0..240 {
+        world.second("pay", &[("3.0", 100.0, f64::from(second % 2) * 50.0)]);
+    }
+    assert_eq!(told(&world, "watching"), 2);
+}
+
 /// A release that needs more of the database than there is cannot be returned to, as little as one that needs less.
 #[test]
 fn a_target_ahead_of_the_database_does_not_pass() {
@@ -622,4 +651,59 @@ fn the_worth_of_a_present_release_is_not_forgotten() {
     let shop = state.service(&service("shop")).unwrap();
     assert_eq!(shop.quality(&"ref-3.0".into()), Quality::Good);
     assert!(shop.qualities.len() <= 200);
+}
+
+/// A process that was started for one command neither decides nor tells people that it would have.
+#[test]
+fn a_process_for_one_command_decides_nothing() {
+    let mut once = Settings::clone(&settings(|_| {}));
+    once.by_itself = false;
+    let mut world = World::with_canary();
+    begin_again(&mut world, Duration::ZERO, Arc::new(once));
+    world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+    for _ in 0..6 {
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 30.0, 9.0)]);
+    }
+    assert!(world.says("finding_raised") > 0, "what holds is recorded all the same");
+    assert_eq!((world.says("decision_made"), world.says("notification_queued")), (0, 0));
+    world.roll_back("shop", None, &[]);
+    assert_eq!(world.says("operation_planned"), 1);
+    world.done();
+    assert!(world.operation().traffic_back_at.is_some());
+}
+
+/// When something is wrong everywhere and no single release can be blamed, people hear of it all the same.
+#[test]
+fn people_hear_of_what_is_wrong_everywhere() {
+    let mut world = World::new(with_environment_trigger());
+    for name in ["shop", "pay"] {
+        world.inventory(name, &[("3.0", Arm::Stable, 100)]);
+    }
+    for _ in 0..10 {
+        world.second("pay", &[("3.0", 100.0, 60.0)]);
+    }
+    assert_eq!(told(&world, "finding-raised"), 1);
+}
+
+/// A process that is asked to stop begins nothing more: the next one finds the step not begun, and has nothing to ask.
+#[test]
+fn nothing_is_begun_while_stopping() {
+    let mut world = World::with_canary();
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Emergency,
+        reason: "5xx".into(),
+        overrides: Vec::new(),
+    }));
+    world.core.begin_nothing_more();
+    world.done();
+    world.pass(1_000);
+    assert_eq!(world.steps.len(), 1);
+    assert!(matches!(world.operation().steps[0], StepState::Succeeded { .. }));
+    assert!(matches!(world.operation().steps[1], StepState::Pending));
+    world.crash();
+    assert_eq!(world.steps.len(), 2);
+    assert!(!world.steps[1].may_have_happened);
 }
