@@ -31,7 +31,7 @@ pub use exit::Exit;
 
 /// The incident console that takes a bad release back.
 #[derive(clap::Parser, Debug)]
-#[command(name = "unship", version, about, after_help = EXIT_CODES)]
+#[command(name = "unship", version, about, after_help = exit_codes())]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -39,8 +39,13 @@ struct Cli {
     command: Subcommand,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage or config, 3 unhealthy or rolled back by a gate, \
-4 action failed and a person is needed, 5 refused by a guardrail, 6 unknown, 7 timed out, 8 another leader holds the lease";
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|(exit, words)| format!("  {}  {words}", exit as u8));
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+/// Their place in the help, apart from a subcommand's own.
+const EVERYWHERE: &str = "Options of every command";
 
 /// Options that every subcommand takes.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -52,17 +57,18 @@ pub struct Global {
         global = true,
         env = "UNSHIP_CONFIG",
         default_value = "unship.toml",
-        value_name = "FILE"
+        value_name = "FILE",
+        help_heading = EVERYWHERE
     )]
     pub config: PathBuf,
-    /// Print JSON, for programs.
-    #[arg(long, global = true)]
+    /// Print JSON on stdout, for programs.
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Who you are in the journal; without it your login name.
-    #[arg(long = "as", global = true, env = "UNSHIP_AS", value_name = "NAME")]
+    /// Who you are, for the journal. Without it: your login name.
+    #[arg(long = "as", global = true, env = "UNSHIP_AS", value_name = "NAME", help_heading = EVERYWHERE)]
     pub name: Option<String>,
-    /// Where the log files are kept; without it `$XDG_STATE_HOME/unship` or `~/.local/state/unship`.
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Where the log files are kept. Without it: `$XDG_STATE_HOME/unship` or `~/.local/state/unship`.
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub log_dir: Option<PathBuf>,
     /// Keeps the config's secrets out of the log.
     #[arg(skip)]

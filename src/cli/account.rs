@@ -65,19 +65,27 @@ fn words(event: &Event, state: &State) -> Option<String> {
         ),
         Event::FindingCleared { finding, reason } => format!("finding {finding} cleared: {reason}"),
         Event::DecisionMade { decision } => {
+            let blocking: Vec<_> = decision.guardrails.iter().filter(|check| check.blocks()).collect();
+            let would = if blocking.is_empty() { "" } else { "WOULD " };
             let mut words = format!(
-                "{}: {} decides: {}",
+                "{}: {} decides: {would}{}",
                 decision.service,
                 decision.id,
                 decision.recommendation.words().to_uppercase()
             );
             if decision.recommendation.acts() {
-                let to = decision.to.as_ref().map_or("nowhere", |release| release.version.as_str());
-                let _ = write!(words, " to {to}, confidence {:.2}", decision.confidence);
+                if let Some(to) = &decision.to {
+                    let _ = write!(words, " to {}", to.version);
+                }
+                let _ = write!(words, ", confidence {:.2}", decision.confidence);
             }
-            let blocking: Vec<_> = decision.guardrails.iter().filter(|check| check.blocks()).collect();
             for check in blocking {
-                let _ = write!(words, "; {} forbids it: {}", check.guardrail.word(), check.detail);
+                let _ = write!(
+                    words,
+                    "\n              but {} forbids it: {}",
+                    check.guardrail.word(),
+                    check.detail
+                );
             }
             let why = if decision.reasons.is_empty() { &decision.unknowns } else { &decision.reasons };
             for reason in why {
@@ -147,7 +155,7 @@ fn words(event: &Event, state: &State) -> Option<String> {
             format!("{}: freeze lifted by {by}: {reason}", service_name(service.as_ref()))
         }
         Event::AutomaticSet { on, by, reason } => {
-            format!("automatic action is {} by {by}: {reason}", if *on { "on" } else { "off" })
+            format!("automatic action is {}, says {by}: {reason}", if *on { "on" } else { "off" })
         }
         Event::CountReset { service, by, reason } => {
             format!("{service}: count of rollbacks reset by {by}: {reason}")

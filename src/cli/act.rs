@@ -9,39 +9,39 @@ use super::output::entry_json;
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{Lead, Leadership};
-use crate::model::Span;
 use crate::model::command::{Command, Settlement};
 use crate::model::event::Event;
 use crate::model::release::Quality;
+use crate::model::{ServiceName, Span};
 
 /// What is asked, as typed.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Act {
-    /// Forbid rollbacks for a time.
+    /// Forbid rollbacks, automatic ones and those of people, until lifted or for a time.
     Freeze {
-        /// Only this service.
+        /// Only this service. Without it: all of them.
         service: Option<String>,
-        /// For how long; without it until lifted.
-        #[arg(long = "for", value_name = "SPAN")]
+        /// For how long, like `30m` or `2h`. Without it: until `unship thaw`.
+        #[arg(long = "for", value_name = "DURATION")]
         lasts: Option<Span>,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
     /// Lift a freeze.
     Thaw {
-        /// Only this service's.
+        /// The freeze on this service. Without it: the one on all of them.
         service: Option<String>,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
-    /// Turn automatic action on or off.
+    /// Let the guard act by itself, or only watch and tell.
     Automatic {
-        /// On or off.
+        /// Whether it may act.
         #[arg(value_enum)]
         switch: OnOff,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
@@ -49,11 +49,11 @@ pub enum Act {
     Reset {
         /// The service.
         service: String,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
-    /// Say what a release is worth.
+    /// Record that a release is good or bad, so that it is returned to or never again.
     Mark {
         /// The service.
         service: String,
@@ -62,26 +62,26 @@ pub enum Act {
         /// What it is worth.
         #[arg(value_enum)]
         quality: Worth,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
-    /// Stop an operation at its next step.
+    /// Stop an operation before its next step. What has happened stays so.
     Cancel {
-        /// The operation.
+        /// The operation, like `op-2`.
         operation: String,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
-    /// Say what happened to a step where nobody can know.
+    /// Answer an operation that needs a decision: has its step happened or not?
     Settle {
-        /// The operation.
+        /// The operation, like `op-2`.
         operation: String,
-        /// What to do.
+        /// What you found on the platform.
         #[arg(value_enum)]
         choice: Choice,
-        /// Why.
+        /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
     },
@@ -90,9 +90,9 @@ pub enum Act {
 /// On or off.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnOff {
-    /// On.
+    /// The guard rolls back by itself.
     On,
-    /// Off.
+    /// The guard watches and tells; only people roll back.
     Off,
 }
 
@@ -110,15 +110,23 @@ pub enum Worth {
 /// What happened.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 pub enum Choice {
-    /// It happened: go on.
+    /// The step has happened: go on after it.
     Done,
-    /// It did not happen: do it.
+    /// The step has not happened: do it.
     Retry,
-    /// Stop here.
+    /// Stop here and change nothing more.
     Abort,
 }
 
 impl Act {
+    fn service(&self) -> Option<&str> {
+        match self {
+            Self::Freeze { service, .. } | Self::Thaw { service, .. } => service.as_deref(),
+            Self::Reset { service, .. } | Self::Mark { service, .. } => Some(service),
+            Self::Automatic { .. } | Self::Cancel { .. } | Self::Settle { .. } => None,
+        }
+    }
+
     fn command(&self) -> anyhow::Result<Command> {
         Ok(match self.clone() {
             Self::Freeze { service, lasts, reason } => {
@@ -153,18 +161,23 @@ impl Act {
 pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
     let by = session::actor(global)?;
     let loaded = session::load(global)?;
+    if let Some(service) = act.service()
+        && !loaded.config.services.contains_key(service)
+    {
+        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
+        eprintln!("no service `{service}`; services: {}", names.join(", "));
+        return Ok(Exit::Usage);
+    }
     let engine = session::start(&loaded, "command", Lead::Auto).await?;
     let after = engine.view().borrow().position;
     let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    if matches!(leadership, Leadership::Ours(_)) {
-        eprintln!("nobody leads: it is journaled from here, and holds for the next leader");
-    }
     let command = engine.send(by, act.command()?).await?;
     let answer = engine.answer(&command, after, Duration::from_secs(15)).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
             eprintln!("{error}");
+            engine.shutdown().await;
             return Ok(Exit::TimedOut);
         }
     };
@@ -178,7 +191,9 @@ pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
             Exit::Refused
         }
         _ => {
-            eprintln!("taken up");
+            let ours = matches!(leadership, Leadership::Ours(_));
+            let note = if ours { "; nobody leads, it holds for whoever does next" } else { "" };
+            eprintln!("taken up{note}");
             Exit::Fine
         }
     })

@@ -12,9 +12,9 @@ use crate::model::probe::{Health, ProbeOutcome};
 /// Run every health check once and say how that went.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Only this service.
+    /// Only this service. Without it: all of them.
     pub service: Option<String>,
-    /// A degraded service fails, too.
+    /// Count degraded as unhealthy.
     #[arg(long)]
     pub strict: bool,
 }

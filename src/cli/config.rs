@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Exit, Global};
 use crate::config::{self, Config, ConfigError, Level, Loaded, MissingSecrets, Problem, json_schema, render};
 
-/// Arguments of `unship config`.
+/// Check the config, show it with its defaults, or print its schema.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// What to do.

@@ -27,16 +27,16 @@ use crate::model::trigger::Verdict;
 /// Show the whole loop on a fleet of real HTTP services on this machine.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Without a screen: events as JSON lines on stdout, a readable account on stderr.
+    /// Without a screen: events as JSON lines on stdout, a readable account on stderr. The same as --json.
     #[arg(long)]
     pub headless: bool,
-    /// Roll back by itself. Without it the engine only says what it would do. (On unless --headless.)
+    /// Roll back by itself, not only say what it would do. On without this unless --headless or --json is given.
     #[arg(long)]
     pub auto: bool,
     /// A built-in scenario or a file; `unship lab --list` names them.
     #[arg(long, default_value = "bad-canary", value_name = "NAME|FILE")]
     pub scenario: String,
-    /// What is random follows this number.
+    /// The seed of what is random: when requests come, and which of them fail.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where the config and the journal are kept. Without it: a new folder below the system's temporary one.
@@ -49,7 +49,7 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// Exit codes: 0 nothing happened or it was taken back and verified; 3 something is wrong and nothing was rolled back;
 /// 4 a rollback did not help; 6 not enough is known.
-pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
+pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let scenario = match Scenario::find(&args.scenario) {
         Ok(scenario) => scenario,
         Err(error) => {
@@ -57,7 +57,8 @@ pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let auto = args.auto || !args.headless;
+    let as_json = args.headless || global.json;
+    let auto = args.auto || !as_json;
     let dir = args.dir.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!(
             "unship-demo-{}-{}",
@@ -74,7 +75,7 @@ pub async fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot write `{}`", config_path.display()))?;
     let loaded = config::load(&config_path)?;
     let engine = start(&loaded, auto).await?;
-    let ran = watch(args, &scenario, &mut lab, &engine).await;
+    let ran = watch(as_json, &scenario, &mut lab, &engine).await;
     let facts = lab.facts();
     engine.shutdown().await;
     lab.shutdown().await;
@@ -107,7 +108,7 @@ struct Seen {
 }
 
 async fn watch(
-    args: &Args,
+    as_json: bool,
     scenario: &Scenario,
     lab: &mut LabHandle,
     engine: &Engine,
@@ -127,7 +128,7 @@ async fn watch(
         tokio::select! {
             entry = follower.next() => {
                 let entry = entry?;
-                if args.headless {
+                if as_json {
                     writeln!(std::io::stdout().lock(), "{}", entry_json(&entry))?;
                 }
                 if let Some(line) = account::line(&entry, follower.state()) {
@@ -139,10 +140,11 @@ async fn watch(
                 }
             }
             Some(event) = lab.next_event() => {
-                if args.headless {
+                if as_json {
                     writeln!(std::io::stdout().lock(), "{}", json!({ "at": crate::engine::runtime::now(), "type": "lab", "text": event.text }))?;
                 }
-                eprintln!("{}  lab: {}", account::clock(Timestamp::now()), event.text);
+                let whom = if event.service.is_empty() { "the fleet" } else { event.service.as_str() };
+                eprintln!("{}  lab: {whom}: {}", account::clock(Timestamp::now()), event.text);
             }
             () = &mut end => {
                 // A rollback that has begun is seen through.

@@ -12,13 +12,15 @@ use crate::engine::runtime::{EngineError, Lead, Leadership};
 /// How long a journal that cannot be read is left alone.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// Watch the environment and roll bad releases back. One guard leads; others follow and take over when it dies.
+/// Watch the environment and roll bad releases back.
+///
+/// One guard leads; others follow and take over when it dies.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Exit with code 8 if another process leads, instead of following it.
+    /// Exit with code 8 if another process leads, instead of waiting to take over.
     #[arg(long)]
     pub no_follow: bool,
-    /// Look and decide, but leave acting to people: follow only, never lead.
+    /// Only show what the leader does; never lead, look or act.
     #[arg(long, conflicts_with = "no_follow")]
     pub never_lead: bool,
 }
@@ -87,7 +89,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     // What the engine knew at its end: what is printed comes a moment later.
     let open = view.borrow().state.open_operations().count();
     if open > 0 {
-        eprintln!("{open} operation(s) go on when another guard or `unship rollback` leads");
+        eprintln!("{open} operation(s) go on when another process leads");
     }
     Ok(Exit::Fine)
 }

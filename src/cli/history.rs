@@ -11,10 +11,10 @@ use crate::engine::state::{HistoryEntry, HistoryKind, ServiceState};
 use crate::model::ServiceName;
 use crate::model::release::Quality;
 
-/// Show what happened to the releases of a service, newest first.
+/// Show which releases came, went and were rolled back, newest first.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Only this service.
+    /// Only this service. Without it: all of them.
     pub service: Option<String>,
 }
 
@@ -54,15 +54,18 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
                 date(entry.at),
                 name.to_string(),
                 entry.version.to_string(),
-                what(&entry.what),
+                // Before the words, which are long.
                 quality.map_or(Quality::Unknown, |mark| mark.quality).word().to_owned(),
+                what(&entry.what),
             ]
         })
         .collect();
     if rows.is_empty() {
         eprintln!("nothing has happened yet");
+        return Ok(Exit::Fine);
     }
-    print!("{}", table(&rows));
+    let head = ["when", "service", "version", "record", "what happened"].map(str::to_owned).to_vec();
+    print!("{}", table(&[vec![head], rows].concat()));
     Ok(Exit::Fine)
 }
 

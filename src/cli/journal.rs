@@ -14,7 +14,7 @@ use super::{Exit, Global};
 use crate::journal::{Entry, Journal, Position, SqliteJournal, Verification, tail};
 use crate::model::event::{Event, encode};
 
-/// Look into the journal.
+/// Verify, export or follow the journal.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// What to do with it.

@@ -15,16 +15,16 @@ use crate::lab::{Facts, Lab, LabEvent, LabHandle, LabOptions, Scenario};
 /// Run a fleet of real HTTP services on loopback, with traffic and a release that goes wrong.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// A built-in scenario (see --list) or a file.
+    /// What goes wrong: a built-in scenario (see --list) or a file.
     #[arg(long, default_value = "bad-canary", value_name = "NAME|FILE")]
     pub scenario: String,
     /// Print the built-in scenarios.
     #[arg(long)]
     pub list: bool,
-    /// What is random follows this number.
+    /// The seed of what is random: when requests come, and which of them fail.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where `unship.toml` is written.
+    /// Where `unship.toml` for this fleet is written.
     #[arg(long, default_value = "unship-lab", value_name = "DIR")]
     pub dir: PathBuf,
     /// The admin interface's port; the routers take the ports after it. Without it free ones are taken.

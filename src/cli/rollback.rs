@@ -20,35 +20,35 @@ use crate::model::operation::{Outcome, Strategy};
 use crate::model::release::Release;
 use crate::model::{OperationId, ServiceName, Version};
 
-/// Take a release back.
+/// Take a release back: show the plan and the guardrails, ask, do it, and wait until health is seen.
 #[derive(clap::Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// The service.
     pub service: String,
-    /// Why; it is what the others will read.
+    /// Why, for the others and for the record.
     #[arg(long)]
     pub reason: String,
-    /// The version to return to. Without it: stable, or the newest release with recorded health.
+    /// The version to return to. Without it: what serves as stable beside a canary, else the newest release recorded as good.
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
     /// First a part of the traffic, watched, then all of it.
     #[arg(long, conflicts_with = "emergency")]
     pub gradual: bool,
-    /// Behind the maintenance page, where the platform has one.
+    /// Put the maintenance page up first, where the platform has one, and take it down when health is seen.
     #[arg(long)]
     pub emergency: bool,
-    /// Show what would be done and stop.
+    /// Show the plan and the guardrails and stop.
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask. Without a terminal to ask on, this is required.
     #[arg(long)]
     pub yes: bool,
-    /// Take a guardrail upon yourself, with a reason: `--override cooldown="the first one went to a bad release"`.
+    /// Go on although a guardrail forbids it, with a reason: `--override cooldown="the first one went to a bad release"`.
     #[arg(long = "override", value_name = "GUARDRAIL=REASON", value_parser = parse_override)]
     pub overrides: Vec<Override>,
-    /// Stop waiting for the end after this; the rollback itself goes on if a guard leads.
-    #[arg(long, value_name = "SPAN")]
+    /// Stop waiting for the end after this, like `5m`. The rollback goes on if a guard leads.
+    #[arg(long, value_name = "DURATION")]
     pub timeout: Option<Span>,
 }
 
@@ -99,13 +99,13 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let lead = if args.dry_run { Lead::Never } else { Lead::Auto };
     let engine = session::start(&loaded, "rollback", lead).await?;
     let proposal = engine.propose(&asked).await;
-    if args.dry_run || !global.json {
+    let refusal = proposal.refusal();
+    // A program gets either the proposal or what came of it.
+    if args.dry_run || refusal.is_some() || !global.json {
         show(&asked, &proposal, global)?;
     }
-    if let Some(why) = proposal.refusal() {
-        if !args.dry_run || !global.json {
-            eprintln!("refused: {why}");
-        }
+    if let Some(why) = refusal {
+        eprintln!("refused: {why}");
         engine.shutdown().await;
         return Ok(Exit::Refused);
     }

@@ -17,7 +17,7 @@ use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
 
-/// Show every service: verdict, traffic, indicators, findings; and who leads.
+/// Show every service: verdict, traffic, findings, and who leads.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// Show it again whenever it changes, until Ctrl-C.
@@ -58,7 +58,7 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     let now = Timestamp::now();
     let stale_after = *config.guardrails.stale_after;
     let mut exit = Exit::Fine;
-    let mut rows = vec![["service", "verdict", "traffic", "data", ""].map(str::to_owned).to_vec()];
+    let mut rows = vec![["service", "verdict", "traffic", "data age", ""].map(str::to_owned).to_vec()];
     let mut services = Vec::new();
     for name in config.services.keys() {
         let known = view.state.service(name);
@@ -71,7 +71,10 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
                 verdict.clone()
             }
             Some(_) => Verdict::Unknown {
-                reasons: vec![format!("no new data for {}", age.map_or_else(|| "ever".into(), human))],
+                reasons: vec![age.map_or_else(
+                    || "no data yet".to_owned(),
+                    |age| format!("no new data for {}", human(age)),
+                )],
             },
             None => Verdict::Unknown { reasons: vec!["never looked at; is a guard running?".to_owned()] },
         };

@@ -10,11 +10,13 @@ use crate::engine::runtime::{Engine, EngineError, Lead};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
 use crate::model::units::human;
+use crate::model::{DecisionId, ServiceName};
 
 /// Show why something was decided: findings, data, guardrails, and what would change it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// A decision (`d-7`), a finding (`f-31`), an operation (`op-2`) or a service. Without it: the newest decision.
+    /// A decision (`d-7`), a finding (`f-31`), an operation (`op-2`) or a service, for its newest decision. Without it:
+    /// the newest of all.
     pub id: Option<String>,
 }
 
@@ -26,9 +28,12 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     engine.shutdown().await;
     let Some(found) = found else {
         match &args.id {
-            Some(id) => {
-                eprintln!("no decision is known for `{id}`; `unship history` and `unship status` name some");
-            }
+            Some(id) if id.starts_with("op-") => eprintln!(
+                "no decision is known for `{id}`: there is no such operation, or a person asked for it; see `unship history`"
+            ),
+            Some(id) => eprintln!(
+                "no decision is known for `{id}`; without an id `unship why` shows the newest, `unship journal tail` shows ids"
+            ),
             None => eprintln!("nothing has been decided yet"),
         }
         return Ok(Exit::Error);
@@ -45,11 +50,14 @@ struct Found {
     decision: Decision,
     /// How the operation that it led to ended, if it led to one.
     led_to: Option<String>,
+    /// The last one before it that rested on findings, on the same service.
+    before: Option<DecisionId>,
 }
 
 async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, EngineError> {
     let mut decision: Option<Decision> = None;
     let mut led_to = None;
+    let mut with_findings: Vec<(ServiceName, DecisionId)> = Vec::new();
     let mut position = 0;
     // Finding or operation first: what they belong to.
     loop {
@@ -59,6 +67,10 @@ async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, Engine
         for entry in entries {
             match entry.event {
                 Event::DecisionMade { decision: made } => {
+                    if !made.findings.is_empty() {
+                        with_findings.retain(|(service, _)| *service != made.service);
+                        with_findings.push((made.service.clone(), made.id.clone()));
+                    }
                     let is_it = match id {
                         None => true,
                         Some(id) => {
@@ -97,19 +109,22 @@ async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, Engine
         }
     }
     let is_operation = id.is_some_and(|id| id.starts_with("op-"));
-    Ok(decision.filter(|_| !is_operation || led_to.is_some()).map(|decision| Found { decision, led_to }))
+    Ok(decision.filter(|_| !is_operation || led_to.is_some()).map(|decision| {
+        let before = with_findings.into_iter().find(|(service, _)| *service == decision.service);
+        Found { decision, led_to, before: before.map(|(_, id)| id) }
+    }))
 }
 
 fn print(found: &Found) -> anyhow::Result<()> {
-    let Found { decision, led_to } = found;
+    let Found { decision, led_to, before } = found;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} on {} at {}", decision.id, decision.service, date(decision.at))?;
-    writeln!(
-        out,
-        "  {}, confidence {:.2}",
-        decision.recommendation.words().to_uppercase(),
-        decision.confidence
-    )?;
+    let words = decision.recommendation.words().to_uppercase();
+    if decision.findings.is_empty() {
+        writeln!(out, "  {words}: no trigger holds")?;
+    } else {
+        writeln!(out, "  {words}, confidence {:.2}", decision.confidence)?;
+    }
     if let (Some(from), Some(to)) = (&decision.from, &decision.to) {
         writeln!(out, "  from {} to {}", from.version, to.version)?;
     }
@@ -117,6 +132,11 @@ fn print(found: &Found) -> anyhow::Result<()> {
         Some(words) => writeln!(out, "  {words}")?,
         None if decision.acted => writeln!(out, "  acted")?,
         None => writeln!(out, "  nothing was changed")?,
+    }
+    if decision.findings.is_empty()
+        && let Some(before) = before
+    {
+        writeln!(out, "  the last one that rested on findings: {before} (unship why {before})")?;
     }
     if !decision.findings.is_empty() {
         writeln!(out, "findings")?;

@@ -180,9 +180,10 @@ fn without_mark(text: &str) -> &str {
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let failed = |error: std::io::Error| {
-        let hint =
-            if error.kind() == std::io::ErrorKind::NotFound { NO_FILE } else { "check its permissions" };
-        unreadable(path, error.to_string(), hint)
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return unreadable(path, "there is no such file".to_owned(), NO_FILE);
+        }
+        unreadable(path, error.to_string(), "check its permissions")
     };
     // A folder can be opened; only reading it fails, in words that help nobody.
     if std::fs::metadata(path).map_err(failed)?.is_dir() {

@@ -204,6 +204,9 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
         ));
     }
     let config = work.config();
+    if envelope.by == Actor::Engine {
+        return Err("a command comes from a person: say who you are with `--as NAME`".to_owned());
+    }
     if let Actor::Person { name } = &envelope.by
         && !config.operators.is_empty()
     {

@@ -39,6 +39,7 @@ pub struct Core {
     state: Arc<State>,
     senses: Senses,
     looked_at: Option<Timestamp>,
+    stopping: bool,
 }
 
 /// What one step gave.
@@ -57,7 +58,7 @@ impl Core {
         for (name, service) in &state.services {
             senses.follow_arms(name, service);
         }
-        Self { settings, state, senses, looked_at: None }
+        Self { settings, state, senses, looked_at: None, stopping: false }
     }
 
     /// The state after the last step.
@@ -83,6 +84,12 @@ impl Core {
         }
     }
 
+    /// From now on nothing is begun: the process is about to stop. What is being done is still taken to its end, and what
+    /// comes after it is left, not begun, to the next one.
+    pub const fn begin_nothing_more(&mut self) {
+        self.stopping = true;
+    }
+
     /// Takes one input.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Turn {
         let mut work = Work {
@@ -90,6 +97,7 @@ impl Core {
             state: &mut self.state,
             senses: &mut self.senses,
             now,
+            stopping: self.stopping,
             events: Vec::new(),
             effects: Vec::new(),
         };
@@ -135,6 +143,8 @@ pub(super) struct Work<'a> {
     pub(super) state: &'a mut Arc<State>,
     pub(super) senses: &'a mut Senses,
     pub(super) now: Timestamp,
+    /// Nothing more is begun.
+    pub(super) stopping: bool,
     pub(super) events: Vec<Event>,
     pub(super) effects: Vec<Effect>,
 }
@@ -168,7 +178,8 @@ impl Work<'_> {
             for service in self.settings.config.services.keys() {
                 self.look(service);
             }
-            if self.senses.watches_environment() {
+            // A finding outlives its trigger when that leaves the config: it has to be cleared all the same.
+            if self.senses.watches_environment() || !self.state.findings.is_empty() {
                 self.sync_environment();
             }
         }
@@ -271,7 +282,11 @@ impl Work<'_> {
     /// Records that a release is good once it has served stable's traffic and been healthy for long enough.
     fn mark_good(&mut self, service: &ServiceName) {
         let Some(known) = self.state.service(service) else { return };
-        if known.operation.is_some() {
+        // While the platform cannot be read, another release may serve by now.
+        if known.operation.is_some()
+            || known.platform_fault.is_some()
+            || self.senses.inventory_at(service).is_none()
+        {
             return;
         }
         let (Some(release), Some((Verdict::Healthy, healthy_since)), Some(serving_since)) =
@@ -302,8 +317,9 @@ impl Work<'_> {
             self.sync_findings(Some(service), &reading.evaluations);
         }
         let Some(known) = self.state.service(service) else { return };
-        // While an operation runs, it is the answer.
-        if known.operation.is_some() {
+        // While an operation runs, it is the answer. A process for a single command leaves deciding to a guard: what it
+        // would have done is news to nobody.
+        if known.operation.is_some() || !self.settings.by_itself || self.stopping {
             return;
         }
         let is_calm = known.findings.is_empty()
@@ -464,7 +480,10 @@ impl Work<'_> {
                 Some(Status::Breach { .. }) => continue,
                 Some(Status::Ok | Status::Pending { .. }) => "within its limit again".to_owned(),
                 Some(Status::Unknown { reason }) => format!("not known any more: {reason}"),
-                None => "the release is gone".to_owned(),
+                None if self.settings.config.triggers.contains_key(&finding.trigger) => {
+                    "the release is gone".to_owned()
+                }
+                None => "the trigger is gone".to_owned(),
             };
             cleared.push((finding.id.clone(), reason));
         }
@@ -491,7 +510,10 @@ impl Work<'_> {
                 since,
                 evidence: evaluation.evidence.clone(),
             };
-            self.emit(Event::FindingRaised { finding });
+            self.emit(Event::FindingRaised { finding: finding.clone() });
+            if finding.service.is_none() && self.settings.by_itself {
+                messages::environment_finding(self, &finding);
+            }
         }
     }
 

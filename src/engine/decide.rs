@@ -62,7 +62,7 @@ pub fn weigh(
         })
         .cloned()
         .collect();
-    findings.extend(environment_findings(state, service));
+    findings.extend(environment_findings(settings, state, service));
     let unknowns = unknowns(known, senses, service, has_canary, settings, now);
     let mut weighed = Weighed {
         recommendation: Recommendation::Watch,
@@ -105,16 +105,25 @@ const fn nothing() -> Weighed {
 }
 
 /// A finding over the whole environment speaks against a service only when that service is the one that changes: the only
-/// one with a canary. Otherwise nobody can tell whose release it is.
+/// one with a canary. Otherwise nobody can tell whose release it is. What was wrong before the canary began is not its doing
+/// either; a platform is read now and then, so that a canary may be that much older than its first sight.
 fn environment_findings<'a>(
+    settings: &'a Settings,
     state: &'a State,
     service: &'a ServiceName,
 ) -> impl Iterator<Item = Finding> + use<'a> {
-    let mut changing =
-        state.services.iter().filter(|(_, service)| service.canary().is_some()).map(|(name, _)| name);
+    let mut changing = state
+        .services
+        .iter()
+        .filter(|(name, service)| service.canary().is_some() && settings.config.services.contains_key(*name))
+        .map(|(name, _)| name);
     let is_the_one =
         !state.findings.is_empty() && changing.next() == Some(service) && changing.next().is_none();
-    state.findings.values().filter(move |_| is_the_one).cloned()
+    let seen = state.service(service).and_then(|known| known.arms_since.get(&Arm::Canary));
+    let began =
+        seen.map(|seen| seen.checked_sub(*settings.config.rollback.read_every * 2).unwrap_or(Timestamp::MIN));
+    let is_its_doing = move |finding: &&Finding| began.is_some_and(|began| finding.since >= began);
+    state.findings.values().filter(is_its_doing).filter(move |_| is_the_one).cloned()
 }
 
 fn wanted(settings: &Settings, findings: &[Finding]) -> Recommendation {

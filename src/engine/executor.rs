@@ -61,8 +61,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
         let Some(step) = operation.current() else {
             return end(work, &operation, Outcome::Verified, &verified_detail(&operation));
         };
-        let is_waiting =
-            matches!(operation.plan.steps[step].action, Action::Watch { .. } | Action::Verify { .. });
+        let is_waiting = operation.plan.steps[step].action.only_waits();
         if operation.cancelling && (is_waiting || !matches!(operation.steps[step], StepState::Started { .. }))
         {
             let unknown = matches!(operation.steps[step], StepState::Unknown { .. });
@@ -73,6 +72,13 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             };
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
             return end(work, &operation, Outcome::Cancelled, &detail);
+        }
+        let is_begun = matches!(operation.steps[step], StepState::Started { .. } | StepState::Failed { .. });
+        if !is_begun && work.stopping {
+            return;
+        }
+        if !is_begun && let Some(facts) = obstacle(work, &operation, step) {
+            return need_decision(work, &operation, step, &facts);
         }
         match operation.steps[step] {
             StepState::Pending => start(work, &operation, step, 1, false),
@@ -116,6 +122,31 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
     }
 }
 
+/// Why a step that changes something must not be begun in the environment as it is configured now. The operation was
+/// planned in another one, perhaps by a process that is gone.
+fn obstacle(work: &Work<'_>, operation: &Operation, step: usize) -> Option<String> {
+    let planned = &operation.plan.steps[step];
+    if planned.action.only_waits() {
+        return None;
+    }
+    let service = &operation.plan.service;
+    let why = if !work.settings.platforms.contains_key(service) {
+        format!("there is no service `{service}` in the config any more; put it back")
+    } else if work.settings.config.environment.read_only {
+        "the environment is read-only by now (`environment.read_only`); change that".to_owned()
+    } else {
+        return None;
+    };
+    let known = match operation.steps[step] {
+        StepState::Unknown { .. } => ". Whether it has happened before is not known",
+        _ => "",
+    };
+    Some(format!(
+        "`{}` cannot be done: {why} and say `retry`, or say `done` or `abort`{known}",
+        planned.title
+    ))
+}
+
 fn start(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, may_have_happened: bool) {
     work.emit(Event::StepStarted { operation: operation.id.clone(), step, attempt });
     let planned = &operation.plan.steps[step];
@@ -140,6 +171,9 @@ pub(super) fn settled(work: &mut Work<'_>, id: &OperationId, choice: Settlement)
     let Some(operation) = work.state.operations.get(id).cloned() else { return };
     match (choice, operation.current()) {
         (Settlement::Retry, Some(step)) => {
+            if let Some(facts) = obstacle(work, &operation, step) {
+                return need_decision(work, &operation, step, &facts);
+            }
             let attempt = match operation.steps[step] {
                 StepState::Started { attempt, .. }
                 | StepState::Unknown { attempt, .. }
@@ -279,16 +313,15 @@ fn verify(
     probes_only: bool,
 ) -> bool {
     let service = &operation.plan.service;
-    let known = work.state.service(service);
-    let verdict = known.and_then(|known| known.verdict.clone());
+    // The journaled verdict says since when; only one that is seen now as well counts.
+    let seen = work.senses.reading(service).and_then(|reading| reading.verdict.clone());
+    let is_seen = seen.as_ref() == Some(&Verdict::Healthy);
+    let verdict = work.state.service(service).and_then(|known| known.verdict.clone());
     let healthy_since = if probes_only {
-        let newest = work.senses.newest(service);
-        let stale_after = *work.settings.config.guardrails.stale_after;
-        work.senses
-            .probes_well_since(service)
-            .filter(|_| newest.is_some_and(|newest| elapsed(newest, work.now) <= stale_after))
+        work.senses.probes_well_since(service, work.now)
     } else {
-        verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy).map(|(_, since)| *since)
+        let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
+        healthy.map(|(_, since)| *since)
     };
     // What was seen before this step began was seen of the traffic as it was.
     if let Some(since) = healthy_since.map(|since| since.max(at)) {
@@ -316,7 +349,10 @@ fn verify(
                 verdict.reasons().join("; ")
             ),
         ),
-        _ => (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}")),
+        _ if probes_only => {
+            (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}"))
+        }
+        _ => (Outcome::Unverified, format!("the traffic is back, but nothing was seen of it within {limit}")),
     };
     work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
     end(work, operation, outcome, &detail);

@@ -50,7 +50,10 @@ pub fn check(
             };
             consult(&mut check, settings, state, senses, intent, now);
             if !check.passes && guardrail.can_override() {
-                let taken = intent.overrides.iter().find(|taken| taken.guardrail == guardrail);
+                let taken = intent
+                    .overrides
+                    .iter()
+                    .find(|taken| taken.guardrail == guardrail && !taken.reason.trim().is_empty());
                 // Nobody can override the absence of a release to return to.
                 if guardrail != Guardrail::Target || intent.target.release.is_some() {
                     check.overridden = taken.map(|taken| taken.reason.clone());
@@ -157,14 +160,20 @@ fn consult(
             let now_has = database.or_else(|| intent.from.and_then(|from| from.schema));
             match (needs, now_has) {
                 (Some(needs), Some(has)) => {
-                    check.passes = needs >= has;
+                    // What the release that is left needs says how far the database is at least.
+                    check.passes = needs == has || (needs > has && database.is_none());
                     check.detail = if check.passes {
                         format!("the target works with schema {needs}, the database has {has}")
-                    } else {
+                    } else if needs < has {
                         format!(
                             "the target needs schema {needs}, the database is at {has}: going back may lose data"
                         )
+                    } else {
+                        format!("the target needs schema {needs}, the database is only at {has}")
                     };
+                }
+                _ if intent.target.release.is_none() => {
+                    check.detail = "without a target there is nothing to compare".to_owned();
                 }
                 _ => check.detail = "the platform names no schema".to_owned(),
             }
@@ -221,6 +230,10 @@ fn stale_data(
     };
     let platform_passes = platform.is_some_and(|age| age <= platform_limit);
     check.passes = platform_passes && (!intent.automatic || data.is_some_and(|age| age <= limit));
-    check.detail =
-        format!("newest data {}, platform read {}, limit {}", words(data), words(platform), human(limit));
+    let platform = words(platform);
+    check.detail = match data {
+        // Whoever asks may have data that this process never took in.
+        None if !intent.automatic => format!("platform read {platform}, limit {}", human(platform_limit)),
+        data => format!("newest data {}, platform read {platform}, limit {}", words(data), human(limit)),
+    };
 }

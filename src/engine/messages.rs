@@ -1,16 +1,21 @@
 //! What people are told, and when: queued as events, so that a message survives the process that wanted to send it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::model::decision::{Decision, Guardrail, Recommendation};
 use crate::model::event::Event;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, Outcome};
-use crate::model::trigger::Severity;
+use crate::model::trigger::{Finding, Severity};
 use crate::model::{NotificationId, ServiceName};
 
 use super::core::Work;
 use super::input::Effect;
+use super::state::Told;
+
+/// After this people are told the same again, if it still comes up. What an operation does is always told.
+const TELL_AGAIN: Duration = Duration::from_secs(300);
 
 /// An operation has begun.
 pub(super) fn rollback_started(work: &mut Work<'_>, operation: &Operation) {
@@ -25,7 +30,7 @@ pub(super) fn rollback_started(work: &mut Work<'_>, operation: &Operation) {
         operation.by,
         operation.reason
     );
-    queue(work, "rollback-started", Severity::High, &plan.service.clone(), &text, &facts(operation));
+    queue(work, "rollback-started", Severity::High, Some(&plan.service), &text, &facts(operation));
 }
 
 /// An operation has ended.
@@ -40,7 +45,7 @@ pub(super) fn rollback_ended(work: &mut Work<'_>, operation: &Operation, outcome
     let text = format!("{}: {lead}: {detail}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
-    queue(work, "rollback-ended", severity, &operation.plan.service.clone(), &text, &facts);
+    queue(work, "rollback-ended", severity, Some(&operation.plan.service), &text, &facts);
 }
 
 /// A person has to say what happened.
@@ -50,7 +55,7 @@ pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known:
         work,
         "decision-needed",
         Severity::Critical,
-        &operation.plan.service.clone(),
+        Some(&operation.plan.service),
         &text,
         &facts(operation),
     );
@@ -80,25 +85,50 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
             format!("{}: would {}, but {}", decision.service, recommendation.words(), because()),
         ),
     };
-    let facts = BTreeMap::from([
+    let mut facts = BTreeMap::from([
         ("decision".to_owned(), decision.id.to_string()),
         ("confidence".to_owned(), format!("{:.2}", decision.confidence)),
     ]);
+    let triggers: BTreeSet<_> = decision.findings.iter().map(|finding| finding.trigger.as_str()).collect();
+    if !triggers.is_empty() {
+        facts.insert("triggers".to_owned(), Vec::from_iter(triggers).join(", "));
+    }
+    if !blocking.is_empty() {
+        let words: Vec<_> = blocking.iter().map(|check| check.guardrail.word()).collect();
+        facts.insert("guardrails".to_owned(), words.join(", "));
+    }
     let severity = Work::severity(decision);
-    queue(work, topic, severity, &decision.service.clone(), &text, &facts);
+    if !was_told(work, topic, Some(&decision.service), &facts) {
+        queue(work, topic, severity, Some(&decision.service), &text, &facts);
+    }
+}
+
+/// Something is wrong over the whole environment. Nobody's release may be to blame, and then no decision tells of it.
+pub(super) fn environment_finding(work: &mut Work<'_>, finding: &Finding) {
+    let environment = work.config().environment.name.clone();
+    let evidence = &finding.evidence;
+    let text = format!("{environment}: {}: {}, {}", finding.trigger, evidence.query, evidence.line());
+    let facts = BTreeMap::from([("triggers".to_owned(), finding.trigger.to_string())]);
+    if !was_told(work, "finding-raised", None, &facts) {
+        queue(work, "finding-raised", finding.severity, None, &text, &facts);
+    }
+}
+
+/// Whether people were told the same only just: a value that wanders about its limit is no news at every reading.
+fn was_told(
+    work: &Work<'_>,
+    topic: &str,
+    service: Option<&ServiceName>,
+    facts: &BTreeMap<String, String>,
+) -> bool {
+    let at = work.state.told.get(&Told::of(topic, service, facts));
+    at.is_some_and(|at| *at > work.now || work.now.duration_since(*at).unsigned_abs() < TELL_AGAIN)
 }
 
 /// A decision to act that no plan can be made for.
 pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
     let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
-    queue(
-        work,
-        "rollback-impossible",
-        Severity::Critical,
-        &decision.service.clone(),
-        &text,
-        &BTreeMap::new(),
-    );
+    queue(work, "rollback-impossible", Severity::Critical, Some(&decision.service), &text, &BTreeMap::new());
 }
 
 fn facts(operation: &Operation) -> BTreeMap<String, String> {
@@ -114,7 +144,7 @@ fn queue(
     work: &mut Work<'_>,
     topic: &str,
     severity: Severity,
-    service: &ServiceName,
+    service: Option<&ServiceName>,
     text: &str,
     facts: &BTreeMap<String, String>,
 ) {
@@ -136,7 +166,7 @@ fn queue(
             topic: topic.to_owned(),
             severity,
             environment: environment.clone(),
-            service: Some(service.clone()),
+            service: service.cloned(),
             text: text.to_owned(),
             at: work.now,
             facts: facts.clone(),

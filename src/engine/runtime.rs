@@ -7,15 +7,18 @@
 //! step out; [`outbox`] delivers messages.
 
 pub mod act;
+mod clock;
 pub mod follower;
 pub mod leader;
 pub mod outbox;
 pub mod view;
 pub mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
@@ -37,6 +40,10 @@ pub use world::World;
 
 /// Entries that a slow reader of [`Engine::entries`] may fall behind before it has to read the journal instead.
 const ENTRIES_KEPT: usize = 4_096;
+/// Entries that are searched at once for the answer to a command.
+const ANSWERS: usize = 500;
+/// How long a shutdown waits: for the last step of a leader, and a little more.
+const SHUTDOWN: Duration = Duration::from_secs(leader::STOP_GRACE.as_secs() + 3);
 
 /// Why the engine could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +176,8 @@ impl Engine {
             let mut position = after;
             let mut view = self.view();
             loop {
-                let entries = self.read(position, 500).await?;
+                let entries = self.read(position, ANSWERS).await?;
+                let is_all = entries.len() < ANSWERS;
                 for entry in entries {
                     position = entry.seq;
                     let is_answer = match &entry.event {
@@ -182,7 +190,9 @@ impl Engine {
                         return Ok(entry);
                     }
                 }
-                view.changed().await.map_err(|_| EngineError::Stopped)?;
+                if is_all {
+                    view.changed().await.map_err(|_| EngineError::Stopped)?;
+                }
             }
         });
         found.await.map_err(|_| EngineError::NoAnswer(limit))?
@@ -204,10 +214,11 @@ impl Engine {
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
-        if let Some(task) = self.task.take()
-            && tokio::time::timeout(Duration::from_secs(5), task).await.is_err()
+        // The task stays ours: if it does not end in time, dropping the engine ends it.
+        if let Some(task) = &mut self.task
+            && tokio::time::timeout(SHUTDOWN, task).await.is_err()
         {
-            tracing::warn!("the engine did not stop within 5 s; its lease ends by itself");
+            tracing::warn!("the engine did not stop in time; its lease ends by itself");
         }
     }
 }
@@ -249,7 +260,13 @@ async fn run(shared: Arc<Shared>) {
     loop {
         let followed = follower::follow(&shared).await;
         let ended = match followed {
-            Ok(Some(lease)) => leader::lead(&shared, lease).await,
+            // Nobody would hear of a task that ended in a panic: it would look as if nothing ever happened any more.
+            Ok(Some(lease)) => {
+                AssertUnwindSafe(leader::lead(&shared, lease)).catch_unwind().await.unwrap_or_else(|_| {
+                    let reason = "it failed (a defect of unship; the log has it) and begins anew".to_owned();
+                    Err(JournalError::Store { path: "the engine".to_owned(), reason })
+                })
+            }
             Ok(None) => return,
             Err(error) => Err(error),
         };

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::probe::ProbeResult;
+use crate::model::probe::{ProbeOutcome, ProbeResult};
 use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
 use crate::model::release::Arm;
 use crate::model::source::{Sample, SeriesSpec, SourceReport, SourceSpec, Subject};
@@ -41,6 +41,8 @@ pub struct Senses {
     /// Indicators that a readable source does not have, and why.
     missing: BTreeMap<(ServiceName, IndicatorName), String>,
     stale_after: Duration,
+    /// The first look. What was there before was not looked at, so it is not missing either.
+    began: Option<Timestamp>,
 }
 
 /// What is remembered of one service.
@@ -106,6 +108,7 @@ impl Senses {
             faults: BTreeMap::new(),
             missing: BTreeMap::new(),
             stale_after,
+            began: None,
         }
     }
 
@@ -124,11 +127,19 @@ impl Senses {
         self.services.get(service)?.inventory_at
     }
 
-    /// Since when every answer of every probe of a service was healthy; none when one is not, or there are none.
-    pub fn probes_well_since(&self, service: &ServiceName) -> Option<Timestamp> {
+    /// Since when every answer of every probe of what serves as stable was healthy; none when one is not, when one gives
+    /// no answers any more, or when there are none.
+    pub fn probes_well_since(&self, service: &ServiceName, now: Timestamp) -> Option<Timestamp> {
         let sense = self.services.get(service)?;
         let mut since = None;
-        for probe in sense.probes.values() {
+        for probe in sense.probes.values().filter(|probe| probe.arm != Some(Arm::Canary)) {
+            let answered = probe.streak.answered()?;
+            let limit = self.stale_after.max(probe.interval * 2);
+            if answered < now && now.duration_since(answered).unsigned_abs() > limit {
+                return None;
+            }
+            let is_answer = |last: &ProbeResult| matches!(last.outcome, ProbeOutcome::Answered { .. });
+            probe.streak.last().filter(|last| is_answer(last))?;
             since = since.max(Some(probe.streak.well_since()?));
         }
         since
@@ -141,7 +152,8 @@ impl Senses {
 
     /// The evaluations of triggers over the whole environment.
     pub fn environment(&self, now: Timestamp) -> Vec<Evaluation> {
-        self.environment.iter().map(|watcher| watcher.evaluation(now, self.stale_after, None, None)).collect()
+        let evaluate = |watcher: &Watcher| watcher.evaluation(now, self.stale_after, None, None, self.began);
+        self.environment.iter().map(evaluate).collect()
     }
 
     /// Notes that a platform was read.
@@ -243,6 +255,7 @@ impl Senses {
 
     /// Evaluates everything about a service anew, from what is remembered.
     pub fn evaluate(&mut self, service: &ServiceName, state: Option<&ServiceState>, now: Timestamp) {
+        let began = *self.began.get_or_insert(now);
         let Some(sense) = self.services.get_mut(service) else { return };
         let has_canary = state.is_some_and(|state| state.canary().is_some());
         let mut evaluations = Vec::with_capacity(sense.watchers.len());
@@ -257,15 +270,23 @@ impl Senses {
             let missing = watcher.indicator().and_then(|indicator| {
                 self.missing.get(&(service.clone(), indicator.clone())).map(String::as_str)
             });
+            let expected = Some(began).max(match watcher.arm() {
+                Some(arm) => sense.arms_since.get(&arm).copied(),
+                None => sense.arms_since.values().max().copied(),
+            });
             let evaluation = match watcher.condition() {
-                Condition::Threshold { .. } => watcher.evaluation(now, self.stale_after, fault, missing),
+                Condition::Threshold { .. } => {
+                    watcher.evaluation(now, self.stale_after, fault, missing, expected)
+                }
                 _ => {
                     let probes = sense
                         .probes
                         .iter()
+                        // The probe of an arm that does not serve speaks of no release: an idle colour may be down.
+                        .filter(|(_, probe)| has_canary || probe.arm != Some(Arm::Canary))
                         .map(|(name, probe)| (name, probe.arm, probe.interval, &probe.streak))
                         .collect::<Vec<_>>();
-                    watcher.probe_evaluation(&probes, now, self.stale_after)
+                    watcher.probe_evaluation(&probes, now, self.stale_after, expected)
                 }
             };
             evaluations.push(evaluation);

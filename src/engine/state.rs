@@ -30,6 +30,8 @@ const HISTORY_KEPT: usize = 50;
 const QUALITIES_KEPT: usize = 200;
 /// Commands whose ids are remembered.
 const COMMANDS_KEPT: usize = 512;
+/// Things that people were told of, so that they are not told the same again at once.
+const TOLD_KEPT: usize = 4_096;
 
 /// Everything that is known from the events.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -54,8 +56,25 @@ pub struct State {
     pub counts: Counts,
     /// The newest commands, so that one sent twice acts once.
     pub commands: VecDeque<CommandId>,
+    /// What people were told of, and when last.
+    #[serde(default)]
+    pub told: BTreeMap<Told, Timestamp>,
     /// The order of the operations, oldest first.
     order: VecDeque<OperationId>,
+}
+
+/// What a message is about, without its figures.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Told(String);
+
+impl Told {
+    /// Messages of one topic about one service that name the same triggers and guardrails are about the same.
+    pub fn of(topic: &str, service: Option<&ServiceName>, facts: &BTreeMap<String, String>) -> Self {
+        let fact = |name: &str| facts.get(name).map_or("", String::as_str);
+        let service = service.map_or("", ServiceName::as_str);
+        Self([topic, service, fact("triggers"), fact("guardrails")].join("/"))
+    }
 }
 
 /// How many there were.
@@ -347,8 +366,12 @@ impl State {
                 self.forget_old_operations();
             }
             Event::StepStarted { operation, step, attempt } => {
+                let waits = self.operation(operation).and_then(|operation| operation.plan.steps.get(*step));
+                let waits = waits.is_some_and(|step| step.action.only_waits());
                 if let Some(state) = self.step_mut(operation, *step) {
                     let first = match state {
+                        // What waits for time to pass begins anew: nobody looked while nobody led.
+                        _ if waits => at,
                         StepState::Waiting { started_at, .. } | StepState::Unknown { started_at, .. } => {
                             *started_at
                         }
@@ -431,13 +454,7 @@ impl State {
                     reason: reason.clone(),
                 };
                 service.qualities.insert(release.clone(), mark);
-                if service.qualities.len() > QUALITIES_KEPT {
-                    let oldest =
-                        service.qualities.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
-                    if let Some(oldest) = oldest {
-                        service.qualities.remove(&oldest);
-                    }
-                }
+                service.forget_old_qualities();
             }
             Event::FreezeSet { service, until, by, reason } => {
                 let freeze = Some(Freeze { until: *until, by: by.clone(), reason: reason.clone() });
@@ -460,6 +477,14 @@ impl State {
             }
             Event::NotificationQueued { notification } => {
                 self.counts.notifications += 1;
+                let Notification { topic, service, facts, .. } = notification;
+                self.told.insert(Told::of(topic, service.as_ref(), facts), at);
+                if self.told.len() > TOLD_KEPT {
+                    let oldest = self.told.iter().min_by_key(|(_, at)| **at).map(|(told, _)| told.clone());
+                    if let Some(oldest) = oldest {
+                        self.told.remove(&oldest);
+                    }
+                }
                 self.outbox.insert(notification.id.clone(), notification.clone());
             }
             Event::NotificationSent { notification, .. } | Event::NotificationFailed { notification, .. } => {
@@ -533,6 +558,19 @@ impl ServiceState {
         self.history.push_back(entry);
         if self.history.len() > HISTORY_KEPT {
             self.history.pop_front();
+        }
+    }
+
+    /// Forgets what the platform no longer has before what it has: a release that serves for years was marked long ago.
+    fn forget_old_qualities(&mut self) {
+        while self.qualities.len() > QUALITIES_KEPT {
+            let is_there = |reference: &ReleaseRef| {
+                self.inventory.as_ref().is_some_and(|inventory| inventory.release(reference).is_some())
+            };
+            let marks = self.qualities.iter();
+            let oldest = marks.min_by_key(|(reference, mark)| (is_there(reference), mark.at));
+            let Some(oldest) = oldest.map(|(reference, _)| reference.clone()) else { return };
+            self.qualities.remove(&oldest);
         }
     }
 

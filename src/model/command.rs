@@ -117,9 +117,10 @@ impl Command {
             Self::Settle { .. } => "settle",
             Self::Mark { .. } => "mark",
             Self::Freeze { .. } => "freeze",
-            Self::Thaw { .. } => "thaw",
-            Self::Automatic { .. } => "automatic",
-            Self::Reset { .. } => "reset",
+            Self::Thaw { .. } => "lift a freeze",
+            Self::Automatic { on: true, .. } => "turn automatic action on",
+            Self::Automatic { on: false, .. } => "turn automatic action off",
+            Self::Reset { .. } => "reset the count of rollbacks",
         }
     }
 }

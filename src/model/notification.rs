@@ -66,7 +66,7 @@ pub struct Notification {
     pub id: NotificationId,
     /// Where it goes.
     pub channel: ChannelName,
-    /// What it is about: `rollback-started`, `rollback-verified`, `finding-raised`, …
+    /// What it is about: `rollback-started`, `rollback-ended`, `held`, … README lists them.
     pub topic: String,
     /// How urgent.
     pub severity: Severity,

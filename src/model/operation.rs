@@ -78,6 +78,13 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether it only waits and looks, and changes nothing.
+    pub const fn only_waits(&self) -> bool {
+        matches!(self, Self::Watch { .. } | Self::Verify { .. })
+    }
+}
+
 /// What has to be true of the platform before a step.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

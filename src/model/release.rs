@@ -115,9 +115,11 @@ impl Inventory {
             .map(|share| share.arm)
     }
 
-    /// Percent of the traffic that a release gets; 0 when it has no share.
+    /// Percent of the traffic that a release gets; 0 when it has no share. Shares that add up to nonsense end at 255, which
+    /// is not all the traffic either.
     pub fn percent(&self, reference: &ReleaseRef) -> u8 {
-        self.traffic.iter().filter(|share| &share.reference == reference).map(|share| share.percent).sum()
+        let shares = self.traffic.iter().filter(|share| &share.reference == reference);
+        shares.fold(0, |sum, share| sum.saturating_add(share.percent))
     }
 
     /// Whether this release gets all the traffic and the platform has settled.

@@ -305,12 +305,12 @@ impl Evidence {
         match self.value {
             None => format!("no value, limit {limit}"),
             Some(value) => {
-                let sign = match (value > limit.value, value < limit.value) {
-                    (true, _) => '>',
-                    (_, true) => '<',
-                    _ => '=',
-                };
-                format!("{} {sign} {limit}", limit.unit.show(value))
+                let shown = limit.unit.show(value);
+                match (value > limit.value, value < limit.value) {
+                    (true, _) => format!("{shown} > {limit}"),
+                    (_, true) => format!("{shown} < {limit}"),
+                    _ => format!("{shown}, limit {limit}"),
+                }
             }
         }
     }

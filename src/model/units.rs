@@ -231,7 +231,12 @@ impl Serialize for Quantity {
         match self.unit {
             Unit::Plain => serializer.serialize_f64(self.value),
             // Rounded so that 5 % does not come back as 5.000000000000001 %.
-            Unit::Share => serializer.collect_str(&format_args!("{}%", (self.value * 1e12).round() / 1e10)),
+            Unit::Share => {
+                let percent = (self.value * 1e12).round() / 1e10;
+                // What is too large to be rounded is not written as "infinite", which nobody could read back.
+                let percent = if percent.is_finite() { percent } else { self.value * 100.0 };
+                serializer.collect_str(&format_args!("{}%", percent.clamp(f64::MIN, f64::MAX)))
+            }
             Unit::Millis => serializer.collect_str(&format_args!("{}ms", self.value)),
         }
     }
@@ -246,6 +251,10 @@ impl<'de> Deserialize<'de> for Quantity {
             Text(String),
         }
         match Raw::deserialize(deserializer)? {
+            // TOML has `inf` and `nan`. Nothing can be compared with those, and no journal keeps them.
+            Raw::Number(value) if !value.is_finite() => {
+                Err(de::Error::custom(format!("`{value}` is not a finite number")))
+            }
             Raw::Number(value) => Ok(Self { value, unit: Unit::Plain }),
             Raw::Text(text) => text.parse().map_err(de::Error::custom),
         }
@@ -309,6 +318,22 @@ mod tests {
         }
         for text in ["", "NaN", "inf", "five", "5%%"] {
             assert!(text.parse::<Quantity>().is_err(), "{text} was taken");
+        }
+        for text in ["inf", "-inf", "nan"] {
+            let table = format!("limit = {text}");
+            let read = toml::from_str::<std::collections::BTreeMap<String, Quantity>>(&table);
+            assert!(read.is_err(), "{text} was taken as a TOML number");
+        }
+    }
+
+    /// Whatever limit a trigger has, an event that holds it can be read back from the journal.
+    #[test]
+    fn huge_shares_read_back() {
+        for value in [1e200, 1e298, f64::MAX, f64::MIN] {
+            let quantity = Quantity { value, unit: Unit::Share };
+            let json = serde_json::to_string(&quantity).unwrap();
+            let back = serde_json::from_str::<Quantity>(&json).unwrap();
+            assert!(back.value.is_finite() && back.unit == Unit::Share, "{json}");
         }
     }
 }

@@ -187,6 +187,10 @@ fn head(text: &str) -> String {
 
 /// An error with its causes: the client's own text leaves out what happened.
 fn words(error: &reqwest::Error) -> String {
+    if error.is_connect() {
+        let place = error.url().map_or("there", reqwest::Url::as_str);
+        return format!("nobody answers at {place}; is `unship lab` running?");
+    }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -81,6 +81,9 @@ impl Streak {
             } else {
                 self.well_since = None;
             }
+        } else {
+            // Nobody knows whether it was well meanwhile.
+            self.well_since = None;
         }
         self.last = Some(result.clone());
         true
@@ -96,6 +99,11 @@ impl Streak {
     /// The newest result.
     pub const fn last(&self) -> Option<&ProbeResult> {
         self.last.as_ref()
+    }
+
+    /// When the newest check that gave an answer was sent. One that could not be run gave none.
+    pub fn answered(&self) -> Option<Timestamp> {
+        self.answers.back().map(|(at, _)| *at)
     }
 
     /// Failures in a row, up to now.

@@ -213,20 +213,21 @@ impl Totals {
         }
     }
 
-    /// How much it rests on: events, or readings of a gauge or a rate.
+    /// How much it rests on: events, or readings of a gauge or a rate. Always finite.
     pub fn samples(&self) -> f64 {
-        match self {
+        let samples = match self {
             Self::Ratio { total, .. } => *total,
             Self::Count { readings, .. } => *readings as f64,
             Self::Gauge { values } => values.len() as f64,
             Self::Histogram { counts, .. } => counts.iter().sum(),
-        }
+        };
+        samples.min(f64::MAX)
     }
 
     /// One number for it: the share of bad events, events a second, the gauge's aggregate, or the quantile in milliseconds.
-    /// None when there is nothing to compute it from.
+    /// None when there is nothing to compute it from, and when numbers beyond all measure add up to none.
     pub fn value(&self, quantile: f64, aggregate: Aggregate) -> Option<f64> {
-        match self {
+        let value = match self {
             Self::Ratio { bad, total } => (*total > 0.0).then(|| bad / total),
             Self::Count { per_second, .. } => Some(*per_second),
             Self::Gauge { values } => {
@@ -241,7 +242,8 @@ impl Totals {
                 }
             }
             Self::Histogram { bounds_ms, counts } => self::quantile(bounds_ms, counts, quantile),
-        }
+        };
+        value.filter(|value| value.is_finite())
     }
 }
 

@@ -1,5 +1,9 @@
 //! The pure core, driven without a clock: what it does with any inputs, and with the ones that matter.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod defects;
+mod defects_runtime;
 mod harness;
 mod properties;
 mod rollbacks;

@@ -273,7 +273,7 @@ async fn an_unreadable_platform_is_not_acted_on() {
     // The readings that `status` shows are published now and then.
     let status = loop {
         let status = shop.run(&["status"]).await;
-        if !text(&status.stdout).contains("no new data for ever") {
+        if !text(&status.stdout).contains("no data yet") {
             break status;
         }
     };

@@ -26,7 +26,7 @@ async fn a_guard_that_is_asked_to_end_hands_over() {
         kill_process(first.pid(), signal).unwrap();
         assert_eq!(first.code().await, Some(0), "{signal:?}");
         assert_eq!(journal.lease().await.unwrap(), None, "{signal:?}: the lease is given back");
-        assert!(read(&said).contains("1 operation(s) go on when another guard"), "{}", read(&said));
+        assert!(read(&said).contains("1 operation(s) go on when another process leads"), "{}", read(&said));
         assert_eq!(outcome(&entries(journal.as_ref()).await), None, "{signal:?}");
         let _second = fleet.guard();
         let all = journal_says(journal.as_ref(), "the end", |entries| outcome(entries).is_some()).await;

@@ -58,6 +58,7 @@ impl Attempt<'_> {
                 Err(error) => return from_read(&error),
             };
             if self.step.action.holds_in(&inventory) {
+                self.last = Some(inventory);
                 return StepResult::Done { adopted: true, detail: "it was already so".to_owned() };
             }
             // What an earlier attempt asked for may still be going on.
@@ -86,6 +87,8 @@ impl Attempt<'_> {
         if !self.lease.runs() {
             return StepResult::Transient("the lease ran out before the call; nothing was done".to_owned());
         }
+        // What was read before the call says nothing of the platform after it.
+        self.last = None;
         let call = Call { key: self.step.key.clone(), token: self.token, revision };
         let acted = timeout_at(self.deadline, self.platform.act(&self.step.action, &call)).await;
         let said = match acted {
@@ -148,6 +151,8 @@ impl Attempt<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             let limit = self.deadline.min(Instant::now() + READ_TIMEOUT);
+            // Only what the very last reading said is handed on: whoever polls the platform may know more by then.
+            self.last = None;
             let read = timeout_at(limit, self.platform.read()).await;
             let error = match read {
                 Ok(Ok(inventory)) => return Ok(inventory),
@@ -205,5 +210,87 @@ fn from_read(error: &PlatformError) -> StepResult {
         PlatformError::Transient(reason) | PlatformError::Unclear(reason) => {
             StepResult::Transient(format!("the platform cannot be read: {reason}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::journal::Lease;
+    use crate::model::Span;
+    use crate::model::platform::{Capabilities, Declares, PlatformAction};
+
+    const DECLARES: Declares = Declares { observable: true, idempotent: false };
+
+    /// Gives these readings one after the other, and this answer to every call.
+    struct Scripted {
+        readings: Mutex<Vec<Result<Inventory, PlatformError>>>,
+        answer: Result<String, PlatformError>,
+    }
+
+    #[async_trait]
+    impl Platform for Scripted {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities { restore: true, ..Capabilities::default() }
+        }
+
+        fn declares(&self, _: &PlatformAction) -> Declares {
+            DECLARES
+        }
+
+        async fn read(&self) -> Result<Inventory, PlatformError> {
+            let mut readings = self.readings.lock().unwrap();
+            if readings.is_empty() {
+                Err(PlatformError::Transient("no route".into()))
+            } else {
+                readings.remove(0)
+            }
+        }
+
+        async fn act(&self, _: &PlatformAction, _: &Call) -> Result<String, PlatformError> {
+            self.answer.clone()
+        }
+    }
+
+    async fn run_scripted(
+        readings: Vec<Result<Inventory, PlatformError>>,
+        answer: Result<String, PlatformError>,
+    ) -> StepFinished {
+        let lease =
+            Lease { holder: "test".into(), token: 1, until: Timestamp::now() + Duration::from_secs(3_600) };
+        let clock = LeaseClock::new(&lease, Duration::from_secs(3_600), Instant::now());
+        let step = RunStep {
+            operation: "op-1".into(),
+            step: 0,
+            attempt: 1,
+            service: "shop".into(),
+            action: PlatformAction::Restore { release: "r1".into() },
+            requires: None,
+            key: "k".into(),
+            timeout: Span::secs(30),
+            declares: DECLARES,
+            may_have_happened: false,
+        };
+        run(&Scripted { readings: Mutex::new(readings), answer }, step, 1, &clock).await
+    }
+
+    /// What was read before the call is not handed on as the state after it: the platform may have changed, and whoever
+    /// polls it may have seen that already.
+    #[tokio::test(start_paused = true)]
+    async fn an_old_reading_is_not_handed_on() {
+        let before = Inventory { settled: true, ..Inventory::default() };
+        let refused = Err(PlatformError::Permanent("no".into()));
+        let finished = run_scripted(vec![Ok(before.clone())], refused).await;
+        assert!(matches!(finished.result, StepResult::Failed(_)), "{:?}", finished.result);
+        assert_eq!(finished.inventory, None);
+        // Read once after the call, and then for a long time not any more.
+        let finished = run_scripted(vec![Ok(before.clone()), Ok(before)], Ok("taken".into())).await;
+        assert!(matches!(finished.result, StepResult::Failed(_)), "{:?}", finished.result);
+        assert_eq!(finished.inventory, None);
     }
 }

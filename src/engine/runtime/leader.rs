@@ -1,10 +1,12 @@
 //! Leading: inputs into the core, events into the journal, effects out into the world, in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -15,14 +17,15 @@ use crate::model::command::Envelope;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
 use crate::model::trigger::Condition;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{ChannelName, CommandId, ServiceName};
 use crate::observe::Observation;
 use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{Effect, Input, RunStep};
+use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
+use super::clock::HouseClock;
 use super::view::Leadership;
 use super::{LeaseClock, Shared, act, follower, now, outbox};
 
@@ -39,11 +42,13 @@ const SNAPSHOT_EVERY: u64 = 1_000;
 /// Samples that wait for the recorder at most; beyond that the oldest are dropped, and that is logged.
 const SAMPLES_KEPT: usize = 100_000;
 /// How long a step that is being carried out may go on when the engine is asked to stop.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long commands wait for the first reading of every platform after a change of leader.
 const FIRST_READINGS: Duration = Duration::from_secs(5);
-/// Messages sent at once.
+/// Messages sent at once to one channel.
 const DELIVERIES: usize = 16;
+/// How long the tasks of a leader have to end with it.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Leads until the engine stops (`Ok`), the lease is lost or the journal fails (`Err`).
 pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), JournalError> {
@@ -51,7 +56,14 @@ pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), Journ
     tracing::info!(holder = %lease.holder, token, "leading");
     let result = Leader::begin(shared, lease).await;
     let result = match result {
-        Ok(mut leader) => leader.run().await,
+        Ok(mut leader) => {
+            let result = leader.run().await;
+            // Whoever leads next must not meet a call of ours that is still on its way out.
+            if timeout(LAST_TASKS, leader.tasks.shutdown()).await.is_err() {
+                tracing::warn!("a task of the engine does not end");
+            }
+            result
+        }
         Err(error) => Err(error),
     };
     // A lease that is no longer ours is not given back; anything else would make the next one wait.
@@ -74,14 +86,15 @@ struct Leader<'a> {
     observations: mpsc::Receiver<Observation>,
     _observer: Observer,
     pollers: BTreeMap<ServiceName, Arc<Notify>>,
-    deliveries: Arc<Semaphore>,
+    /// One for each channel, so that one which takes nothing does not hold the others up.
+    deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
     steps_in_flight: Arc<AtomicUsize>,
     samples: Vec<Sample>,
     recording: Arc<AtomicBool>,
     published: BTreeMap<ServiceName, Arc<ServiceReading>>,
     snapshot_at: Position,
     pruned_at: Instant,
-    last_now: Timestamp,
+    time: HouseClock,
     stopping: bool,
     /// Services whose platform has not been read yet. Until it has, nobody knows what a command would change.
     unread: BTreeSet<ServiceName>,
@@ -94,10 +107,14 @@ impl<'a> Leader<'a> {
         let ttl = shared.options.lease;
         let lease = shared.journal.renew(lease.token, ttl).await?;
         let clock = LeaseClock::new(&lease, ttl, asked_at);
-        let (state, position) = follower::fold(shared.journal.as_ref()).await?;
-        let mut core = Core::new(Arc::clone(&shared.world.settings), state);
         let since = now().checked_sub(longest_window(shared)).unwrap_or(Timestamp::MIN);
-        match shared.journal.samples(since).await {
+        let load = async {
+            let folded = follower::fold(shared.journal.as_ref()).await?;
+            Ok((folded, shared.journal.samples(since).await))
+        };
+        let ((state, position), samples) = while_renewing(shared, lease.token, &clock, load).await?;
+        let mut core = Core::new(Arc::clone(&shared.world.settings), state);
+        match samples {
             Ok(samples) => core.remember(&samples),
             // Without them the windows fill anew: nothing is known for a while, and that is what is said.
             Err(error) => tracing::warn!(%error, "recorded samples cannot be read"),
@@ -130,14 +147,14 @@ impl<'a> Leader<'a> {
             observations,
             _observer: observer,
             pollers: BTreeMap::new(),
-            deliveries: Arc::new(Semaphore::new(DELIVERIES)),
+            deliveries: BTreeMap::new(),
             steps_in_flight: Arc::default(),
             samples: Vec::new(),
             recording: Arc::default(),
             published: BTreeMap::new(),
             snapshot_at: position,
             pruned_at: Instant::now(),
-            last_now: Timestamp::MIN,
+            time: HouseClock::default(),
             stopping: false,
             unread: world.platforms.keys().cloned().collect(),
             led_since: Instant::now(),
@@ -167,22 +184,25 @@ impl<'a> Leader<'a> {
                 Some(ended) = self.tasks.join_next() => report(ended),
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
+                    self.core.begin_nothing_more();
                     stop_at = Some(Instant::now() + STOP_GRACE);
                 }
             }
             if let Some(at) = stop_at
                 && (self.steps_in_flight.load(Ordering::Acquire) == 0 || Instant::now() >= at)
             {
+                // A step is counted until its end has been sent: what is known of it must not be lost now.
+                while let Ok(input) = self.inbox.try_recv() {
+                    self.take_inputs(input).await?;
+                }
                 self.save_snapshot().await;
                 return Ok(());
             }
         }
     }
 
-    /// The time, never going back: the wall clock may be set while we run.
     fn now(&mut self) -> Timestamp {
-        self.last_now = self.last_now.max(now());
-        self.last_now
+        self.time.read(Timestamp::now(), Instant::now())
     }
 
     async fn take_inputs(&mut self, first: Input) -> Result<(), JournalError> {
@@ -271,7 +291,9 @@ impl<'a> Leader<'a> {
             }
             Effect::Notify(notification) => {
                 let channel = self.shared.world.channels.get(&notification.channel).map(Arc::clone);
-                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(&self.deliveries));
+                let deliveries = self.deliveries.entry(notification.channel.clone());
+                let deliveries = deliveries.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES)));
+                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(deliveries));
                 self.tasks.spawn(async move {
                     let Ok(_permit) = deliveries.acquire().await else { return };
                     let input = outbox::deliver(channel, notification).await;
@@ -287,11 +309,23 @@ impl<'a> Leader<'a> {
         if self.stopping {
             return;
         }
-        let Some(platform) = self.shared.world.platforms.get(&step.service).map(Arc::clone) else { return };
+        let platform = self.shared.world.platforms.get(&step.service).map(Arc::clone);
         let (inputs, clock, token) = (self.inputs.clone(), self.clock.clone(), self.token);
         let in_flight = InFlight::new(&self.steps_in_flight);
         self.tasks.spawn(async move {
-            let finished = act::run(platform.as_ref(), step, token, &clock).await;
+            let (operation, attempt) = (step.operation.clone(), step.attempt);
+            let lost = |result| StepFinished { operation, step: step.step, attempt, result, inventory: None };
+            let finished = match platform {
+                // Every begun step has to end, or its operation would wait for ever.
+                None => lost(StepResult::Failed(format!("there is no platform for `{}`", step.service))),
+                Some(platform) => {
+                    let run = act::run(platform.as_ref(), step.clone(), token, &clock);
+                    AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+                        let reason = "the platform's adapter failed (a defect of unship; the log has it)";
+                        lost(StepResult::Unclear(reason.to_owned()))
+                    })
+                }
+            };
             let _ = inputs.send(Input::StepFinished(finished)).await;
             drop(in_flight);
         });
@@ -308,22 +342,10 @@ impl<'a> Leader<'a> {
     }
 
     async fn renew(&mut self) -> Result<(), JournalError> {
-        let (asked_at, ttl) = (Instant::now(), self.shared.options.lease);
-        match self.shared.journal.renew(self.token, ttl).await {
-            Ok(lease) => {
-                self.clock.renew(&lease, ttl, asked_at);
-                self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
-                Ok(())
-            }
-            // Others may lead already: with a newer token, or on another file under the same name.
-            Err(error @ (JournalError::Fenced { .. } | JournalError::Replaced { .. })) => Err(error),
-            // One missed renewal is no loss while the lease runs.
-            Err(error) if self.clock.runs() => {
-                tracing::warn!(%error, "the lease was not renewed; trying again");
-                Ok(())
-            }
-            Err(error) => Err(error),
+        if let Some(lease) = renew(self.shared, self.token, &self.clock).await? {
+            self.shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Ours(lease));
         }
+        Ok(())
     }
 
     /// Shows the readings, records the samples, prunes and saves now and then.
@@ -358,10 +380,10 @@ impl<'a> Leader<'a> {
             if must_prune {
                 self.pruned_at = Instant::now();
             }
-            let (shared, recording) = (Arc::clone(self.shared), Arc::clone(&self.recording));
+            let (shared, recording) = (Arc::clone(self.shared), Recording(Arc::clone(&self.recording)));
             self.tasks.spawn(async move {
                 record(&shared, at, &samples, changed, must_prune).await;
-                recording.store(false, Ordering::Release);
+                drop(recording);
             });
         }
         let position = self.shared.view.borrow().position;
@@ -395,6 +417,46 @@ impl<'a> Leader<'a> {
     }
 }
 
+/// Prolongs the lease. None when that failed while it still runs: one missed renewal is no loss.
+async fn renew(shared: &Shared, token: u64, clock: &LeaseClock) -> Result<Option<Lease>, JournalError> {
+    let (asked_at, ttl) = (Instant::now(), shared.options.lease);
+    match shared.journal.renew(token, ttl).await {
+        Ok(lease) => {
+            clock.renew(&lease, ttl, asked_at);
+            Ok(Some(lease))
+        }
+        // Others may lead already: with a newer token, or on another file under the same name.
+        Err(error @ (JournalError::Fenced { .. } | JournalError::Replaced { .. })) => Err(error),
+        // One missed renewal is no loss while the lease runs.
+        Err(error) if clock.runs() => {
+            tracing::warn!(%error, "the lease was not renewed; trying again");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something that may take longer than the lease lasts. Without renewal two processes that load for longer than that
+/// would take the lead from each other for ever.
+async fn while_renewing<T>(
+    shared: &Shared,
+    token: u64,
+    clock: &LeaseClock,
+    work: impl Future<Output = Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    let mut due = every(shared.options.lease / 3);
+    due.reset();
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = due.tick() => {
+                renew(shared, token, clock).await?;
+            }
+        }
+    }
+}
+
 /// Counts a step that is being carried out, until dropped.
 struct InFlight(Arc<AtomicUsize>);
 
@@ -408,6 +470,15 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A write of samples that goes on, until dropped.
+struct Recording(Arc<AtomicBool>);
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -445,8 +516,12 @@ async fn poll(
 ) {
     loop {
         let at = now();
-        let result = match timeout(Duration::from_secs(30), platform.read()).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
+        let read = AssertUnwindSafe(platform.read()).catch_unwind();
+        let result = match timeout(Duration::from_secs(30), read).await {
+            Ok(Ok(result)) => result.map_err(|error| error.to_string()),
+            Ok(Err(_)) => {
+                Err("the platform's adapter failed (a defect of unship; the log has it)".to_owned())
+            }
             Err(_) => Err("the platform does not answer within 30 s".to_owned()),
         };
         if inputs.send(Input::Inventory { service: service.clone(), at, result }).await.is_err() {

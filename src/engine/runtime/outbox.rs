@@ -28,7 +28,8 @@ pub async fn deliver(channel: Option<Arc<dyn Channel>>, notification: Notificati
             Err(SendError::Retry { reason, after }) => (reason, after),
         };
         let wait = backoff(attempt - 1, rand::random()).max(after.unwrap_or_default());
-        let age = Timestamp::now().duration_since(notification.at).unsigned_abs();
+        // A message from the future (the clock was set back) is a new one.
+        let age = Duration::try_from(Timestamp::now().duration_since(notification.at)).unwrap_or_default();
         tracing::warn!(notification = %notification.id, attempt, %reason, "not delivered yet");
         if age + wait > TTL {
             break Some(format!("given up after {attempt} attempts: {reason}"));

@@ -66,7 +66,7 @@ impl Tally {
 
     fn take_evaluation(&mut self, evaluation: &Evaluation) {
         let line = || {
-            format!("{}: {} {}", evaluation.trigger, evaluation.evidence.query, evaluation.evidence.line())
+            format!("{}: {}, {}", evaluation.trigger, evaluation.evidence.query, evaluation.evidence.line())
         };
         match &evaluation.status {
             Status::Ok => self.good += 1,

@@ -1,5 +1,6 @@
 //! One trigger, watching one subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,30 @@ struct Judged {
     samples: f64,
 }
 
+/// What it takes for data to be missing: that there was time to read some.
+#[derive(Clone, Copy)]
+struct Missing {
+    /// Since when this process has looked at what is there now; none before its first look.
+    expected: Option<Timestamp>,
+    after: Duration,
+    now: Timestamp,
+}
+
+impl Missing {
+    /// Since when data are missing, if that is long enough to say so.
+    fn since(self, reason: &Unknown, newest: Option<Timestamp>) -> Option<Timestamp> {
+        let last = match reason {
+            Unknown::NoData => None,
+            Unknown::Stale { since } => Some(*since),
+            Unknown::SourceError { .. } => newest,
+            Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo => return None,
+        };
+        let since = last.max(Some(self.expected?))?;
+        let is_long_enough = since < self.now && self.now.duration_since(since).unsigned_abs() > self.after;
+        is_long_enough.then_some(since)
+    }
+}
+
 /// A probe of the service: its name, its arm, its interval, its memory.
 pub(super) type ProbeView<'a> = (&'a ProbeName, Option<Arm>, Duration, &'a Streak);
 
@@ -67,14 +92,16 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
         }
         let spec = Arc::new(spec.clone());
         let Condition::Threshold { indicator, over, .. } = &spec.when else {
-            watchers.push(Watcher {
-                trigger: trigger.clone(),
-                arm: spec.arm,
-                spec,
-                service: Some(service.clone()),
-                source: None,
-                threshold: None,
-            });
+            for arm in probed_arms(config, service, &spec) {
+                watchers.push(Watcher {
+                    trigger: trigger.clone(),
+                    arm,
+                    spec: Arc::clone(&spec),
+                    service: Some(service.clone()),
+                    source: None,
+                    threshold: None,
+                });
+            }
             continue;
         };
         let arms = arms_of(config, service, indicator, spec.scope);
@@ -93,6 +120,22 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
     watchers
 }
 
+/// The arms that the probes of a trigger speak for: each is watched by itself, so that no arm is blamed for another. With
+/// the scope of the whole service they are watched together.
+fn probed_arms(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> BTreeSet<Option<Arm>> {
+    let (Condition::Consecutive { probe: only, .. } | Condition::Availability { probe: only, .. }) =
+        &spec.when
+    else {
+        return BTreeSet::new();
+    };
+    if spec.arm.is_some() || spec.scope != Scope::Arm {
+        return [spec.arm].into();
+    }
+    let probes = config.services.get(service).into_iter().flat_map(|service| &service.probes);
+    let named = probes.filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name));
+    named.map(|(_, probe)| probe.arm).collect()
+}
+
 /// The watchers of the environment.
 pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
     let mut watchers = Vec::new();
@@ -107,6 +150,13 @@ pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
         watchers.push(Watcher::threshold(config, trigger, &spec, None, None, slots.into_iter(), **over));
     }
     watchers
+}
+
+/// How often the indicator of a threshold is read for a service.
+fn interval_of(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> Option<Duration> {
+    let Condition::Threshold { indicator, .. } = &spec.when else { return None };
+    let indicator = config.services.get(service)?.indicators.get(indicator)?;
+    Some(*config.sources.get(&indicator.source)?.interval())
 }
 
 impl Watcher {
@@ -128,10 +178,9 @@ impl Watcher {
             _ => None,
         });
         let source = first.map(|indicator| indicator.source.clone());
-        let interval = source
-            .as_ref()
-            .and_then(|source| config.sources.get(source))
-            .map_or(Duration::ZERO, |spec| *spec.interval());
+        // The slowest of the sources says what a gap is.
+        let interval = slots.iter().filter_map(|slot| interval_of(config, &slot.service, spec)).max();
+        let interval = interval.unwrap_or_default();
         Self {
             trigger: trigger.clone(),
             spec: Arc::clone(spec),
@@ -191,8 +240,12 @@ impl Watcher {
         for slot in &mut threshold.slots {
             if &slot.service == service && slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
                 slot.window.forget_before(since);
-                threshold.memory.clear();
                 threshold.evaluated = None;
+                // Over the whole environment the others go on: where somebody always deploys, nothing would ever hold for
+                // its time.
+                if self.service.is_some() {
+                    threshold.memory.clear();
+                }
             }
         }
     }
@@ -204,6 +257,7 @@ impl Watcher {
         stale_after: Duration,
         fault: Option<&str>,
         missing: Option<&str>,
+        expected: Option<Timestamp>,
     ) -> Evaluation {
         let Some(threshold) = &self.threshold else {
             // Probes of the whole environment are not a thing the config allows.
@@ -237,7 +291,8 @@ impl Watcher {
                 Status::Unknown { reason }
             }
         };
-        self.answer(status, evidence, now)
+        let missing = Missing { expected, after: stale_after.max(threshold.max_gap), now };
+        self.answer(status, evidence, missing)
     }
 
     /// The evaluation of a condition on probes.
@@ -246,24 +301,32 @@ impl Watcher {
         probes: &[ProbeView<'_>],
         now: Timestamp,
         stale_after: Duration,
+        expected: Option<Timestamp>,
     ) -> Evaluation {
+        let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
+        let missing = Missing { expected, after: stale_after.max(slowest * 2), now };
+        let limit = |interval: Duration| stale_after.max(interval * 2);
+        // What an answer says holds until the next one is due, and a check that could not be run is no answer.
+        let is_fresh = |(.., interval, streak): &&ProbeView<'_>| {
+            streak
+                .answered()
+                .is_some_and(|at| at >= now || now.duration_since(at).unsigned_abs() <= limit(*interval))
+        };
         let of_this = |probe: &Option<ProbeName>| {
-            let probe = probe.clone();
-            let arm = self.spec.arm;
-            probes
-                .iter()
-                .filter(move |(name, probe_arm, _, _)| {
-                    probe.as_ref().is_none_or(|probe| probe == *name) && (arm.is_none() || *probe_arm == arm)
-                })
-                .collect::<Vec<_>>()
+            let is_meant = |(name, arm, ..): &&ProbeView<'_>| {
+                probe.as_ref().is_none_or(|probe| probe == *name)
+                    && (*arm == self.arm || self.spec.scope != Scope::Arm)
+            };
+            probes.iter().filter(is_meant).collect::<Vec<_>>()
         };
         match &self.spec.when {
             Condition::Consecutive { failures, within, probe } => {
                 let probes = of_this(probe);
-                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
+                let newest = probes.iter().filter_map(|(.., streak)| streak.answered()).max();
+                let fresh = probes.iter().copied().filter(is_fresh);
                 let since =
-                    probes.iter().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
-                let failed = probes.iter().map(|(.., streak)| streak.failed()).max().unwrap_or_default();
+                    fresh.clone().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
+                let failed = fresh.map(|(.., streak)| streak.failed()).max().unwrap_or_default();
                 let evidence = Evidence {
                     query: self.query(),
                     value: newest.map(|_| f64::from(failed)),
@@ -273,20 +336,19 @@ impl Watcher {
                     samples: f64::from(failed),
                     newest,
                 };
-                let status = match (newest, since) {
-                    (None, _) => Status::Unknown { reason: Unknown::NoData },
-                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
-                        Status::Unknown { reason: Unknown::Stale { since: newest } }
-                    }
-                    (_, Some(since)) => Status::Breach { since },
-                    (_, None) => Status::Ok,
+                let silent = probes.iter().copied().find(|probe| !is_fresh(probe));
+                let status = match (since, silent) {
+                    (Some(since), _) => Status::Breach { since },
+                    (None, None) if probes.is_empty() => Status::Unknown { reason: Unknown::NoData },
+                    (None, None) => Status::Ok,
+                    (None, Some((.., streak))) => Status::Unknown { reason: unanswered(streak.answered()) },
                 };
-                self.answer(status, evidence, now)
+                self.answer(status, evidence, missing)
             }
             Condition::Availability { below, over, probe } => {
                 let probes = of_this(probe);
-                let newest = probes.iter().filter_map(|(.., streak)| streak.last().map(|last| last.at)).max();
-                let start = now - **over;
+                let newest = probes.iter().filter_map(|(.., streak)| streak.answered()).max();
+                let start = now.checked_sub(**over).unwrap_or(Timestamp::MIN);
                 let (all, up) = probes.iter().fold((0, 0), |(all, up), (.., streak)| {
                     let (a, u) = streak.availability(start);
                     (all + a, up + u)
@@ -301,12 +363,11 @@ impl Watcher {
                     samples: all as f64,
                     newest,
                 };
-                let status = match (newest, share) {
-                    (None, _) => Status::Unknown { reason: Unknown::NoData },
-                    (Some(newest), _) if is_older(newest, now, stale_after, &probes) => {
-                        Status::Unknown { reason: Unknown::Stale { since: newest } }
+                let status = match share {
+                    _ if !probes.iter().copied().any(|probe| is_fresh(&probe)) => {
+                        Status::Unknown { reason: unanswered(newest) }
                     }
-                    (_, Some(share)) if all >= self.spec.min_samples => {
+                    Some(share) if all >= self.spec.min_samples => {
                         if share < below.value {
                             Status::Breach { since: newest.unwrap_or(now) }
                         } else {
@@ -317,7 +378,7 @@ impl Watcher {
                         reason: Unknown::TooFewSamples { have: all, need: self.spec.min_samples },
                     },
                 };
-                self.answer(status, evidence, now)
+                self.answer(status, evidence, missing)
             }
             Condition::Threshold { .. } => self.unknown(Unknown::NoData, None, stale_after),
         }
@@ -345,14 +406,13 @@ impl Watcher {
     }
 
     /// Applies the trigger's own word on missing data.
-    fn answer(&self, status: Status, evidence: Evidence, now: Timestamp) -> Evaluation {
+    fn answer(&self, status: Status, evidence: Evidence, missing: Missing) -> Evaluation {
         let status = match (&status, self.spec.no_data) {
             (Status::Unknown { .. }, NoData::Ok) => Status::Ok,
-            (Status::Unknown { reason }, NoData::Breach)
-                if !matches!(reason, Unknown::TooFewSamples { .. }) =>
-            {
-                Status::Breach { since: evidence.newest.unwrap_or(now) }
-            }
+            (Status::Unknown { reason }, NoData::Breach) => match missing.since(reason, evidence.newest) {
+                Some(since) => Status::Breach { since },
+                None => status,
+            },
             _ => status,
         };
         Evaluation {
@@ -373,7 +433,7 @@ impl Watcher {
                 let over = human(**over);
                 match self.threshold.as_ref().map(|threshold| threshold.unit) {
                     Some(Unit::Millis) => format!("p{} of {indicator} over {over}", trim(quantile * 100.0)),
-                    Some(Unit::Share) if self.is_ratio() => format!("share of bad {indicator} over {over}"),
+                    _ if self.is_ratio() => format!("share of {indicator} over {over}"),
                     _ if self.is_rate() => format!("{indicator} a second over {over}"),
                     _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
                 }
@@ -408,10 +468,9 @@ fn trim(percent: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Whether the newest answer is older than data may be, or than two turns of the slowest probe if that is longer.
-fn is_older(newest: Timestamp, now: Timestamp, stale_after: Duration, probes: &[&ProbeView<'_>]) -> bool {
-    let slowest = probes.iter().map(|(_, _, interval, _)| *interval).max().unwrap_or_default();
-    newest < now && now.duration_since(newest).unsigned_abs() > stale_after.max(slowest * 2)
+/// Why nothing is known of a probe whose last answer was then.
+fn unanswered(last: Option<Timestamp>) -> Unknown {
+    last.map_or(Unknown::NoData, |since| Unknown::Stale { since })
 }
 
 impl Threshold {
@@ -437,28 +496,40 @@ impl Threshold {
         let Condition::Threshold { hold, out_of, quantile, aggregate, .. } = &self.spec.when else { return };
         let (_, limit, above) = self.limit();
         let mut totals: Option<Totals> = None;
+        let mut silent: Option<&ServiceName> = None;
         for slot in &mut self.slots {
             slot.window.expire(newest);
             match (&mut totals, slot.window.totals()) {
                 (Some(sum), Some(more)) => {
                     sum.merge(more);
                 }
-                (None, more) => totals = more,
-                (Some(_), None) => {}
+                (None, Some(more)) => totals = Some(more),
+                // There need not be a canary.
+                (_, None) if slot.arm == Some(Arm::Canary) && slot.window.newest().is_none() => {}
+                (_, None) => silent = silent.or(Some(&slot.service)),
             }
         }
+        // A share or a mean of some of the services is still one; a sum that lacks a part is only a smaller number.
+        let silent = silent.filter(|_| matches!(totals, Some(Totals::Count { .. })));
         let samples = totals.as_ref().map_or(0.0, Totals::samples);
         let value = totals.as_ref().and_then(|totals| totals.value(*quantile, *aggregate));
         // Fewer than one event is none, whatever the trigger asks for.
         let need = self.spec.min_samples.max(1);
         let is_enough = samples >= need as f64;
         let beyond = match value {
-            Some(value) if is_enough => Some(if above { value > limit.value } else { value < limit.value }),
+            Some(value) if is_enough && silent.is_none() => {
+                Some(if above { value > limit.value } else { value < limit.value })
+            }
             _ => None,
         };
         let status = self.memory.reading(newest, beyond, **hold, *out_of, self.max_gap);
-        let status = status
-            .unwrap_or(Status::Unknown { reason: Unknown::TooFewSamples { have: samples as u64, need } });
+        let reason = match silent {
+            Some(service) => {
+                Unknown::SourceError { reason: format!("no readings of {service}, a part of the sum") }
+            }
+            None => Unknown::TooFewSamples { have: samples as u64, need },
+        };
+        let status = status.unwrap_or(Status::Unknown { reason });
         self.evaluated = Some((newest, Judged { status, value, samples }));
     }
 }
