@@ -32,12 +32,17 @@ use super::{commands, executor, messages};
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+fn is_due(looked_at: Timestamp, now: Timestamp) -> bool {
+    looked_at > now || now.duration_since(looked_at).unsigned_abs() >= LOOK_AGAIN
+}
+
 /// The engine's mind: the state and what was sensed.
 #[derive(Clone, Debug)]
 pub struct Core {
     settings: Arc<Settings>,
     state: Arc<State>,
     senses: Senses,
+    /// When the environment as a whole was looked at last.
     looked_at: Option<Timestamp>,
     stopping: bool,
 }
@@ -103,13 +108,11 @@ impl Core {
         };
         match input {
             Input::Tick => {
-                let is_due = self
-                    .looked_at
-                    .is_none_or(|at| at > now || now.duration_since(at).unsigned_abs() >= LOOK_AGAIN);
-                if is_due {
+                let look = self.looked_at.is_none_or(|at| is_due(at, now));
+                if look {
                     self.looked_at = Some(now);
                 }
-                work.tick(is_due);
+                work.tick(look);
             }
             Input::Probe(result) => {
                 if let Some(service) = work.senses.take_probe(&result) {
@@ -174,10 +177,13 @@ impl Work<'_> {
     }
 
     fn tick(&mut self, look: bool) {
-        if look {
-            for service in self.settings.config.services.keys() {
+        // What was read is looked at when it comes; here it is the time that passes which may change something.
+        for service in self.settings.config.services.keys() {
+            if self.senses.evaluated_at(service).is_none_or(|at| is_due(at, self.now)) {
                 self.look(service);
             }
+        }
+        if look {
             // A finding outlives its trigger when that leaves the config: it has to be cleared all the same.
             if self.senses.watches_environment() || !self.state.findings.is_empty() {
                 self.sync_environment();
@@ -216,7 +222,7 @@ impl Work<'_> {
         for service in touched {
             self.look(&service);
         }
-        if self.senses.watches_environment() {
+        if self.senses.environment_is_fed() {
             self.sync_environment();
         }
     }
@@ -456,9 +462,10 @@ impl Work<'_> {
     fn sync_environment(&mut self) {
         self.senses.evaluate_environment();
         let evaluations = self.senses.environment(self.now);
-        let before = self.state.findings.len();
+        let before = self.events.len();
         self.sync_findings(None, &evaluations);
-        if before > 0 || !self.state.findings.is_empty() {
+        // Otherwise each service is reviewed when it is looked at.
+        if self.events.len() > before {
             for service in self.settings.config.services.keys() {
                 self.review(service);
             }

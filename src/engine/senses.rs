@@ -36,6 +36,8 @@ pub struct Senses {
     services: BTreeMap<ServiceName, ServiceSense>,
     /// Triggers over the whole environment.
     environment: Vec<Watcher>,
+    /// One of them was given something since they were evaluated.
+    environment_is_fed: bool,
     /// Sources that cannot be read.
     faults: BTreeMap<SourceName, String>,
     /// Indicators that a readable source does not have, and why.
@@ -53,6 +55,7 @@ struct ServiceSense {
     shown: BTreeMap<(IndicatorName, Option<Arm>), Shown>,
     arms_since: BTreeMap<Arm, Timestamp>,
     inventory_at: Option<Timestamp>,
+    evaluated_at: Option<Timestamp>,
     reading: Arc<ServiceReading>,
 }
 
@@ -98,6 +101,7 @@ impl Senses {
                     shown,
                     arms_since: BTreeMap::new(),
                     inventory_at: None,
+                    evaluated_at: None,
                     reading: Arc::default(),
                 },
             );
@@ -105,6 +109,7 @@ impl Senses {
         Self {
             services,
             environment: watcher::for_environment(config),
+            environment_is_fed: false,
             faults: BTreeMap::new(),
             missing: BTreeMap::new(),
             stale_after,
@@ -120,6 +125,11 @@ impl Senses {
     /// The newest readings of all services.
     pub fn readings(&self) -> BTreeMap<ServiceName, Arc<ServiceReading>> {
         self.services.iter().map(|(name, sense)| (name.clone(), Arc::clone(&sense.reading))).collect()
+    }
+
+    /// When a service was evaluated last.
+    pub fn evaluated_at(&self, service: &ServiceName) -> Option<Timestamp> {
+        self.services.get(service)?.evaluated_at
     }
 
     /// When the platform of a service was read last, successfully.
@@ -222,8 +232,11 @@ impl Senses {
         if let Some(shown) = sense.shown.get_mut(&(sample.indicator.clone(), arm)) {
             shown.window.push(sample.from, sample.at, sample.value.clone());
         }
-        for watcher in sense.watchers.iter_mut().chain(&mut self.environment) {
+        for watcher in &mut sense.watchers {
             watcher.take(sample, arm);
+        }
+        for watcher in &mut self.environment {
+            self.environment_is_fed |= watcher.take(sample, arm);
         }
         true
     }
@@ -257,6 +270,7 @@ impl Senses {
     pub fn evaluate(&mut self, service: &ServiceName, state: Option<&ServiceState>, now: Timestamp) {
         let began = *self.began.get_or_insert(now);
         let Some(sense) = self.services.get_mut(service) else { return };
+        sense.evaluated_at = Some(now);
         let has_canary = state.is_some_and(|state| state.canary().is_some());
         let mut evaluations = Vec::with_capacity(sense.watchers.len());
         for watcher in &mut sense.watchers {
@@ -267,7 +281,7 @@ impl Senses {
                 threshold.advance();
             }
             let fault = watcher.source().and_then(|source| self.faults.get(source)).map(String::as_str);
-            let missing = watcher.indicator().and_then(|indicator| {
+            let missing = watcher.indicator().filter(|_| !self.missing.is_empty()).and_then(|indicator| {
                 self.missing.get(&(service.clone(), indicator.clone())).map(String::as_str)
             });
             let expected = Some(began).max(match watcher.arm() {
@@ -295,8 +309,14 @@ impl Senses {
         sense.reading = Arc::new(reading);
     }
 
+    /// Whether there is something new for the triggers over the whole environment.
+    pub const fn environment_is_fed(&self) -> bool {
+        self.environment_is_fed
+    }
+
     /// Evaluates the triggers over the whole environment anew.
     pub fn evaluate_environment(&mut self) {
+        self.environment_is_fed = false;
         for watcher in &mut self.environment {
             if let Some(threshold) = watcher.threshold_mut() {
                 threshold.advance();

@@ -299,13 +299,42 @@ pub enum Event {
 impl Event {
     /// The kind, as stored: `step_started`.
     pub fn kind(&self) -> String {
-        // Serialisation is the single place where kinds are named.
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(map)) => {
-                map.get("type").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-            }
-            _ => String::new(),
-        }
+        // Asked of every journaled event for the log, so nothing is serialised for it; a test holds these words to those
+        // that are stored.
+        let kind = match self {
+            Self::LeaderChanged { .. } => "leader_changed",
+            Self::InventoryChanged { .. } => "inventory_changed",
+            Self::PlatformReadable { .. } => "platform_readable",
+            Self::SourceReadable { .. } => "source_readable",
+            Self::VerdictChanged { .. } => "verdict_changed",
+            Self::FindingRaised { .. } => "finding_raised",
+            Self::FindingCleared { .. } => "finding_cleared",
+            Self::DecisionMade { .. } => "decision_made",
+            Self::CommandAccepted { .. } => "command_accepted",
+            Self::CommandRefused { .. } => "command_refused",
+            Self::GuardrailOverridden { .. } => "guardrail_overridden",
+            Self::OperationPlanned { .. } => "operation_planned",
+            Self::StepStarted { .. } => "step_started",
+            Self::StepSucceeded { .. } => "step_succeeded",
+            Self::StepRetried { .. } => "step_retried",
+            Self::StepFailed { .. } => "step_failed",
+            Self::StepSkipped { .. } => "step_skipped",
+            Self::StepUnknown { .. } => "step_unknown",
+            Self::TrafficBack { .. } => "traffic_back",
+            Self::DecisionNeeded { .. } => "decision_needed",
+            Self::DecisionSettled { .. } => "decision_settled",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::OperationEnded { .. } => "operation_ended",
+            Self::ReleaseMarked { .. } => "release_marked",
+            Self::FreezeSet { .. } => "freeze_set",
+            Self::FreezeLifted { .. } => "freeze_lifted",
+            Self::AutomaticSet { .. } => "automatic_set",
+            Self::CountReset { .. } => "count_reset",
+            Self::NotificationQueued { .. } => "notification_queued",
+            Self::NotificationSent { .. } => "notification_sent",
+            Self::NotificationFailed { .. } => "notification_failed",
+        };
+        kind.to_owned()
     }
 }
 

@@ -44,7 +44,7 @@ pub enum Totals {
     },
     /// Readings of a value.
     Gauge {
-        /// Each reading and when.
+        /// Each reading and when; those of several series one after the other.
         values: Vec<(Timestamp, f64)>,
     },
     /// Durations by bucket.
@@ -103,8 +103,9 @@ impl Window {
         }
     }
 
-    /// Drops what lies further back than the window looks, seen from `now`.
-    pub fn expire(&mut self, now: Timestamp) {
+    /// Drops what lies further back than the window looks, seen from `now`. Says whether there was any.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        let before = self.parts.len();
         while self
             .parts
             .front()
@@ -112,6 +113,7 @@ impl Window {
         {
             self.parts.pop_front();
         }
+        self.parts.len() < before
     }
 
     /// What it holds; none when it holds nothing.
@@ -186,7 +188,7 @@ fn is_same_kind(a: &SampleValue, b: &SampleValue) -> bool {
 
 impl Totals {
     /// Adds another series to this one. False when the two cannot be added up.
-    pub fn merge(&mut self, other: Self) -> bool {
+    pub fn merge(&mut self, other: &Self) -> bool {
         match (self, other) {
             (Self::Ratio { bad, total }, Self::Ratio { bad: b, total: t }) => {
                 *bad += b;
@@ -195,18 +197,17 @@ impl Totals {
             }
             (Self::Count { per_second, readings }, Self::Count { per_second: p, readings: r }) => {
                 *per_second += p;
-                *readings = (*readings).max(r);
+                *readings = (*readings).max(*r);
                 true
             }
             (Self::Gauge { values }, Self::Gauge { values: more }) => {
                 values.extend(more);
-                values.sort_by_key(|(at, _)| *at);
                 true
             }
             (Self::Histogram { bounds_ms, counts }, Self::Histogram { bounds_ms: b, counts: more })
-                if *bounds_ms == b =>
+                if bounds_ms == b =>
             {
-                add(counts, &more);
+                add(counts, more);
                 true
             }
             _ => false,
@@ -233,7 +234,7 @@ impl Totals {
             Self::Gauge { values } => {
                 let numbers = values.iter().map(|(_, value)| *value);
                 match aggregate {
-                    Aggregate::Last => values.last().map(|(_, value)| *value),
+                    Aggregate::Last => values.iter().max_by_key(|(at, _)| *at).map(|(_, value)| *value),
                     Aggregate::Mean => {
                         (!values.is_empty()).then(|| numbers.sum::<f64>() / values.len() as f64)
                     }

@@ -363,6 +363,15 @@ fn every_kind_is_there() {
     assert_eq!(numbers, (0..KINDS).collect());
 }
 
+/// An event is called in the log what it is called in the journal.
+#[test]
+fn a_kind_is_what_is_stored() {
+    for event in events() {
+        let stored: serde_json::Value = serde_json::from_str(&encode(&event).unwrap()).unwrap();
+        assert_eq!(stored["type"], event.kind());
+    }
+}
+
 /// What is written today is read back as it was, field for field.
 #[test]
 fn todays_events_are_read() {

@@ -1,5 +1,6 @@
 //! One trigger, watching one subject.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::model::release::Arm;
-use crate::model::source::Sample;
+use crate::model::source::{Sample, SeriesSpec};
 use crate::model::trigger::{Condition, Evaluation, Evidence, NoData, Scope, Status, TriggerSpec, Unknown};
 use crate::model::units::human;
 use crate::model::{IndicatorName, ProbeName, Quantity, ServiceName, SourceName, TriggerName, Unit};
@@ -27,12 +28,15 @@ pub(super) struct Watcher {
     arm: Option<Arm>,
     source: Option<SourceName>,
     threshold: Option<Threshold>,
+    /// The question in words.
+    query: String,
 }
 
 /// The memory of a threshold.
 #[derive(Clone, Debug)]
 pub(super) struct Threshold {
     spec: Arc<TriggerSpec>,
+    /// In the order of their services.
     slots: Vec<Slot>,
     memory: Sustained,
     max_gap: Duration,
@@ -47,6 +51,9 @@ struct Slot {
     service: ServiceName,
     arm: Option<Arm>,
     window: Window,
+    /// What the window held when it was added up last, and whether it has changed since.
+    totals: Option<Totals>,
+    has_changed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +107,7 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
                     service: Some(service.clone()),
                     source: None,
                     threshold: None,
+                    query: query(&spec, None),
                 });
             }
             continue;
@@ -169,8 +177,15 @@ impl Watcher {
         slots: impl Iterator<Item = (ServiceName, Option<Arm>)>,
         over: Duration,
     ) -> Self {
-        let slots: Vec<_> =
-            slots.map(|(service, arm)| Slot { service, arm, window: Window::new(over) }).collect();
+        let slots: Vec<_> = slots
+            .map(|(service, arm)| Slot {
+                service,
+                arm,
+                window: Window::new(over),
+                totals: None,
+                has_changed: false,
+            })
+            .collect();
         let first = slots.first().and_then(|slot| match &spec.when {
             Condition::Threshold { indicator, .. } => {
                 config.services.get(&slot.service)?.indicators.get(indicator)
@@ -183,6 +198,7 @@ impl Watcher {
         let interval = interval.unwrap_or_default();
         Self {
             trigger: trigger.clone(),
+            query: query(spec, first.map(|indicator| &indicator.read)),
             spec: Arc::clone(spec),
             service: service.cloned(),
             arm,
@@ -221,31 +237,39 @@ impl Watcher {
         self.threshold.as_mut()
     }
 
-    /// Takes a sample that speaks for this arm of its service, if it is one of this trigger's.
-    pub(super) fn take(&mut self, sample: &Sample, arm: Option<Arm>) {
+    /// Takes a sample that speaks for this arm of its service, if it is one of this trigger's. Says whether it was.
+    pub(super) fn take(&mut self, sample: &Sample, arm: Option<Arm>) -> bool {
         if self.indicator() != Some(&sample.indicator) {
-            return;
+            return false;
         }
-        let Some(threshold) = &mut self.threshold else { return };
-        for slot in &mut threshold.slots {
-            if slot.arm == arm && slot.service == sample.service {
-                slot.window.push(sample.from, sample.at, sample.value.clone());
+        let Some(threshold) = &mut self.threshold else { return false };
+        let mut was_taken = false;
+        for slot in threshold.slots_of(&sample.service) {
+            if slot.arm == arm && slot.window.push(sample.from, sample.at, sample.value.clone()) {
+                slot.has_changed = true;
+                was_taken = true;
             }
         }
+        was_taken
     }
 
     /// Forgets what was read of an arm before a time.
     pub(super) fn forget(&mut self, service: &ServiceName, arm: Arm, since: Timestamp) {
         let Some(threshold) = &mut self.threshold else { return };
-        for slot in &mut threshold.slots {
-            if &slot.service == service && slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
+        let mut has_forgotten = false;
+        for slot in threshold.slots_of(service) {
+            if slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
                 slot.window.forget_before(since);
-                threshold.evaluated = None;
-                // Over the whole environment the others go on: where somebody always deploys, nothing would ever hold for
-                // its time.
-                if self.service.is_some() {
-                    threshold.memory.clear();
-                }
+                slot.has_changed = true;
+                has_forgotten = true;
+            }
+        }
+        if has_forgotten {
+            threshold.evaluated = None;
+            // Over the whole environment the others go on: where somebody always deploys, nothing would ever hold for its
+            // time.
+            if self.service.is_some() {
+                threshold.memory.clear();
             }
         }
     }
@@ -266,7 +290,7 @@ impl Watcher {
         let newest = threshold.newest();
         let (over, limit, above) = threshold.limit();
         let mut evidence = Evidence {
-            query: self.query(),
+            query: self.query.clone(),
             value: None,
             limit: Quantity { unit: threshold.unit, ..limit },
             above,
@@ -328,7 +352,7 @@ impl Watcher {
                     fresh.clone().filter_map(|(.., streak)| streak.failing_since(*failures, **within)).min();
                 let failed = fresh.map(|(.., streak)| streak.failed()).max().unwrap_or_default();
                 let evidence = Evidence {
-                    query: self.query(),
+                    query: self.query.clone(),
                     value: newest.map(|_| f64::from(failed)),
                     limit: Quantity { value: f64::from(*failures), unit: Unit::Plain },
                     above: true,
@@ -355,7 +379,7 @@ impl Watcher {
                 });
                 let share = if all > 0 { Some(up as f64 / all as f64) } else { None };
                 let evidence = Evidence {
-                    query: self.query(),
+                    query: self.query.clone(),
                     value: share,
                     limit: Quantity { unit: Unit::Share, ..*below },
                     above: false,
@@ -386,7 +410,7 @@ impl Watcher {
 
     fn unknown(&self, reason: Unknown, newest: Option<Timestamp>, window: Duration) -> Evaluation {
         let evidence = Evidence {
-            query: self.query(),
+            query: self.query.clone(),
             value: None,
             limit: Quantity { value: 0.0, unit: Unit::Plain },
             above: true,
@@ -425,41 +449,30 @@ impl Watcher {
             evidence,
         }
     }
+}
 
-    /// The question in words.
-    fn query(&self) -> String {
-        match &self.spec.when {
-            Condition::Threshold { indicator, over, quantile, aggregate, .. } => {
-                let over = human(**over);
-                match self.threshold.as_ref().map(|threshold| threshold.unit) {
-                    Some(Unit::Millis) => format!("p{} of {indicator} over {over}", trim(quantile * 100.0)),
-                    _ if self.is_ratio() => format!("share of {indicator} over {over}"),
-                    _ if self.is_rate() => format!("{indicator} a second over {over}"),
-                    _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
+/// The question in words.
+fn query(spec: &TriggerSpec, read: Option<&SeriesSpec>) -> String {
+    match &spec.when {
+        Condition::Threshold { indicator, over, quantile, aggregate, .. } => {
+            let over = human(**over);
+            match read {
+                Some(SeriesSpec::Latency { .. }) => {
+                    format!("p{} of {indicator} over {over}", trim(quantile * 100.0))
                 }
+                Some(SeriesSpec::Ratio { .. }) => format!("share of {indicator} over {over}"),
+                Some(SeriesSpec::Rate { .. }) => format!("{indicator} a second over {over}"),
+                _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
             }
-            Condition::Consecutive { within, probe, .. } => match probe {
-                Some(probe) => format!("failures in a row of probe {probe} within {}", human(**within)),
-                None => format!("failures in a row of a probe within {}", human(**within)),
-            },
-            Condition::Availability { over, probe, .. } => match probe {
-                Some(probe) => format!("share of checks of {probe} that succeed over {}", human(**over)),
-                None => format!("share of checks that succeed over {}", human(**over)),
-            },
         }
-    }
-
-    fn is_ratio(&self) -> bool {
-        self.totals_like(|totals| matches!(totals, Totals::Ratio { .. }))
-    }
-
-    fn is_rate(&self) -> bool {
-        self.totals_like(|totals| matches!(totals, Totals::Count { .. }))
-    }
-
-    fn totals_like(&self, is: impl Fn(&Totals) -> bool) -> bool {
-        let mut slots = self.threshold.iter().flat_map(|threshold| &threshold.slots);
-        slots.find_map(|slot| slot.window.totals()).is_some_and(|totals| is(&totals))
+        Condition::Consecutive { within, probe, .. } => match probe {
+            Some(probe) => format!("failures in a row of probe {probe} within {}", human(**within)),
+            None => format!("failures in a row of a probe within {}", human(**within)),
+        },
+        Condition::Availability { over, probe, .. } => match probe {
+            Some(probe) => format!("share of checks of {probe} that succeed over {}", human(**over)),
+            None => format!("share of checks that succeed over {}", human(**over)),
+        },
     }
 }
 
@@ -474,6 +487,12 @@ fn unanswered(last: Option<Timestamp>) -> Unknown {
 }
 
 impl Threshold {
+    /// The slots of a service: few among those of a whole environment.
+    fn slots_of<'a>(&'a mut self, service: &'a ServiceName) -> impl Iterator<Item = &'a mut Slot> {
+        let first = self.slots.partition_point(|slot| slot.service < *service);
+        self.slots[first..].iter_mut().take_while(move |slot| slot.service == *service)
+    }
+
     fn newest(&self) -> Option<Timestamp> {
         self.slots.iter().filter_map(|slot| slot.window.newest()).max()
     }
@@ -495,23 +514,26 @@ impl Threshold {
         }
         let Condition::Threshold { hold, out_of, quantile, aggregate, .. } = &self.spec.when else { return };
         let (_, limit, above) = self.limit();
-        let mut totals: Option<Totals> = None;
+        let mut totals: Option<Cow<'_, Totals>> = None;
         let mut silent: Option<&ServiceName> = None;
         for slot in &mut self.slots {
-            slot.window.expire(newest);
-            match (&mut totals, slot.window.totals()) {
+            if slot.window.expire(newest) || slot.has_changed {
+                slot.totals = slot.window.totals();
+                slot.has_changed = false;
+            }
+            match (&mut totals, &slot.totals) {
                 (Some(sum), Some(more)) => {
-                    sum.merge(more);
+                    sum.to_mut().merge(more);
                 }
-                (None, Some(more)) => totals = Some(more),
+                (None, Some(more)) => totals = Some(Cow::Borrowed(more)),
                 // There need not be a canary.
                 (_, None) if slot.arm == Some(Arm::Canary) && slot.window.newest().is_none() => {}
                 (_, None) => silent = silent.or(Some(&slot.service)),
             }
         }
         // A share or a mean of some of the services is still one; a sum that lacks a part is only a smaller number.
-        let silent = silent.filter(|_| matches!(totals, Some(Totals::Count { .. })));
-        let samples = totals.as_ref().map_or(0.0, Totals::samples);
+        let silent = silent.filter(|_| matches!(totals.as_deref(), Some(Totals::Count { .. })));
+        let samples = totals.as_deref().map_or(0.0, Totals::samples);
         let value = totals.as_ref().and_then(|totals| totals.value(*quantile, *aggregate));
         // Fewer than one event is none, whatever the trigger asks for.
         let need = self.spec.min_samples.max(1);
