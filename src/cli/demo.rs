@@ -86,7 +86,10 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
-    let config = Arc::new(loaded.config.clone());
+    // Like a guard, it decides in any case; whether it also acts is the environment's switch.
+    let mut config = loaded.config.clone();
+    config.environment.automatic = auto;
+    let config = Arc::new(config);
     let options = Options {
         lead: Lead::Auto,
         role: "demo",
@@ -94,7 +97,7 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
         retention: *config.store.retention,
     };
     let journal = open_journal(&loaded.journal_path).await?;
-    let world = World::build(config, Arc::clone(&loaded.secrets), auto)?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), true)?;
     Ok(Engine::start(world, journal, options).await?)
 }
 

@@ -159,6 +159,14 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             }
             Err(why) => refuse(work, envelope, why, Vec::new()),
         },
+        Command::Freeze { until: Some(until), .. } if until <= work.now => {
+            refuse(
+                work,
+                envelope,
+                format!("{until:.0} is past: this freeze would protect nothing"),
+                Vec::new(),
+            );
+        }
         Command::Freeze { service, until, reason } => {
             let by = envelope.by.clone();
             accept(work, envelope);

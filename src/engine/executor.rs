@@ -323,6 +323,28 @@ fn verify(
         let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
         healthy.map(|(_, since)| *since)
     };
+    // Another release has got the traffic meanwhile: what is seen is its health.
+    let inventory = work.state.service(service).and_then(|known| known.inventory.as_ref());
+    let others = inventory
+        .into_iter()
+        .flat_map(|inventory| inventory.traffic.iter().map(move |share| (inventory, share)));
+    let other = others
+        .filter(|(_, share)| share.percent > 0 && share.reference != operation.plan.to.reference)
+        .map(|(inventory, share)| {
+            inventory
+                .release(&share.reference)
+                .map_or(share.reference.as_str(), |release| release.version.as_str())
+        })
+        .next();
+    if let Some(other) = other {
+        let detail = format!(
+            "`{other}` gets traffic by now: what is seen is not the health of `{}`",
+            operation.plan.to.version
+        );
+        work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
+        end(work, operation, Outcome::Unverified, &detail);
+        return true;
+    }
     // What was seen before this step began was seen of the traffic as it was.
     if let Some(since) = healthy_since.map(|since| since.max(at)) {
         if elapsed(since, work.now) < *hold {

@@ -707,3 +707,28 @@ fn nothing_is_begun_while_stopping() {
     assert_eq!(world.steps.len(), 2);
     assert!(!world.steps[1].may_have_happened);
 }
+
+/// When another release has got the traffic meanwhile, what is seen is its health, not that of the one that was returned to.
+#[test]
+fn another_release_does_not_verify_the_target() {
+    let mut world = World::with_canary();
+    world.roll_back("shop", None, &[]);
+    world.done();
+    world.inventory("shop", &[("2.0", Arm::Stable, 100)]);
+    for _ in 0..6 {
+        world.second("shop", &[("2.0", 130.0, 0.0)]);
+    }
+    assert_eq!(outcome(&world), Some(Outcome::Unverified));
+    let OperationStatus::Ended { detail, .. } = &world.operation().status else { unreachable!() };
+    assert!(detail.contains("`2.0` gets traffic"), "{detail}");
+}
+
+/// A freeze that is over before it begins protects nothing, and whoever asks for one should know.
+#[test]
+fn a_freeze_in_the_past_is_refused() {
+    let mut world = World::with_canary();
+    let until = Some(world.now - Duration::from_secs(1));
+    world.send(Command::Freeze { service: None, until, reason: "audit".into() });
+    assert_eq!(world.says("freeze_set"), 0);
+    assert!(refusal(&world).unwrap().contains("past"), "{:?}", refusal(&world));
+}

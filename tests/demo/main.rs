@@ -138,7 +138,7 @@ fn it_is_only_recommended(run: &Run) {
     assert!(run.decided("roll_back_immediately"));
     let account = run.conclusion();
     assert!(account.contains("roll back immediately"), "{account}");
-    assert!(account.contains("automatic forbids it: this process does only what it is asked"), "{account}");
+    assert!(account.contains("automatic forbids it: automatic action is off"), "{account}");
 }
 
 fn nothing_is_changed_when_nothing_is_wrong(run: &Run) {
