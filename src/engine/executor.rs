@@ -323,7 +323,7 @@ fn verify(
         let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
         healthy.map(|(_, since)| *since)
     };
-    // Another release has got the traffic meanwhile: what is seen is its health.
+    // While another release has traffic, what is seen is its health, too. A platform may show a change late.
     let inventory = work.state.service(service).and_then(|known| known.inventory.as_ref());
     let others = inventory
         .into_iter()
@@ -337,8 +337,11 @@ fn verify(
         })
         .next();
     if let Some(other) = other {
+        if elapsed(at, work.now) < *deadline {
+            return false;
+        }
         let detail = format!(
-            "`{other}` gets traffic by now: what is seen is not the health of `{}`",
+            "`{other}` gets traffic: what is seen is not the health of `{}`",
             operation.plan.to.version
         );
         work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });

@@ -715,7 +715,7 @@ fn another_release_does_not_verify_the_target() {
     world.roll_back("shop", None, &[]);
     world.done();
     world.inventory("shop", &[("2.0", Arm::Stable, 100)]);
-    for _ in 0..6 {
+    for _ in 0..40 {
         world.second("shop", &[("2.0", 130.0, 0.0)]);
     }
     assert_eq!(outcome(&world), Some(Outcome::Unverified));
