@@ -66,7 +66,11 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
         // What was known and is old is not known.
         let sensed = view.readings.get(name).and_then(|(_, reading)| reading.verdict.as_ref());
         let journaled = known.and_then(|known| known.verdict.as_ref()).map(|(verdict, _)| verdict);
-        let verdict = match sensed.or(journaled) {
+        // The journal is never behind with the kind of a verdict; the reading has the newer reasons.
+        let verdict = match sensed
+            .filter(|sensed| journaled.is_none_or(|known| known.is_same_kind(sensed)))
+            .or(journaled)
+        {
             Some(verdict) if age.is_some_and(|age| age <= stale_after.max(Duration::from_secs(5))) => {
                 verdict.clone()
             }
