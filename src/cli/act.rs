@@ -9,10 +9,10 @@ use super::output::entry_json;
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{Lead, Leadership};
+use crate::model::Span;
 use crate::model::command::{Command, Settlement};
 use crate::model::event::Event;
 use crate::model::release::Quality;
-use crate::model::{ServiceName, Span};
 
 /// What is asked, as typed.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -162,10 +162,8 @@ pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
     let by = session::actor(global)?;
     let loaded = session::load(global)?;
     if let Some(service) = act.service()
-        && !loaded.config.services.contains_key(service)
+        && !session::has_service(&loaded, service)
     {
-        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
-        eprintln!("no service `{service}`; services: {}", names.join(", "));
         return Ok(Exit::Usage);
     }
     let engine = session::start(&loaded, "command", Lead::Auto).await?;

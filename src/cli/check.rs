@@ -6,7 +6,6 @@ use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{self, World};
-use crate::model::ServiceName;
 use crate::model::probe::{Health, ProbeOutcome};
 
 /// Run every health check once and say how that went.
@@ -24,9 +23,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
     let mut world = World::build(std::sync::Arc::new(loaded.config.clone()), loaded.secrets.clone(), false)?;
     if let Some(service) = &args.service {
-        if !loaded.config.services.contains_key(service.as_str()) {
-            let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
-            eprintln!("no service `{service}`; services: {}", names.join(", "));
+        if !session::has_service(&loaded, service.as_str()) {
             return Ok(Exit::Usage);
         }
         world.probes.retain(|probe| probe.service.as_str() == service);

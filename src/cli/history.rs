@@ -25,10 +25,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let state = std::sync::Arc::clone(&engine.view().borrow().state);
     engine.shutdown().await;
     if let Some(service) = &args.service
-        && !loaded.config.services.contains_key(service.as_str())
+        && !session::has_service(&loaded, service.as_str())
     {
-        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
-        eprintln!("no service `{service}`; services: {}", names.join(", "));
         return Ok(Exit::Usage);
     }
     let mut entries: Vec<(&ServiceName, &ServiceState, &HistoryEntry)> = state

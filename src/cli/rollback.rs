@@ -77,9 +77,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let by = session::actor(global)?;
     let loaded = session::load(global)?;
     let service = ServiceName::from(args.service.as_str());
-    if !loaded.config.services.contains_key(&service) {
-        let names: Vec<_> = loaded.config.services.keys().map(ServiceName::as_str).collect();
-        eprintln!("no service `{service}`; services: {}", names.join(", "));
+    if !session::has_service(&loaded, service.as_str()) {
         return Ok(Exit::Usage);
     }
     let strategy = match (args.gradual, args.emergency) {

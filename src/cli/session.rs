@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::config::{self, Loaded};
 use crate::engine::runtime::{Engine, EngineError, Lead, Leadership, Options, World, open_journal};
+use crate::model::ServiceName;
 use crate::model::command::Actor;
 
 use super::Global;
@@ -19,6 +20,17 @@ pub(crate) fn load(global: &Global) -> anyhow::Result<Loaded> {
         eprintln!("{}", config::render(&loaded.warnings));
     }
     Ok(loaded)
+}
+
+/// Whether the config has this service; if not, says which ones it has.
+pub(crate) fn has_service(loaded: &Loaded, service: &str) -> bool {
+    let services = &loaded.config.services;
+    if !services.contains_key(service) {
+        let names: Vec<_> = services.keys().map(ServiceName::as_str).collect();
+        eprintln!("no service `{service}`; services: {}", names.join(", "));
+        return false;
+    }
+    true
 }
 
 /// An engine on the config's journal. Only a guard acts without being asked.
