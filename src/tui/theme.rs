@@ -192,7 +192,8 @@ impl Search<'_> {
         if !is_name(name) {
             return None;
         }
-        let files = self.dirs.iter().map(|dir| dir.join(format!("{name}.toml"))).filter(|file| file.is_file());
+        let files =
+            self.dirs.iter().map(|dir| dir.join(format!("{name}.toml"))).filter(|file| file.is_file());
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
         files
             .map(Origin::File)
@@ -246,7 +247,11 @@ impl Search<'_> {
         let missing = sheet.missing();
         if !report.has_errors() && !missing.is_empty() {
             report
-                .error(0..0, &positions::Path::default(), format!("tones are missing: {}", missing.join(", ")))
+                .error(
+                    0..0,
+                    &positions::Path::default(),
+                    format!("tones are missing: {}", missing.join(", ")),
+                )
                 .hint(format!("define them, or inherit them: `parent = \"{DEFAULT}\"`"));
         }
         if report.has_errors() {

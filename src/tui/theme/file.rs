@@ -49,8 +49,7 @@ fn look_keys() -> impl Iterator<Item = &'static str> + Clone {
     ["fg", "bg"].into_iter().chain(SWITCHES.map(|(key, _)| key))
 }
 
-const COLOUR_FORMS: &str =
-    "a colour is `\"#rrggbb\"`, a number from 0 to 255, `\"default\"`, a named colour like `\"bright_blue\"`, \
+const COLOUR_FORMS: &str = "a colour is `\"#rrggbb\"`, a number from 0 to 255, `\"default\"`, a named colour like `\"bright_blue\"`, \
      or a name of the `[palette]`";
 
 /// Reads a file's own part.
@@ -90,9 +89,9 @@ fn palette(sheet: &mut Sheet, table: &DeTable<'_>, path: &Path, report: &mut Rep
             Some(Ink::Name(text, span)) => {
                 let colour = colour::parse(&text);
                 if colour.is_none() {
-                    report
-                        .error(span, &path, format!("{} is not a colour", quoted(&text)))
-                        .hint("a palette holds colours: `\"#rrggbb\"`, 0 to 255, `\"default\"` or a named colour");
+                    report.error(span, &path, format!("{} is not a colour", quoted(&text))).hint(
+                        "a palette holds colours: `\"#rrggbb\"`, 0 to 255, `\"default\"` or a named colour",
+                    );
                 }
                 colour
             }
@@ -160,9 +159,7 @@ fn look(table: &DeTable<'_>, path: &Path, report: &mut Report) -> Look {
 fn ink(value: &Spanned<DeValue<'_>>, path: &Path, report: &mut Report) -> Option<Ink> {
     match value.get_ref() {
         // A word may be a name of a palette that is not known yet.
-        DeValue::String(text) if !text.starts_with('#') => {
-            Some(Ink::Name(text.to_string(), value.span()))
-        }
+        DeValue::String(text) if !text.starts_with('#') => Some(Ink::Name(text.to_string(), value.span())),
         DeValue::String(text) => {
             let colour = colour::parse(text);
             if colour.is_none() {
@@ -260,11 +257,6 @@ impl Sheet {
             Some(Ink::Name(name, _)) => self.palette.get(name).copied().or_else(|| colour::parse(name)),
             None => None,
         };
-        Style {
-            fg: colour(&look.fg),
-            bg: colour(&look.bg),
-            add_modifier: look.modifiers,
-            ..Style::new()
-        }
+        Style { fg: colour(&look.fg), bg: colour(&look.bg), add_modifier: look.modifiers, ..Style::new() }
     }
 }

@@ -163,7 +163,8 @@ fn the_documented_examples_work() {
 /// it.
 #[test]
 fn own_themes_inherit() {
-    let own = "parent = \"dark\"\n[palette]\nred = 196\n[tones]\nok = \"mint\"\n[tones.title]\nunderline = true\n";
+    let own =
+        "parent = \"dark\"\n[palette]\nred = 196\n[tones]\nok = \"mint\"\n[tones.title]\nunderline = true\n";
     let own = own.replace("red = 196", "red = 196\nmint = \"#aaffc3\"");
     let (_folder, dirs) = folder(&[("dark", &own), ("child", "parent = \"dark\"\n"), ("no name", "")]);
     for name in ["dark", "child"] {
