@@ -24,6 +24,8 @@ pub mod scene;
 pub mod screen;
 mod select;
 pub mod small;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod theme;
 pub mod trends;
 pub mod ui;
