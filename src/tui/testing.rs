@@ -269,7 +269,7 @@ pub(crate) fn needs_decision() -> Picture {
     for service in ["cart", "search", "payments", "checkout"] {
         world.read_platform(service);
     }
-    world.pass(3);
+    world.pass(8);
     world.picture()
 }
 
@@ -291,7 +291,7 @@ pub(crate) fn many(count: usize) -> Picture {
     let (head, rest) = CONFIG.split_once("[services.checkout]").unwrap();
     let (_, triggers) = rest.split_once("[triggers.errors]").unwrap();
     let mut text = format!("{head}[triggers.errors]{triggers}")
-        .replace("services = [\"checkout\", \"search\", \"payments\"]\n", "")
+        .replace("services = [\"checkout\", \"search\", \"payments\"]\n", "services = [\"svc-0000\"]\n")
         .replace("services = [\"cart\"]\n", "")
         .replace("[triggers.memory]\nwhen = { kind = \"threshold\", indicator = \"memory\", above = \"90%\", over = \"10s\" }\naction = \"gradual\"\n", "");
     for index in 0..count {
@@ -470,6 +470,7 @@ mod tests {
         let picture = needs_decision();
         let scene = Scene::new(&picture, &ui);
         assert!(matches!(scene.open_operation().unwrap().status, OperationStatus::NeedsDecision { .. }));
+        assert_eq!(scene.service(), Some(&"checkout".into()));
 
         let picture = stale();
         let scene = Scene::new(&picture, &ui);
