@@ -5,7 +5,8 @@
 //! what has to happen outside, and the loop lets it happen.
 //!
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
-//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
+//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts;
+//!   [`telling`]: what they say first.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
 
 pub mod available;
@@ -24,6 +25,7 @@ pub mod scene;
 pub mod screen;
 mod select;
 pub mod small;
+pub mod telling;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod theme;
