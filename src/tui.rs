@@ -1,0 +1,6 @@
+//! The console: the full-screen terminal face. Drawing is a function of state; nothing here calls an adapter.
+//!
+//! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
+
+pub mod glyphs;
+pub mod theme;
