@@ -8,6 +8,7 @@
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts;
 //!   [`telling`]: what they say first.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
+//! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
 pub mod available;
 pub mod commands;
@@ -32,3 +33,4 @@ pub mod theme;
 pub mod trends;
 pub mod ui;
 pub mod update;
+pub mod widgets;

@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["engine", "config", "model", "telemetry"]),
     ("cli/demo", &["engine", "config", "model", "lab"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),
+    ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("tui", &["engine", "config", "model"]),
     // The log knows what a secret is, and nothing else.
