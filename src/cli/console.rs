@@ -74,7 +74,7 @@ pub(crate) fn options(look: &Look, loaded: &Loaded, me: Actor) -> anyhow::Result
         theme_dirs,
         ascii: look.ascii,
         keymap,
-        guide: None,
+        guided: false,
     })
 }
 
