@@ -242,6 +242,15 @@ pub trait Journal: Send + Sync {
     /// Recorded samples from a time on, oldest first.
     async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>, JournalError>;
 
+    /// Recorded samples of one service, from a time on and up to another (that one too), oldest first. Costs by what comes
+    /// back, however much else there is.
+    async fn samples_of(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, JournalError>;
+
     /// Forgets samples before a time. Events are never forgotten. Says how many.
     async fn prune(&self, before: Timestamp) -> Result<u64, JournalError>;
 

@@ -31,10 +31,12 @@ use crate::model::CommandId;
 use crate::model::command::{Actor, Command, Envelope, RollBack};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
+use crate::model::series::{Series, SeriesRequest};
 
 use super::commands::Proposal;
 use super::core::Core;
 use super::input::{Input, Settings};
+use super::series;
 pub use view::{Leadership, View};
 pub use world::World;
 
@@ -149,6 +151,15 @@ impl Engine {
     /// Entries of the journal after a place; at most `limit`.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, EngineError> {
         Ok(self.shared.journal.read(after, limit).await?)
+    }
+
+    /// A service's indicators over time, from the recorded samples, whoever recorded them.
+    pub async fn series(&self, asked: &SeriesRequest) -> Result<Vec<Series>, EngineError> {
+        let config = &self.settings().config;
+        let since = series::needed_since(config, asked);
+        let samples = self.shared.journal.samples_of(&asked.service, since, asked.to).await?;
+        let state = Arc::clone(&self.shared.view.borrow().state);
+        Ok(series::draw(config, state.service(&asked.service), asked, &samples))
     }
 
     /// What the core knows of the world besides the events.

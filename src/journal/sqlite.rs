@@ -30,7 +30,7 @@ pub struct SqliteJournal {
 
 impl SqliteJournal {
     /// Opens the file for reading and writing; makes it when it is missing or empty (its directory has to exist). The
-    /// time this takes does not depend on how much is in it.
+    /// time this takes does not depend on how much is in it, but for the first time after a program that knew less.
     ///
     /// A file that is not a journal of ours, or of a newer program, is left as it is.
     pub async fn open(path: &Path) -> Result<Self, JournalError> {
@@ -117,6 +117,15 @@ impl Journal for SqliteJournal {
 
     async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>, JournalError> {
         samples::samples(&self.store, since).await
+    }
+
+    async fn samples_of(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, JournalError> {
+        samples::samples_of(&self.store, service, from, to).await
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {

@@ -1,7 +1,7 @@
 //! The open file: one connection that writes, a few that read, and the rule that a transaction which did not end well takes
 //! its connection with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex as StdMutex;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::JournalError;
 use super::errors::{File, is_busy, is_cantopen, is_corrupt, is_not_sqlite, words};
 use super::sample_codec::SeriesKey;
-use super::schema::{APPLICATION_ID, CREATE, FORMAT};
+use super::schema::{ADDED, APPLICATION_ID, CREATE, FORMAT};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug)]
@@ -445,15 +445,30 @@ async fn prepare(file: &File, connection: &mut SqliteConnection) -> Result<(), J
             // Changes nothing. A file that cannot be written is opened, and even a transaction begun, without a word:
             // only a statement that writes is refused.
             run(connection, "UPDATE lease SET token = token WHERE 0").await.map_err(fault)?;
-            run(connection, "ROLLBACK").await.map_err(fault)
+            if has_all(connection).await.map_err(fault)? {
+                return run(connection, "ROLLBACK").await.map_err(fault);
+            }
         }
         Identity::Empty => {
             for statement in CREATE {
                 run(connection, statement).await.map_err(fault)?;
             }
-            run(connection, "COMMIT").await.map_err(fault)
         }
     }
+    for (_, statement) in ADDED {
+        run(connection, statement).await.map_err(fault)?;
+    }
+    run(connection, "COMMIT").await.map_err(fault)
+}
+
+/// Whether a journal has what was added to the format.
+async fn has_all(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let names: HashSet<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema")
+        .fetch_all(connection)
+        .await?
+        .into_iter()
+        .collect();
+    Ok(ADDED.iter().all(|(name, _)| names.contains(*name)))
 }
 
 /// Turns the write-ahead log on. SQLite does not wait for others here, so we do.

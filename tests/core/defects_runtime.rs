@@ -256,6 +256,14 @@ impl Journal for Slow {
         tokio::time::sleep(self.takes).await;
         self.journal.samples(since).await
     }
+    async fn samples_of(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, JournalError> {
+        self.journal.samples_of(service, from, to).await
+    }
     async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
         self.journal.prune(before).await
     }
