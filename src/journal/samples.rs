@@ -2,12 +2,12 @@
 //!
 //! They are committed without waiting for the disk, so that measuring does not slow the journal down.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use sqlx::sqlite::Sqlite;
+use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use crate::model::reading::ServiceReading;
@@ -253,6 +253,46 @@ pub(super) async fn readings(
         .fetch_all(&mut *connection)
         .await
         .map_err(fault)?;
+    parse(store, &rows)
+}
+
+/// The times alone, from `readings_at`.
+const TIMES: &str = "SELECT service, at FROM readings";
+
+/// Those of another time than the one that is known. Only they are read, and parsed.
+pub(super) async fn readings_other_than(
+    store: &Store,
+    known: &BTreeMap<ServiceName, Timestamp>,
+) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
+    let mut connection = store.reader().await?;
+    let fault = |error: sqlx::Error| store.fault(&error);
+    let mut other = Vec::new();
+    for row in sqlx::query(TIMES).fetch_all(&mut *connection).await.map_err(fault)? {
+        let service: ServiceName = row.try_get::<&str, _>(0).map_err(fault)?.into();
+        if known.get(&service).copied().map(nanos) != Some(row.try_get(1).map_err(fault)?) {
+            other.push(service);
+        }
+    }
+    if other.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = serde_json::to_string(&other)
+        .map_err(|error| store.file.store(format!("the services cannot be named: {error}")))?;
+    let rows = sqlx::query(
+        "SELECT service, at, reading FROM readings WHERE service IN (SELECT value FROM json_each(?)) ORDER BY service",
+    )
+    .bind(names)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(fault)?;
+    parse(store, &rows)
+}
+
+fn parse(
+    store: &Store,
+    rows: &[SqliteRow],
+) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
+    let fault = |error: sqlx::Error| store.fault(&error);
     let mut readings = Vec::with_capacity(rows.len());
     for row in rows {
         let service: &str = row.try_get(0).map_err(fault)?;
@@ -419,6 +459,37 @@ mod tests {
         let mut tx = journal.store().begin(Durability::Full).await.unwrap();
         let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(tx.on()).await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
+    }
+
+    /// Whoever knows some readings is given the others: newer ones, ones of a clock that was set back, and new services.
+    #[tokio::test]
+    async fn only_other_readings_are_read() {
+        let (_dir, _path, journal, _) = led().await;
+        let reading = |second| ServiceReading { newest: Some(at(second)), ..ServiceReading::default() };
+        let services = ["a", "b", "c", "d"].map(|name| (name.into(), reading(5)));
+        journal.publish(at(5), &services).await.unwrap();
+        let mut known = BTreeMap::new();
+        let next = async |known: &mut BTreeMap<ServiceName, Timestamp>| {
+            let found = journal.readings_other_than(known).await.unwrap();
+            known.extend(found.iter().map(|(service, at, _)| (service.clone(), *at)));
+            found
+        };
+        assert_eq!(next(&mut known).await.len(), 4);
+        assert_eq!(next(&mut known).await, []);
+        journal.publish(at(6), &[("c".into(), reading(6))]).await.unwrap();
+        journal.publish(at(4), &[("a".into(), reading(4)), ("e".into(), reading(4))]).await.unwrap();
+        let other = [
+            ("a".into(), at(4), reading(4)),
+            ("c".into(), at(6), reading(6)),
+            ("e".into(), at(4), reading(4)),
+        ];
+        assert_eq!(next(&mut known).await, other);
+        assert_eq!(next(&mut known).await, []);
+        let mut connection = journal.store().reader().await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {TIMES}"));
+        let plan: (i64, i64, i64, String) =
+            sqlx::query_as(explain).fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(plan.3, "SCAN readings USING COVERING INDEX readings_at");
     }
 
     /// The newest readings of each service are there for other processes, and what cannot be read is left out.

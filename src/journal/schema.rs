@@ -78,8 +78,11 @@ pub(super) const CREATE: &[&str] = &[
 /// opened for reading only, it may lack it. An older program neither knows nor disturbs it, so the format stays.
 ///
 /// - `samples_of_series`: a service's part of the samples, for charts; the table itself is in the order of time.
-pub(super) const ADDED: &[(&str, &str)] =
-    &[("samples_of_series", "CREATE INDEX IF NOT EXISTS samples_of_series ON samples (series, at)")];
+/// - `readings_at`: when each reading was published, without its text.
+pub(super) const ADDED: &[(&str, &str)] = &[
+    ("samples_of_series", "CREATE INDEX IF NOT EXISTS samples_of_series ON samples (series, at)"),
+    ("readings_at", "CREATE INDEX IF NOT EXISTS readings_at ON readings (at)"),
+];
 
 #[cfg(test)]
 mod tests {
