@@ -5,7 +5,7 @@
 //! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
-//! steps), [`commands`] (what people ask), [`messages`] (what people are told).
+//! steps), [`series`] (indicators over time), [`commands`] (what people ask), [`messages`] (what people are told).
 
 pub mod commands;
 pub mod core;
@@ -17,6 +17,7 @@ pub mod messages;
 pub mod planner;
 pub mod runtime;
 pub mod senses;
+pub mod series;
 pub mod state;
 pub mod target;
 

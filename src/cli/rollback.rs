@@ -94,8 +94,11 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         overrides: args.overrides.clone(),
     };
     // A dry run changes nothing, not even who leads.
-    let lead = if args.dry_run { Lead::Never } else { Lead::Auto };
-    let engine = session::start(&loaded, "rollback", lead).await?;
+    let engine = if args.dry_run {
+        session::look(&loaded, "rollback").await?
+    } else {
+        session::start(&loaded, "rollback", Lead::Auto).await?
+    };
     let proposal = engine.propose(&asked).await;
     let refusal = proposal.refusal();
     // A program gets either the proposal or what came of it.

@@ -4,6 +4,8 @@
 
 mod defects;
 mod defects_runtime;
+mod following;
 mod harness;
+mod odd_journal;
 mod properties;
 mod rollbacks;
