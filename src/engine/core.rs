@@ -300,7 +300,9 @@ impl Work<'_> {
         else {
             return;
         };
-        let since = *healthy_since.max(serving_since);
+        // The journaled verdict goes on through the time without a leader, in which nobody looked.
+        let led_since = self.state.leader.as_ref().map_or(Timestamp::MIN, |(_, since)| *since);
+        let since = (*healthy_since.max(serving_since)).max(led_since);
         let good_after = *self.config().rollback.good_after;
         let is_long_enough = since <= self.now && self.now.duration_since(since).unsigned_abs() >= good_after;
         // A release that was marked bad stays so until a person says otherwise.
