@@ -2,19 +2,23 @@
 //!
 //! [`runtime`] is the handle that the faces hold and the only part with I/O.
 //!
-//! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
+//! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events, with the [`history`] of
+//! the releases in it. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
-//! steps), [`series`] (indicators over time), [`commands`] (what people ask), [`messages`] (what people are told).
+//! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
+//! [`messages`] (what people are told).
 
 pub mod commands;
 pub mod core;
 pub mod decide;
 pub mod executor;
 pub mod guardrails;
+pub mod history;
 pub mod input;
 pub mod messages;
 pub mod planner;
+pub mod proposal;
 pub mod runtime;
 pub mod senses;
 pub mod series;
@@ -23,4 +27,5 @@ pub mod target;
 
 pub use core::{Core, Turn};
 pub use input::{Effect, Input, PlatformFacts, RunStep, Settings, StepFinished, StepResult};
+pub use proposal::{Expected, Proposal};
 pub use state::{ServiceState, State};

@@ -7,5 +7,6 @@ mod defects_runtime;
 mod following;
 mod harness;
 mod odd_journal;
+mod operations;
 mod properties;
 mod rollbacks;
