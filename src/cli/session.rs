@@ -33,12 +33,31 @@ pub(crate) fn has_service(loaded: &Loaded, service: &str) -> bool {
     true
 }
 
-/// An engine on the config's journal. Only a guard acts without being asked.
+/// `--lead`, as typed.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LeadArg {
+    /// When nobody else does.
+    #[default]
+    Auto,
+    /// Look only.
+    Never,
+}
+
+impl From<LeadArg> for Lead {
+    fn from(lead: LeadArg) -> Self {
+        match lead {
+            LeadArg::Auto => Self::Auto,
+            LeadArg::Never => Self::Never,
+        }
+    }
+}
+
+/// An engine on the config's journal. Only a guard or a console that leads acts without being asked.
 pub(crate) async fn start(loaded: &Loaded, role: &'static str, lead: Lead) -> anyhow::Result<Engine> {
     let config = Arc::new(loaded.config.clone());
     let options = Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
     let journal = open_journal(&loaded.journal_path).await?;
-    let world = World::build(config, Arc::clone(&loaded.secrets), role == "guard")?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), matches!(role, "guard" | "console"))?;
     Ok(Engine::start(world, journal, options).await?)
 }
 

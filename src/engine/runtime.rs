@@ -27,10 +27,11 @@ use tokio_util::sync::CancellationToken;
 pub use crate::journal::{Entry, JournalError, Lease, Position};
 
 use crate::journal::Journal;
-use crate::model::CommandId;
 use crate::model::command::{Actor, Command, Envelope, RollBack};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
+use crate::model::release::Inventory;
+use crate::model::{CommandId, ServiceName};
 
 use super::commands::Proposal;
 use super::core::Core;
@@ -209,6 +210,18 @@ impl Engine {
             core.step(Input::Inventory { service: asked.service.clone(), at, result }, now());
         }
         core.propose(asked, now())
+    }
+
+    /// Reads a service's platform now. What it says is for the person who asked; the leader reads for itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service or it cannot be read, in words.
+    pub async fn inventory(&self, service: &ServiceName) -> Result<Inventory, String> {
+        match self.shared.world.platforms.get(service) {
+            Some(platform) => platform.read().await.map_err(|error| error.to_string()),
+            None => Err(format!("no service `{service}`")),
+        }
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.

@@ -38,6 +38,8 @@ pub enum Message {
         /// Taken up; else why not.
         answer: Result<(), String>,
     },
+    /// What happened before this console was opened. The loop keeps it; the person is looking where they looked.
+    Earlier(Vec<crate::engine::runtime::Entry>),
     /// Something to say.
     Said(ToastKind, String),
 }
@@ -106,6 +108,7 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             say(ui, picture.now, kind, text);
             Vec::new()
         }
+        Message::Earlier(_) => Vec::new(),
         Message::Said(kind, text) => {
             say(ui, picture.now, kind, text);
             Vec::new()
