@@ -5,13 +5,16 @@
 //! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
-//! steps), [`commands`] (what people ask), [`messages`] (what people are told).
+//! steps), [`commands`] (what people ask), [`messages`] (what people are told), [`incidents`] and [`checklist`] (what
+//! people work on, and how far they are).
 
+pub mod checklist;
 pub mod commands;
 pub mod core;
 pub mod decide;
 pub mod executor;
 pub mod guardrails;
+pub mod incidents;
 pub mod input;
 pub mod messages;
 pub mod planner;

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::engine::State;
 use crate::engine::runtime::Entry;
 use crate::model::event::Event;
+use crate::model::incident::Ticked;
 use crate::model::operation::{Operation, Outcome, Step};
 use crate::model::release::{Arm, Inventory};
 use crate::model::trigger::Verdict;
@@ -159,6 +160,30 @@ fn words(event: &Event, state: &State) -> Option<String> {
         }
         Event::CountReset { service, by, reason } => {
             format!("{service}: count of rollbacks reset by {by}: {reason}")
+        }
+        Event::IncidentOpened { incident, title, level, by, reason, .. } => {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("{incident} {level} declared by {by}: {title}{why}")
+        }
+        Event::IncidentJoined { incident, service, reason } => {
+            format!("{incident}: {service} is part of it: {reason}")
+        }
+        Event::IncidentAcknowledged { incident, by } => format!("{incident}: acknowledged by {by}"),
+        Event::ChecklistTicked { incident, item, ticked, by, note } => {
+            let how = match ticked {
+                Some(Ticked::Done) => "ticked",
+                Some(Ticked::NotApplicable) => "not applicable",
+                None => "unticked",
+            };
+            let note = note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+            format!("{incident}: {item} {how} by {by}{note}")
+        }
+        Event::IncidentLevelSet { incident, level, by, reason } => {
+            format!("{incident}: is {level}, says {by}: {reason}")
+        }
+        Event::IncidentNoted { incident, by, text } => format!("{incident}: {by} notes: {text}"),
+        Event::IncidentResolved { incident, by, reason } => {
+            format!("{incident}: resolved by {by}: {reason}")
         }
         Event::NotificationFailed { notification, reason } => {
             format!("message {notification} was not delivered: {reason}")

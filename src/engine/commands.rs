@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::core::{Core, Work};
 use super::executor;
 use super::guardrails::{self, Intent};
+use super::incidents;
 use super::input::Settings;
 use super::planner::{self, Draft};
 use super::senses::Senses;
@@ -187,14 +188,25 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             accept(work, envelope);
             work.emit(Event::CountReset { service, by, reason });
         }
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::SetLevel { .. }
+        | Command::Resolve { .. }
+        | Command::Note { .. } => incidents::handle(work, envelope),
     }
 }
 
-fn accept(work: &mut Work<'_>, envelope: Envelope) {
+pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {
     work.emit(Event::CommandAccepted { envelope });
 }
 
-fn refuse(work: &mut Work<'_>, envelope: Envelope, reason: String, guardrails: Vec<GuardrailCheck>) {
+pub(super) fn refuse(
+    work: &mut Work<'_>,
+    envelope: Envelope,
+    reason: String,
+    guardrails: Vec<GuardrailCheck>,
+) {
     work.emit(Event::CommandRefused { envelope, reason, guardrails });
 }
 
@@ -239,7 +251,7 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
         let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
         return Err(format!("no service `{service}`; services: {}", names.join(", ")));
     }
-    if reason_of(&envelope.command).trim().is_empty() {
+    if reason_of(&envelope.command).is_some_and(|reason| reason.trim().is_empty()) {
         return Err("a reason is required: it is what the others will read".to_owned());
     }
     Ok(())
@@ -252,11 +264,23 @@ const fn service_of(command: &Command) -> Option<&ServiceName> {
         | Command::Reset { service, .. } => Some(service),
         Command::Freeze { service, .. } | Command::Thaw { service, .. } => service.as_ref(),
         Command::Cancel { .. } | Command::Settle { .. } | Command::Automatic { .. } => None,
+        // Those of a new incident are looked at when it is opened.
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::SetLevel { .. }
+        | Command::Resolve { .. }
+        | Command::Note { .. } => None,
     }
 }
 
-fn reason_of(command: &Command) -> &str {
+/// The reason given; none for what needs none: it says all by itself, or is itself the text.
+fn reason_of(command: &Command) -> Option<&str> {
     match command {
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::Note { .. } => None,
         Command::RollBack(RollBack { reason, .. })
         | Command::Mark { reason, .. }
         | Command::Reset { reason, .. }
@@ -264,7 +288,9 @@ fn reason_of(command: &Command) -> &str {
         | Command::Thaw { reason, .. }
         | Command::Cancel { reason, .. }
         | Command::Settle { reason, .. }
-        | Command::Automatic { reason, .. } => reason,
+        | Command::Automatic { reason, .. }
+        | Command::SetLevel { reason, .. }
+        | Command::Resolve { reason, .. } => Some(reason),
     }
 }
 

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Guardrail;
+use super::incident::{Level, Ticked};
 use super::operation::Strategy;
 use super::release::Quality;
-use super::{CommandId, OperationId, ReleaseRef, ServiceName, Version};
+use super::{CommandId, IncidentId, ItemId, OperationId, ReleaseRef, ServiceName, Version};
 
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -106,6 +107,55 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Declare an incident.
+    OpenIncident {
+        /// The services that are hurt, as far as is known; may be none.
+        services: Vec<ServiceName>,
+        /// What is wrong, in a few words.
+        title: String,
+        /// How bad it is.
+        level: Level,
+    },
+    /// Say that somebody works on an incident.
+    Acknowledge {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Tick an item of an incident's checklist, or take a tick back.
+    Tick {
+        /// The incident.
+        incident: IncidentId,
+        /// The item.
+        item: ItemId,
+        /// How it was settled; none takes the tick back.
+        ticked: Option<Ticked>,
+        /// What the others should know of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Say how bad an incident is.
+    SetLevel {
+        /// The incident.
+        incident: IncidentId,
+        /// How bad.
+        level: Level,
+        /// Why.
+        reason: String,
+    },
+    /// Say that an incident is over.
+    Resolve {
+        /// The incident.
+        incident: IncidentId,
+        /// What ended it.
+        reason: String,
+    },
+    /// Write something down in an incident.
+    Note {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        text: String,
+    },
 }
 
 impl Command {
@@ -121,6 +171,13 @@ impl Command {
             Self::Automatic { on: true, .. } => "turn automatic action on",
             Self::Automatic { on: false, .. } => "turn automatic action off",
             Self::Reset { .. } => "reset the count of rollbacks",
+            Self::OpenIncident { .. } => "open an incident",
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Tick { ticked: Some(_), .. } => "tick an item",
+            Self::Tick { ticked: None, .. } => "untick an item",
+            Self::SetLevel { .. } => "set the severity",
+            Self::Resolve { .. } => "resolve",
+            Self::Note { .. } => "write a note",
         }
     }
 }
