@@ -9,7 +9,7 @@ use crate::engine::State;
 use crate::engine::runtime::Entry;
 use crate::model::event::Event;
 use crate::model::incident::Ticked;
-use crate::model::operation::{Operation, Outcome, Step};
+use crate::model::operation::{Operation, Outcome, PlanKind, Step};
 use crate::model::release::{Arm, Inventory};
 use crate::model::trigger::Verdict;
 use crate::model::{OperationId, ServiceName};
@@ -134,7 +134,8 @@ fn words(event: &Event, state: &State) -> Option<String> {
         ),
         Event::TrafficBack { operation, .. } => {
             let plan = &state.operation(operation)?.plan;
-            format!("{}: all traffic is back on {}", plan.service, plan.to.version)
+            let back = if plan.kind == PlanKind::RollBack { "back " } else { "" };
+            format!("{}: all traffic is {back}on {}", plan.service, plan.to.version)
         }
         Event::DecisionNeeded { operation, facts, .. } => format!("{operation} NEEDS A DECISION: {facts}"),
         Event::DecisionSettled { operation, choice, by, reason } => {
@@ -142,6 +143,12 @@ fn words(event: &Event, state: &State) -> Option<String> {
         }
         Event::CancelRequested { operation, by, reason } => {
             format!("{operation}: {by} asks to stop: {reason}")
+        }
+        Event::OperationPaused { operation, by, reason } => {
+            format!("{operation}: paused by {by}: {reason}")
+        }
+        Event::OperationResumed { operation, by, reason } => {
+            format!("{operation}: resumed by {by}: {reason}")
         }
         Event::OperationEnded { operation, outcome, detail } => {
             format!("{operation} ended: {}: {detail}", outcome_words(*outcome))
