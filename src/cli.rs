@@ -13,6 +13,7 @@ pub mod guard;
 pub mod history;
 pub mod journal;
 pub mod lab;
+mod operate;
 mod output;
 pub mod rollback;
 mod session;

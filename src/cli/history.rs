@@ -6,8 +6,9 @@ use super::account::date;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
+use crate::engine::history::{HistoryEntry, HistoryKind};
 use crate::engine::runtime::Lead;
-use crate::engine::state::{HistoryEntry, HistoryKind, ServiceState};
+use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::release::Quality;
 
@@ -72,9 +73,13 @@ fn what(kind: &HistoryKind) -> String {
         HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
         HistoryKind::BecameStable => "stable".to_owned(),
         HistoryKind::Withdrawn => "withdrawn".to_owned(),
-        HistoryKind::RolledBack { operation, to, outcome, by, reason } => {
+        HistoryKind::RolledBack { operation, to, outcome, by, reason, .. } => {
             let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
             format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
+        }
+        HistoryKind::Promoted { operation, outcome, by, reason } => {
+            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
+            format!("promoted by {by}, {operation} {outcome}: {reason}")
         }
     }
 }

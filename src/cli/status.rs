@@ -91,6 +91,11 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             known.and_then(|known| known.operation.as_ref()).and_then(|id| view.state.operation(id));
         let activity = operation.map_or_else(String::new, |operation| match &operation.status {
             OperationStatus::NeedsDecision { .. } => format!("{} needs a decision", operation.id),
+            _ if operation.paused.is_some() => {
+                let by =
+                    operation.paused.as_ref().map_or_else(String::new, |paused| format!(" by {}", paused.by));
+                format!("{} is paused{by}", operation.id)
+            }
             _ => {
                 let step = operation.current().and_then(|step| operation.plan.steps.get(step));
                 format!("{}: {}", operation.id, step.map_or("ending", |step| step.title.as_str()))

@@ -8,7 +8,7 @@ use crate::model::command::Settlement;
 use crate::model::decision::{Decision, Recommendation};
 use crate::model::event::Event;
 use crate::model::incident::Ticked;
-use crate::model::operation::{Outcome, Plan};
+use crate::model::operation::{Outcome, Plan, PlanKind};
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
 use crate::model::{OperationId, ServiceName};
@@ -176,6 +176,8 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         | Event::DecisionNeeded { .. }
         | Event::DecisionSettled { .. }
         | Event::CancelRequested { .. }
+        | Event::OperationPaused { .. }
+        | Event::OperationResumed { .. }
         | Event::OperationEnded { .. } => return operation(event, state),
         Event::IncidentOpened { .. }
         | Event::IncidentJoined { .. }
@@ -228,6 +230,7 @@ fn operation(event: &Event, state: &State) -> Option<Told> {
         ),
         Event::TrafficBack { operation, .. } => {
             let plan = &state.operation(operation)?.plan;
+            let back = if plan.kind == PlanKind::RollBack { "back " } else { "" };
             Told::on(Some(&plan.service), Mood::Good, format!("all traffic is back on {}", plan.to.version))
         }
         Event::DecisionNeeded { operation, facts, .. } => {
@@ -243,6 +246,12 @@ fn operation(event: &Event, state: &State) -> Option<Told> {
         }
         Event::CancelRequested { operation, by, reason } => {
             of(operation, Mood::Wary, format!("{operation}: {by} asks to stop: {reason}"))
+        }
+        Event::OperationPaused { operation, by, reason } => {
+            of(operation, Mood::Wary, format!("{operation}: paused by {by}: {reason}"))
+        }
+        Event::OperationResumed { operation, by, reason } => {
+            of(operation, Mood::Acts, format!("{operation}: resumed by {by}: {reason}"))
         }
         Event::OperationEnded { operation, outcome, detail } => of(
             operation,

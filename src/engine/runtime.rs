@@ -27,15 +27,15 @@ use tokio_util::sync::CancellationToken;
 pub use crate::journal::{Entry, JournalError, Lease, Position};
 
 use crate::journal::Journal;
-use crate::model::command::{Actor, Command, Envelope, RollBack};
+use crate::model::command::{Actor, Command, Envelope};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
 use crate::model::release::Inventory;
 use crate::model::{CommandId, ServiceName};
 
-use super::commands::Proposal;
 use super::core::Core;
 use super::input::{Input, Settings};
+use super::proposal::Proposal;
 pub use view::{Leadership, View};
 pub use world::World;
 
@@ -199,17 +199,22 @@ impl Engine {
         found.await.map_err(|_| EngineError::NoAnswer(limit))?
     }
 
-    /// Reads a service's platform and says what a rollback would be now; if it cannot be read, the guardrails say so.
-    /// Changes nothing.
-    pub async fn propose(&self, asked: &RollBack) -> Proposal {
-        let state = Arc::clone(&self.shared.view.borrow().state);
-        let mut core = Core::new(Arc::clone(self.settings()), state);
-        if let Some(platform) = self.shared.world.platforms.get(&asked.service) {
+    /// Reads a service's platform and says what the operation would be now that a command asks for; if it cannot be read, the
+    /// guardrails say so. Changes nothing.
+    pub async fn propose(&self, command: &Command) -> Proposal {
+        let view = Arc::clone(&self.shared.view.borrow());
+        let mut core = Core::new(Arc::clone(self.settings()), Arc::clone(&view.state));
+        if let Some(service) = command.service()
+            && let Some(platform) = self.shared.world.platforms.get(service)
+        {
             let at = now();
             let result = platform.read().await.map_err(|error| error.to_string());
-            core.step(Input::Inventory { service: asked.service.clone(), at, result }, now());
+            core.step(Input::Inventory { service: service.clone(), at, result }, now());
+            if let Some((at, reading)) = view.readings.get(service) {
+                core.adopt(service, Arc::clone(reading), *at, now());
+            }
         }
-        core.propose(asked, now())
+        core.propose(command, now())
     }
 
     /// Reads a service's platform now. What it says is for the person who asked; the leader reads for itself.

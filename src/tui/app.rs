@@ -323,10 +323,7 @@ impl<'a> App<'a> {
 }
 
 async fn propose(engine: &Engine, command: Box<Command>) -> Message {
-    let Command::RollBack(asked) = command.as_ref() else {
-        return Message::Said(ToastKind::Refused, "only rollbacks are proposed".to_owned());
-    };
-    let proposal = engine.propose(asked).await;
+    let proposal = engine.propose(&command).await;
     Message::Proposed { of: command, proposal: Box::new(proposal) }
 }
 

@@ -5,5 +5,6 @@
 mod defects;
 mod defects_runtime;
 mod harness;
+mod operations;
 mod properties;
 mod rollbacks;
