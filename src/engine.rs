@@ -7,14 +7,19 @@
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
 //! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
-//! [`messages`] (what people are told).
+//! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
+//! [`account`] and [`evidence`] (what all that is in words).
 
+pub mod account;
+pub mod checklist;
 pub mod commands;
 pub mod core;
 pub mod decide;
+pub mod evidence;
 pub mod executor;
 pub mod guardrails;
 pub mod history;
+pub mod incidents;
 pub mod input;
 pub mod messages;
 pub mod planner;

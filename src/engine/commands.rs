@@ -13,7 +13,7 @@ use crate::model::{OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{executor, messages};
+use super::{executor, incidents, messages};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -90,14 +90,25 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             accept(work, envelope);
             work.emit(Event::CountReset { service, by, reason });
         }
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::SetLevel { .. }
+        | Command::Resolve { .. }
+        | Command::Note { .. } => incidents::handle(work, envelope),
     }
 }
 
-fn accept(work: &mut Work<'_>, envelope: Envelope) {
+pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {
     work.emit(Event::CommandAccepted { envelope });
 }
 
-fn refuse(work: &mut Work<'_>, envelope: Envelope, reason: String, guardrails: Vec<GuardrailCheck>) {
+pub(super) fn refuse(
+    work: &mut Work<'_>,
+    envelope: Envelope,
+    reason: String,
+    guardrails: Vec<GuardrailCheck>,
+) {
     work.emit(Event::CommandRefused { envelope, reason, guardrails });
 }
 
@@ -142,7 +153,7 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
         let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
         return Err(format!("no service `{service}`; services: {}", names.join(", ")));
     }
-    if envelope.command.reason().trim().is_empty() {
+    if envelope.command.reason().is_some_and(|reason| reason.trim().is_empty()) {
         return Err("a reason is required: it is what the others will read".to_owned());
     }
     Ok(())
@@ -165,7 +176,7 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
     }
     let Ok(plan) = proposal.plan else { return };
     let (by, command) = (envelope.by.clone(), envelope.id.clone());
-    let reason = envelope.command.reason().to_owned();
+    let reason = envelope.command.reason().unwrap_or_default().to_owned();
     let overrides = overrides_of(&envelope.command).to_vec();
     accept(work, envelope);
     for taken in overrides {

@@ -9,7 +9,7 @@ use super::key::{Code, Key};
 use super::keymap::Lookup;
 use super::scene::{Picture, Scene};
 use super::ui::{Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
-use crate::engine::proposal::Proposal;
+use crate::engine::Proposal;
 use crate::model::ServiceName;
 use crate::model::command::Command;
 
