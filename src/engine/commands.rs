@@ -263,9 +263,11 @@ const fn service_of(command: &Command) -> Option<&ServiceName> {
         | Command::Mark { service, .. }
         | Command::Reset { service, .. } => Some(service),
         Command::Freeze { service, .. } | Command::Thaw { service, .. } => service.as_ref(),
-        Command::Cancel { .. } | Command::Settle { .. } | Command::Automatic { .. } => None,
         // Those of a new incident are looked at when it is opened.
-        Command::OpenIncident { .. }
+        Command::Cancel { .. }
+        | Command::Settle { .. }
+        | Command::Automatic { .. }
+        | Command::OpenIncident { .. }
         | Command::Acknowledge { .. }
         | Command::Tick { .. }
         | Command::SetLevel { .. }

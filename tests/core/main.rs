@@ -5,5 +5,6 @@
 mod defects;
 mod defects_runtime;
 mod harness;
+mod incidents;
 mod properties;
 mod rollbacks;

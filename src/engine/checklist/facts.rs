@@ -4,13 +4,14 @@
 //! looked at it for [`STALE`]: the leader may be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::incident::Incident;
-use crate::model::operation::{Operation, OperationStatus};
+use crate::model::operation::{Operation, OperationStatus, Outcome};
 use crate::model::reading::ServiceReading;
 use crate::model::trigger::{Evaluation, Status, Verdict};
 use crate::model::units::human;
@@ -96,7 +97,7 @@ impl Sight<'_> {
         }
         let mut text = format!("{} of {} failing", failing.len(), names.len());
         if unknown > 0 {
-            text.push_str(&format!(", {unknown} not known"));
+            let _ = write!(text, ", {unknown} not known");
         }
         let members: BTreeSet<_> = self.incident.services.iter().collect();
         let outside: Vec<_> = failing.iter().copied().filter(|name| !members.contains(name)).collect();
@@ -230,7 +231,6 @@ impl Sight<'_> {
     fn operations(&self) -> impl DoubleEndedIterator<Item = &Operation> {
         let known = self.incident.operations.iter().filter_map(|id| self.state.operation(id));
         known.filter(|operation| {
-            use crate::model::operation::Outcome;
             let is_cancelled =
                 matches!(operation.status, OperationStatus::Ended { outcome: Outcome::Cancelled, .. });
             !is_cancelled || operation.traffic_back_at.is_some()
@@ -327,7 +327,7 @@ pub(super) fn names<'a>(services: impl ExactSizeIterator<Item = &'a ServiceName>
     let count = services.len();
     let mut text = services.take(NAMES).map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
     if count > NAMES {
-        text.push_str(&format!(" and {} more", count - NAMES));
+        let _ = write!(text, " and {} more", count - NAMES);
     }
     text
 }
