@@ -6,6 +6,7 @@ pub mod act;
 pub mod check;
 pub mod checklist;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 mod follow;
@@ -14,6 +15,7 @@ pub mod history;
 pub mod incident;
 pub mod journal;
 pub mod lab;
+mod operate;
 mod output;
 pub mod rollback;
 mod session;
@@ -80,6 +82,7 @@ pub struct Global {
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
     Demo(demo::Args),
+    Console(console::Args),
     Lab(lab::Args),
     Guard(guard::Args),
     Status(status::Args),
@@ -110,6 +113,7 @@ pub async fn main() -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Console(args) => console::run(&args, global).await,
         Subcommand::Lab(args) => lab::run(args, global).await,
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::decision::{Decision, Recommendation};
 use crate::model::event::Event;
 use crate::model::incident::Level;
-use crate::model::operation::{Action, Outcome, Plan, Step, Strategy};
+use crate::model::operation::{Action, Outcome, Plan, PlanKind, Step, Strategy};
 use crate::model::platform::Declares;
 use crate::model::release::Release;
 use crate::model::trigger::{Evaluation, Evidence, Severity, Status, TriggerAction, Unknown, Verdict};
@@ -90,6 +90,7 @@ impl Scene {
             declares: Declares { observable: true, idempotent: true },
         };
         let plan = Plan {
+            kind: PlanKind::RollBack,
             service: service.into(),
             purpose: "take it back".to_owned(),
             strategy: Strategy::Immediate,
