@@ -231,7 +231,7 @@ fn operation(event: &Event, state: &State) -> Option<Told> {
         Event::TrafficBack { operation, .. } => {
             let plan = &state.operation(operation)?.plan;
             let back = if plan.kind == PlanKind::RollBack { "back " } else { "" };
-            Told::on(Some(&plan.service), Mood::Good, format!("all traffic is back on {}", plan.to.version))
+            Told::on(Some(&plan.service), Mood::Good, format!("all traffic is {back}on {}", plan.to.version))
         }
         Event::DecisionNeeded { operation, facts, .. } => {
             of(operation, Mood::Bad, format!("{operation} NEEDS A DECISION: {facts}"))
