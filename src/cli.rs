@@ -12,8 +12,10 @@ pub mod guard;
 pub mod history;
 pub mod journal;
 pub mod lab;
+pub mod maintenance;
 mod operate;
 mod output;
+pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
@@ -84,6 +86,8 @@ enum Subcommand {
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Maintenance(maintenance::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
@@ -112,6 +116,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
