@@ -13,8 +13,10 @@ pub mod guard;
 pub mod history;
 pub mod journal;
 pub mod lab;
+pub mod maintenance;
 mod operate;
 mod output;
+pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
@@ -86,6 +88,8 @@ enum Subcommand {
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Maintenance(maintenance::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
@@ -115,6 +119,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
