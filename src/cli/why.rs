@@ -7,7 +7,7 @@ use super::output::print_json;
 use super::session;
 use super::{Exit, Global};
 use crate::engine::evidence;
-use crate::engine::runtime::{Engine, EngineError, Lead};
+use crate::engine::runtime::{Engine, EngineError};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
 use crate::model::{DecisionId, ServiceName};
@@ -23,7 +23,7 @@ pub struct Args {
 /// Exits with 1 if there is no such decision.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "why", Lead::Never).await?;
+    let engine = session::look(&loaded, "why").await?;
     let found = find(&engine, args.id.as_deref()).await?;
     engine.shutdown().await;
     let Some(found) = found else {

@@ -59,8 +59,6 @@ pub struct Picture {
     pub keymap: Keymap,
     /// The themes that there are.
     pub themes: Vec<String>,
-    /// What the guided demo says now, if there is one.
-    pub guide: Option<String>,
 }
 
 /// What is drawn and asked about.
