@@ -21,7 +21,10 @@ pub fn words(scene: &Scene<'_>) -> Option<String> {
     let key = |id: &str| scene.picture.keymap.key_of(id).unwrap_or_else(|| format!(":{id}"));
     let did = |id: &str| guide.did.contains(id);
     if let Overlay::Action(_) = scene.ui.overlay {
-        return Some("Type the service's name, then y. Enter does nothing here, so that a slip does nothing.".to_owned());
+        return Some(
+            "Type the service's name, then y. Enter does nothing here, so that a slip does nothing."
+                .to_owned(),
+        );
     }
     let operations = || scene.state().operations_in_order().rev();
     if let Some(operation) = scene.state().open_operations().next() {
@@ -29,7 +32,9 @@ pub fn words(scene: &Scene<'_>) -> Option<String> {
             (OperationStatus::NeedsDecision { .. }, _) => {
                 format!("{} says what happened; the engine cannot know.", key("decide"))
             }
-            (_, Some(Page::Operation(_))) => "Step by step, each written down before it is done. Wait for it to be verified.".to_owned(),
+            (_, Some(Page::Operation(_))) => {
+                "Step by step, each written down before it is done. Wait for it to be verified.".to_owned()
+            }
             _ => format!("{}: look at its steps.", key("operation")),
         });
     }
