@@ -178,7 +178,7 @@ pub enum Event {
         /// The step.
         step: usize,
     },
-    /// All traffic of the service is seen on the target.
+    /// All traffic of the service is seen on the release that was to get it.
     TrafficBack {
         /// The operation.
         operation: OperationId,
@@ -214,6 +214,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A person holds an operation.
+    OperationPaused {
+        /// The operation.
+        operation: OperationId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// A person lets an operation go on.
+    OperationResumed {
+        /// The operation.
+        operation: OperationId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
     /// Nothing more happens in an operation.
     OperationEnded {
         /// The operation.
@@ -238,7 +256,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Rollbacks are forbidden for a time.
+    /// Rollbacks and promotions are forbidden for a time.
     FreezeSet {
         /// The service; none for all.
         service: Option<ServiceName>,
@@ -400,6 +418,8 @@ impl Event {
             Self::DecisionNeeded { .. } => "decision_needed",
             Self::DecisionSettled { .. } => "decision_settled",
             Self::CancelRequested { .. } => "cancel_requested",
+            Self::OperationPaused { .. } => "operation_paused",
+            Self::OperationResumed { .. } => "operation_resumed",
             Self::OperationEnded { .. } => "operation_ended",
             Self::ReleaseMarked { .. } => "release_marked",
             Self::FreezeSet { .. } => "freeze_set",

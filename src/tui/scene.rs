@@ -15,7 +15,7 @@ use super::roster::{Condition, Roster, age};
 use super::theme::Theme;
 use super::trends::Trends;
 use super::ui::{Page, Ui};
-use super::widgets::Look;
+use super::widgets::{Look, text};
 use crate::config::Config;
 use crate::engine::incidents::{self, IncidentStatus};
 use crate::engine::input::Settings;
@@ -62,8 +62,6 @@ pub struct Picture {
     pub keymap: Keymap,
     /// The themes that there are.
     pub themes: Vec<String>,
-    /// What the guided demo says now, if there is one.
-    pub guide: Option<String>,
 }
 
 /// What is drawn and asked about.
@@ -79,6 +77,11 @@ impl<'a> Scene<'a> {
     /// Both together.
     pub const fn new(picture: &'a Picture, ui: &'a Ui) -> Self {
         Self { picture, ui }
+    }
+
+    /// What everything is drawn with.
+    pub fn look(&self) -> Look<'a> {
+        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
     }
 
     /// The view that is shown: the held one, or the newest.
@@ -175,6 +178,37 @@ impl<'a> Scene<'a> {
         age > (*self.config().guardrails.stale_after).max(Duration::from_secs(5))
     }
 
+    /// Why what is known of a service is not new enough, if it is not: `no data for 23 s`.
+    pub fn stale_words(&self, service: &ServiceName) -> Option<String> {
+        self.is_stale(service).then(|| match self.age(service) {
+            Some(age) => format!("no data for {}", text::age(age)),
+            None => "no data yet".to_owned(),
+        })
+    }
+
+    /// A moment to the second: with its day unless that is today.
+    pub fn moment(&self, at: Timestamp) -> String {
+        self.told(at, "%H:%M:%S", "%b %-d %H:%M:%S")
+    }
+
+    /// A moment in as few columns as say it: `14:01` today, `Nov 19` earlier, with the year if it is another.
+    pub fn short_moment(&self, at: Timestamp) -> String {
+        self.told(at, "%H:%M", "%b %-d")
+    }
+
+    fn told(&self, at: Timestamp, today: &str, earlier: &str) -> String {
+        let (at, now) =
+            (at.to_zoned(self.picture.zone.clone()), self.now().to_zoned(self.picture.zone.clone()));
+        let format = if at.date() == now.date() {
+            today
+        } else if at.year() == now.year() {
+            earlier
+        } else {
+            "%b %-d %Y"
+        };
+        at.strftime(format).to_string()
+    }
+
     /// The last decision asks for a rollback of the service that is looked at, and none is going on.
     pub fn wants_rollback(&self) -> bool {
         self.known().is_some_and(|known| {
@@ -201,16 +235,6 @@ impl<'a> Scene<'a> {
     /// People are working on something.
     pub fn incident_is_open(&self) -> bool {
         self.incident().is_some()
-    }
-
-    /// What everything is drawn with.
-    pub fn look(&self) -> Look<'a> {
-        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
-    }
-
-    /// The time of day, to the minute.
-    pub fn clock(&self, at: Timestamp) -> String {
-        at.to_zoned(self.picture.zone.clone()).strftime("%H:%M").to_string()
     }
 
     /// What is sensed of a service.

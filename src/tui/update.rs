@@ -9,7 +9,7 @@ use super::key::{Code, Key};
 use super::keymap::Lookup;
 use super::scene::{Picture, Scene};
 use super::ui::{Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
-use crate::engine::commands::Proposal;
+use crate::engine::Proposal;
 use crate::model::ServiceName;
 use crate::model::command::Command;
 
@@ -38,6 +38,8 @@ pub enum Message {
         /// Taken up; else why not.
         answer: Result<(), String>,
     },
+    /// What happened before this console was opened. The loop keeps it; the person is looking where they looked.
+    Earlier(Vec<crate::engine::runtime::Entry>),
     /// Something to say.
     Said(ToastKind, String),
 }
@@ -106,6 +108,7 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             say(ui, picture.now, kind, text);
             Vec::new()
         }
+        Message::Earlier(_) => Vec::new(),
         Message::Said(kind, text) => {
             say(ui, picture.now, kind, text);
             Vec::new()
@@ -186,6 +189,9 @@ pub(super) fn start(
     if let Err(reason) = (command.available)(&Scene::new(picture, ui)) {
         say(ui, picture.now, ToastKind::Refused, format!("{}: {reason}", command.title));
         return Vec::new();
+    }
+    if let Some(guide) = &mut ui.guide {
+        guide.did.insert(command.id);
     }
     run(ui, picture, Invocation { action: command.action, args, by })
 }

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Overlay, Reaction};
-use crate::engine::commands::Proposal;
+use crate::engine::Proposal;
 use crate::model::command::Command;
 use crate::tui::commands::Command as Entry;
 use crate::tui::key::{Code, Key};
