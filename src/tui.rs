@@ -7,7 +7,8 @@
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back.
-//! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from.
+//! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from: text,
+//!   tables, frames, bars, charts.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
 
 pub mod app;
