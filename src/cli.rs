@@ -5,6 +5,7 @@ mod account;
 pub mod act;
 pub mod check;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 mod follow;
@@ -81,6 +82,7 @@ pub struct Global {
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
     Demo(demo::Args),
+    Console(console::Args),
     Lab(lab::Args),
     Guard(guard::Args),
     Status(status::Args),
@@ -111,6 +113,7 @@ pub async fn main() -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Console(args) => console::run(&args, global).await,
         Subcommand::Lab(args) => lab::run(args, global).await,
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,

@@ -11,7 +11,7 @@ use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::config::Config;
-use crate::engine::runtime::{Engine, Lead, Leadership, View};
+use crate::engine::runtime::{Engine, Leadership, View};
 use crate::model::ServiceName;
 use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
@@ -28,7 +28,7 @@ pub struct Args {
 /// Exit codes: 0 all healthy, 3 something failing or degraded, 6 something unknown.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "status", Lead::Never).await?;
+    let engine = session::look(&loaded, "status").await?;
     let mut view = engine.view();
     // The first look at the readings and the lease takes a moment.
     let _ = tokio::time::timeout(Duration::from_millis(600), view.changed()).await;

@@ -13,7 +13,7 @@ use crate::model::{OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{executor, messages};
+use super::{executor, incidents, messages};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
     match envelope.command.clone() {
         Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } => operate(work, envelope),
         Command::Pause { operation, reason } => pause(work, envelope, &operation, reason),
-        Command::Resume { operation, reason } => resume(work, envelope, &operation, reason),
+        Command::Resume { operation, reason } => resume(work, envelope, &operation, &reason),
         Command::Cancel { operation, reason } => match open_operation(work, &operation) {
             Ok(()) => {
                 let by = envelope.by.clone();
@@ -90,14 +90,25 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             accept(work, envelope);
             work.emit(Event::CountReset { service, by, reason });
         }
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::SetLevel { .. }
+        | Command::Resolve { .. }
+        | Command::Note { .. } => incidents::handle(work, envelope),
     }
 }
 
-fn accept(work: &mut Work<'_>, envelope: Envelope) {
+pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {
     work.emit(Event::CommandAccepted { envelope });
 }
 
-fn refuse(work: &mut Work<'_>, envelope: Envelope, reason: String, guardrails: Vec<GuardrailCheck>) {
+pub(super) fn refuse(
+    work: &mut Work<'_>,
+    envelope: Envelope,
+    reason: String,
+    guardrails: Vec<GuardrailCheck>,
+) {
     work.emit(Event::CommandRefused { envelope, reason, guardrails });
 }
 
@@ -142,7 +153,7 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
         let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
         return Err(format!("no service `{service}`; services: {}", names.join(", ")));
     }
-    if envelope.command.reason().trim().is_empty() {
+    if envelope.command.reason().is_some_and(|reason| reason.trim().is_empty()) {
         return Err("a reason is required: it is what the others will read".to_owned());
     }
     Ok(())
@@ -165,7 +176,7 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
     }
     let Ok(plan) = proposal.plan else { return };
     let (by, command) = (envelope.by.clone(), envelope.id.clone());
-    let reason = envelope.command.reason().to_owned();
+    let reason = envelope.command.reason().unwrap_or_default().to_owned();
     let overrides = overrides_of(&envelope.command).to_vec();
     accept(work, envelope);
     for taken in overrides {
@@ -215,7 +226,7 @@ fn pause(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: Stri
     messages::operation_paused(work, id);
 }
 
-fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: String) {
+fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: &str) {
     let why = open_operation(work, id).err().or_else(|| {
         let is_paused = work.state.operation(id).is_some_and(|operation| operation.paused.is_some());
         (!is_paused).then(|| format!("{id} is not paused"))
@@ -225,8 +236,8 @@ fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: Str
     }
     let by = envelope.by.clone();
     accept(work, envelope);
-    work.emit(Event::OperationResumed { operation: id.clone(), by: by.clone(), reason: reason.clone() });
-    messages::operation_resumed(work, id, &by, &reason);
+    work.emit(Event::OperationResumed { operation: id.clone(), by: by.clone(), reason: reason.to_owned() });
+    messages::operation_resumed(work, id, &by, reason);
     executor::advance(work, id);
 }
 

@@ -28,7 +28,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{commands, executor, messages};
+use super::{commands, executor, incidents, messages};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -213,6 +213,9 @@ impl Work<'_> {
         for operation in open {
             executor::advance(self, &operation);
         }
+        if look {
+            incidents::tick_what_is_seen(self);
+        }
     }
 
     fn lead(&mut self, holder: String, program: String) {
@@ -278,6 +281,7 @@ impl Work<'_> {
         self.sense(service);
         self.mark_good(service);
         self.review(service);
+        incidents::consider(self, service);
     }
 
     /// Evaluates a service and journals verdicts that have changed.
@@ -438,6 +442,8 @@ impl Work<'_> {
             would_change,
         };
         self.emit(Event::DecisionMade { decision: decision.clone() });
+        // Declared first, so that the account reads in the order of things.
+        incidents::consider(self, service);
         if will_act {
             self.act(&id, &decision);
         } else {

@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::model::command::{Actor, Settlement};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
+use crate::model::incident::Incident;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanKind, StepState};
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName,
-    Version,
+    CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, ServiceName,
+    SourceName, Version,
 };
 
 use super::history::HistoryEntry;
+use super::incidents::{self, Settled};
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
 pub const STATE_FORMAT: u32 = 2;
@@ -52,13 +54,19 @@ pub struct State {
     pub operations: BTreeMap<OperationId, Arc<Operation>>,
     /// Messages that no channel has taken yet.
     pub outbox: BTreeMap<NotificationId, Notification>,
-    /// How many findings, decisions, operations and messages there were: the next id.
+    /// How many findings, decisions, operations, messages and incidents there were: the next id.
     pub counts: Counts,
     /// The newest commands, so that one sent twice acts once.
     pub commands: VecDeque<CommandId>,
     /// What people were told of, and when last.
     #[serde(default)]
     pub told: BTreeMap<Told, Timestamp>,
+    /// Incidents: the open one and the newest of the resolved.
+    #[serde(default)]
+    pub incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    /// What was wrong when a person resolved the last incident, and still is: it opens no other.
+    #[serde(default)]
+    pub settled: BTreeMap<ServiceName, Settled>,
     /// The order of the operations, oldest first.
     order: VecDeque<OperationId>,
 }
@@ -88,6 +96,9 @@ pub struct Counts {
     pub operations: u64,
     /// Messages queued.
     pub notifications: u64,
+    /// Incidents declared.
+    #[serde(default)]
+    pub incidents: u64,
 }
 
 /// Something a person switched.
@@ -240,6 +251,8 @@ impl State {
 
     /// Takes one event in. Unknown ids change nothing: a fold cannot fail.
     pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        // Before the rest: what an event clears is still known there.
+        incidents::fold(self, event, at);
         match event {
             Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
             Event::InventoryChanged { service, inventory } => {
@@ -298,6 +311,14 @@ impl State {
                 }
             }
             Event::GuardrailOverridden { .. } => {}
+            // Folded in `incidents`.
+            Event::IncidentOpened { .. }
+            | Event::IncidentJoined { .. }
+            | Event::IncidentAcknowledged { .. }
+            | Event::ChecklistTicked { .. }
+            | Event::IncidentLevelSet { .. }
+            | Event::IncidentNoted { .. }
+            | Event::IncidentResolved { .. } => {}
             Event::OperationPlanned { operation, plan, by, reason, decision, command, .. } => {
                 self.counts.operations += 1;
                 let planned = Operation {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Guardrail;
+use super::incident::{Level, Ticked};
 use super::operation::Strategy;
 use super::release::Quality;
-use super::{CommandId, OperationId, ReleaseRef, ServiceName, Version};
+use super::{CommandId, IncidentId, ItemId, OperationId, ReleaseRef, ServiceName, Version};
 
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -131,6 +132,55 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Declare an incident.
+    OpenIncident {
+        /// The services that are hurt, as far as is known; may be none.
+        services: Vec<ServiceName>,
+        /// What is wrong, in a few words.
+        title: String,
+        /// How bad it is.
+        level: Level,
+    },
+    /// Say that somebody works on an incident.
+    Acknowledge {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Tick an item of an incident's checklist, or take a tick back.
+    Tick {
+        /// The incident.
+        incident: IncidentId,
+        /// The item.
+        item: ItemId,
+        /// How it was settled; none takes the tick back.
+        ticked: Option<Ticked>,
+        /// What the others should know of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Say how bad an incident is.
+    SetLevel {
+        /// The incident.
+        incident: IncidentId,
+        /// How bad.
+        level: Level,
+        /// Why.
+        reason: String,
+    },
+    /// Say that an incident is over.
+    Resolve {
+        /// The incident.
+        incident: IncidentId,
+        /// What ended it.
+        reason: String,
+    },
+    /// Write something down in an incident.
+    Note {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        text: String,
+    },
 }
 
 impl Command {
@@ -151,12 +201,19 @@ impl Command {
             Self::Automatic { on: true, .. } => "turn automatic action on",
             Self::Automatic { on: false, .. } => "turn automatic action off",
             Self::Reset { .. } => "reset the count of rollbacks",
+            Self::OpenIncident { .. } => "open an incident",
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Tick { ticked: Some(_), .. } => "tick an item",
+            Self::Tick { ticked: None, .. } => "untick an item",
+            Self::SetLevel { .. } => "set the severity",
+            Self::Resolve { .. } => "resolve",
+            Self::Note { .. } => "write a note",
         }
     }
 }
 
 impl Command {
-    /// The service that it is about, if it is about one.
+    /// The service that it is about, if it is about one. Those of a new incident are looked at when it is opened.
     pub const fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::RollBack(RollBack { service, .. })
@@ -169,12 +226,18 @@ impl Command {
             | Self::Resume { .. }
             | Self::Cancel { .. }
             | Self::Settle { .. }
-            | Self::Automatic { .. } => None,
+            | Self::Automatic { .. }
+            | Self::OpenIncident { .. }
+            | Self::Acknowledge { .. }
+            | Self::Tick { .. }
+            | Self::SetLevel { .. }
+            | Self::Resolve { .. }
+            | Self::Note { .. } => None,
         }
     }
 
-    /// Why it is asked.
-    pub fn reason(&self) -> &str {
+    /// Why it is asked; none for what needs no reason: it says all by itself, or is itself the text.
+    pub fn reason(&self) -> Option<&str> {
         match self {
             Self::RollBack(RollBack { reason, .. })
             | Self::Promote(Promote { reason, .. })
@@ -187,7 +250,12 @@ impl Command {
             | Self::Thaw { reason, .. }
             | Self::Cancel { reason, .. }
             | Self::Settle { reason, .. }
-            | Self::Automatic { reason, .. } => reason,
+            | Self::Automatic { reason, .. }
+            | Self::SetLevel { reason, .. }
+            | Self::Resolve { reason, .. } => Some(reason),
+            Self::OpenIncident { .. } | Self::Acknowledge { .. } | Self::Tick { .. } | Self::Note { .. } => {
+                None
+            }
         }
     }
 }

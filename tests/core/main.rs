@@ -4,7 +4,9 @@
 
 mod defects;
 mod defects_runtime;
+mod following;
 mod harness;
+mod odd_journal;
 mod operations;
 mod properties;
 mod rollbacks;
