@@ -28,6 +28,8 @@ pub mod screen;
 mod select;
 pub mod small;
 pub mod terminal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod theme;
 pub mod trends;
 pub mod ui;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::glyphs::Glyphs;
 use super::keymap::Keymap;
@@ -47,6 +48,8 @@ pub struct Picture {
     pub me: Actor,
     /// Now.
     pub now: Timestamp,
+    /// The zone that times are shown in.
+    pub zone: TimeZone,
     /// Colours.
     pub theme: Theme,
     /// Symbols.

@@ -4,13 +4,14 @@
 //! looked at it for [`STALE`]: the leader may be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::incident::Incident;
-use crate::model::operation::{Operation, OperationStatus, PlanKind};
+use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind};
 use crate::model::reading::ServiceReading;
 use crate::model::trigger::{Evaluation, Status, Verdict};
 use crate::model::units::human;
@@ -96,7 +97,7 @@ impl Sight<'_> {
         }
         let mut text = format!("{} of {} failing", failing.len(), names.len());
         if unknown > 0 {
-            text.push_str(&format!(", {unknown} not known"));
+            let _ = write!(text, ", {unknown} not known");
         }
         let members: BTreeSet<_> = self.incident.services.iter().collect();
         let outside: Vec<_> = failing.iter().copied().filter(|name| !members.contains(name)).collect();
@@ -226,20 +227,19 @@ impl Sight<'_> {
         Fact { at: evaluation.evidence.newest, ..Fact::new(text, holds) }
     }
 
-    /// The operations of the incident that count: those that were cancelled before any traffic moved changed nothing.
+    /// What is or was done to the incident's services, oldest first.
     fn operations(&self) -> impl DoubleEndedIterator<Item = &Operation> {
-        let known = self.incident.operations.iter().filter_map(|id| self.state.operation(id));
-        known.filter(|operation| {
-            use crate::model::operation::Outcome;
+        self.incident.operations.iter().filter_map(|id| self.state.operation(id))
+    }
+
+    /// The rollbacks among them that count: one that was cancelled before any traffic moved changed nothing.
+    fn rollbacks(&self) -> impl DoubleEndedIterator<Item = &Operation> {
+        let rollbacks = self.operations().filter(|operation| operation.plan.kind == PlanKind::RollBack);
+        rollbacks.filter(|operation| {
             let is_cancelled =
                 matches!(operation.status, OperationStatus::Ended { outcome: Outcome::Cancelled, .. });
             !is_cancelled || operation.traffic_back_at.is_some()
         })
-    }
-
-    /// Those of them that take a release back.
-    fn rollbacks(&self) -> impl DoubleEndedIterator<Item = &Operation> {
-        self.operations().filter(|operation| operation.plan.kind == PlanKind::RollBack)
     }
 
     fn healthy(&self) -> Health {
@@ -315,6 +315,9 @@ fn words(operation: &Operation) -> String {
     match &operation.status {
         OperationStatus::NeedsDecision { .. } => format!("{id} on {service} needs a decision"),
         OperationStatus::Ended { outcome, .. } => format!("{id} on {service} {}", outcome.words()),
+        OperationStatus::Planned | OperationStatus::Running if operation.paused.is_some() => {
+            format!("{id} on {service} is paused")
+        }
         OperationStatus::Planned | OperationStatus::Running => {
             let steps = &operation.plan.steps;
             match operation.current().and_then(|index| Some((index + 1, steps.get(index)?))) {
@@ -332,7 +335,7 @@ pub(super) fn names<'a>(services: impl ExactSizeIterator<Item = &'a ServiceName>
     let count = services.len();
     let mut text = services.take(NAMES).map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
     if count > NAMES {
-        text.push_str(&format!(" and {} more", count - NAMES));
+        let _ = write!(text, " and {} more", count - NAMES);
     }
     text
 }
