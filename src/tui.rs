@@ -8,6 +8,7 @@
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
+//! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
 pub mod app;
 pub mod available;
@@ -27,10 +28,13 @@ pub mod screen;
 mod select;
 pub mod small;
 pub mod terminal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod theme;
 pub mod trends;
 pub mod ui;
 pub mod update;
+pub mod widgets;
 
 pub use app::{Left, Options, run};
 pub use keymap::Keymap;

@@ -124,6 +124,7 @@ impl<'a> App<'a> {
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
+            zone: jiff::tz::TimeZone::system(),
             theme: options.theme.clone(),
             glyphs: if options.ascii { Glyphs::ascii() } else { Glyphs::unicode() },
             keymap: options.keymap.clone(),
@@ -242,6 +243,7 @@ impl<'a> App<'a> {
             self.picture.roster = Roster::new(&self.picture.settings.config, view, &self.ui.filter);
         }
         super::update::expire(&mut self.ui, self.picture.now);
+        super::update::arrived(&mut self.ui, &self.picture);
     }
 
     /// Adds to the timeline what it does not have, in the journal's order.
