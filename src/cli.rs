@@ -4,6 +4,7 @@
 mod account;
 pub mod act;
 pub mod check;
+pub mod checklist;
 pub mod config;
 pub mod console;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod exit;
 mod follow;
 pub mod guard;
 pub mod history;
+pub mod incident;
 pub mod journal;
 pub mod lab;
 mod operate;
@@ -86,6 +88,8 @@ enum Subcommand {
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Incident(incident::Args),
+    Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
@@ -115,6 +119,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Incident(args) => incident::run(args, global).await,
+        Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),

@@ -6,13 +6,16 @@
 //! the releases in it. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
-//! steps), [`proposal`] (what an operation would be), [`commands`] (what people ask), [`messages`] (what people are told),
-//! [`incidents`] and [`checklist`] (what people work on, and how far they are).
+//! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
+//! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
+//! [`account`] and [`evidence`] (what all that is in words).
 
+pub mod account;
 pub mod checklist;
 pub mod commands;
 pub mod core;
 pub mod decide;
+pub mod evidence;
 pub mod executor;
 pub mod guardrails;
 pub mod history;
@@ -23,6 +26,7 @@ pub mod planner;
 pub mod proposal;
 pub mod runtime;
 pub mod senses;
+pub mod series;
 pub mod state;
 pub mod target;
 

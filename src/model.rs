@@ -16,6 +16,7 @@ pub mod probe;
 pub mod reading;
 pub mod release;
 pub mod secret;
+pub mod series;
 pub mod source;
 pub mod trigger;
 pub mod units;

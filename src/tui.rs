@@ -16,6 +16,7 @@ pub mod commands;
 pub mod dialogs;
 pub mod footer;
 pub mod glyphs;
+pub mod guide;
 pub mod header;
 pub mod key;
 pub mod keymap;

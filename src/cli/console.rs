@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::account;
-use super::session;
+use super::session::{self, LeadWhen};
 use super::{Exit, Global};
 use crate::config::Loaded;
 use crate::engine::runtime::{Engine, Leadership};
@@ -19,9 +19,9 @@ use crate::tui::{self, Keymap};
 /// Open the full-screen console: health, canary against stable, deployments, checklist.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Whether this console may lead: `auto` when nobody else does, `never`, or `now`, taking it from whoever has it.
-    #[arg(long, default_value = "auto", value_name = "WHEN")]
-    pub lead: session::LeadArg,
+    /// Whether this console leads.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = LeadWhen::Auto)]
+    pub lead: LeadWhen,
     /// How it looks.
     #[command(flatten)]
     pub look: Look,
@@ -74,7 +74,7 @@ pub(crate) fn options(look: &Look, loaded: &Loaded, me: Actor) -> anyhow::Result
         theme_dirs,
         ascii: look.ascii,
         keymap,
-        guide: None,
+        guided: false,
     })
 }
 

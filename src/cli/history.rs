@@ -7,7 +7,6 @@ use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::history::{HistoryEntry, HistoryKind};
-use crate::engine::runtime::Lead;
 use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::release::Quality;
@@ -22,7 +21,7 @@ pub struct Args {
 /// Always exits with 0 if the journal can be read.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "history", Lead::Never).await?;
+    let engine = session::look(&loaded, "history").await?;
     let state = std::sync::Arc::clone(&engine.view().borrow().state);
     engine.shutdown().await;
     if let Some(service) = &args.service

@@ -74,8 +74,11 @@ pub(crate) async fn run(mut asked: Command, conduct: Conduct, global: &Global) -
         return Ok(Exit::Usage);
     }
     // A dry run changes nothing, not even who leads.
-    let lead = if conduct.dry_run { Lead::Never } else { Lead::Auto };
-    let engine = session::start(&loaded, conduct.role, lead).await?;
+    let engine = if conduct.dry_run {
+        session::look(&loaded, conduct.role).await?
+    } else {
+        session::start(&loaded, conduct.role, Lead::Auto).await?
+    };
     let proposal = engine.propose(&asked).await;
     let refusal = proposal.refusal();
     // A program gets either the proposal or what came of it.

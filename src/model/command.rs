@@ -253,7 +253,9 @@ impl Command {
             | Self::Automatic { reason, .. }
             | Self::SetLevel { reason, .. }
             | Self::Resolve { reason, .. } => Some(reason),
-            Self::OpenIncident { .. } | Self::Acknowledge { .. } | Self::Tick { .. } | Self::Note { .. } => None,
+            Self::OpenIncident { .. } | Self::Acknowledge { .. } | Self::Tick { .. } | Self::Note { .. } => {
+                None
+            }
         }
     }
 }

@@ -46,8 +46,8 @@ pub struct Options {
     pub ascii: bool,
     /// Keys.
     pub keymap: Keymap,
-    /// What a guide says, as it changes; none without a guide.
-    pub guide: Option<watch::Receiver<String>>,
+    /// The demo's guide speaks in the footer.
+    pub guided: bool,
 }
 
 /// How a console was left.
@@ -111,7 +111,8 @@ impl<'a> App<'a> {
     fn new(engine: &'a Engine, options: Options, size: (u16, u16)) -> Self {
         let mut view = engine.view();
         let live = view.borrow_and_update().clone();
-        let ui = Ui::new(size);
+        let mut ui = Ui::new(size);
+        ui.guide = options.guided.then(super::guide::Guide::default);
         let roster = Roster::new(&engine.settings().config, &live, &ui.filter);
         let mut trends = Trends::default();
         trends.take(&live);
@@ -129,7 +130,6 @@ impl<'a> App<'a> {
             glyphs: if options.ascii { Glyphs::ascii() } else { Glyphs::unicode() },
             keymap: options.keymap.clone(),
             themes: super::theme::names(&options.theme_dirs),
-            guide: options.guide.as_ref().map(|guide| guide.borrow().clone()),
             live,
         };
         Self {
@@ -221,9 +221,6 @@ impl<'a> App<'a> {
         if is_new {
             self.picture.live = self.view.borrow_and_update().clone();
             self.picture.trends.take(&self.picture.live);
-        }
-        if let Some(guide) = &mut self.options.guide {
-            self.picture.guide = Some(guide.borrow_and_update().clone());
         }
         let entries: Vec<_> = std::iter::from_fn(|| {
             loop {

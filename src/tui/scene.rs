@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::glyphs::Glyphs;
 use super::keymap::Keymap;
@@ -47,6 +48,8 @@ pub struct Picture {
     pub me: Actor,
     /// Now.
     pub now: Timestamp,
+    /// The zone that times are shown in.
+    pub zone: TimeZone,
     /// Colours.
     pub theme: Theme,
     /// Symbols.
@@ -55,8 +58,6 @@ pub struct Picture {
     pub keymap: Keymap,
     /// The themes that there are.
     pub themes: Vec<String>,
-    /// What the guided demo says now, if there is one.
-    pub guide: Option<String>,
 }
 
 /// What is drawn and asked about.

@@ -183,6 +183,8 @@ pub struct Ui {
     pub size: (u16, u16),
     /// The mouse is taken.
     pub mouse: bool,
+    /// What the demo's guide knows of the person; none without a guide.
+    pub guide: Option<super::guide::Guide>,
     /// What was last asked of the engine, as a command line.
     pub last_action: Option<String>,
     /// An operation that was asked for here.

@@ -198,6 +198,9 @@ pub(super) fn start(
         say(ui, picture.now, ToastKind::Refused, format!("{}: {reason}", command.title));
         return Vec::new();
     }
+    if let Some(guide) = &mut ui.guide {
+        guide.did.insert(command.id);
+    }
     run(ui, picture, Invocation { action: command.action, args, by })
 }
 
