@@ -74,6 +74,7 @@ impl Console {
     fn open(&mut self, keys: &str) {
         let effects = self.keys(keys);
         self.answer(&effects);
+        assert!(is_open(self), "{:?}", self.ui.toast);
     }
 
     /// The world went on.
