@@ -12,7 +12,7 @@ pub mod palette;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::commands::{Action, Command as Entry, Reason};
+use super::commands::{Command as Entry, Reason};
 use super::key::Key;
 use super::roster::Filter;
 use super::scene::{Picture, Scene};
@@ -154,6 +154,6 @@ pub fn palette(scene: &Scene<'_>, typed: &str) -> Overlay {
 }
 
 /// Leaves, or asks first.
-pub fn quit(ui: &mut Ui, picture: &Picture, action: Action) -> Vec<Effect> {
-    leave::quit(ui, picture, action)
+pub fn quit(ui: &mut Ui, picture: &Picture, asked: &Invocation) -> Vec<Effect> {
+    leave::quit(ui, picture, asked)
 }

@@ -371,7 +371,7 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             ui.overlay = dialogs::palette(&scene, "");
             Vec::new()
         }
-        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, asked.action),
+        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, &asked),
         action => {
             let danger = COMMANDS.iter().find(|command| command.action == action);
             let Some(command) = danger else { return Vec::new() };
