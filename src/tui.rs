@@ -7,6 +7,8 @@
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back.
+//! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from: text,
+//!   tables, frames, bars, charts.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
 
 pub mod app;
@@ -26,6 +28,7 @@ pub mod roster;
 pub mod scene;
 pub mod screen;
 mod select;
+pub mod signs;
 pub mod small;
 pub mod terminal;
 #[cfg(test)]
@@ -34,6 +37,7 @@ pub mod theme;
 pub mod trends;
 pub mod ui;
 pub mod update;
+pub mod widgets;
 
 pub use app::{Left, Options, run};
 pub use keymap::Keymap;

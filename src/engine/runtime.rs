@@ -253,17 +253,6 @@ impl Engine {
         core.propose(command, now())
     }
 
-    /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.
-    async fn sensed(&self, view: &View, service: &ServiceName) -> Option<(Timestamp, Arc<ServiceReading>)> {
-        if let Some((at, reading)) = view.readings.get(service) {
-            return Some((*at, Arc::clone(reading)));
-        }
-        // Without them the guardrails say what is not known.
-        let readings = self.shared.journal.readings().await.unwrap_or_default();
-        let found = readings.into_iter().find(|(name, _, _)| name == service);
-        found.map(|(_, at, reading)| (at, Arc::new(reading)))
-    }
-
     /// Reads a service's platform now. What it says is for the person who asked; the leader reads for itself.
     ///
     /// # Errors
@@ -274,6 +263,17 @@ impl Engine {
             Some(platform) => platform.read().await.map_err(|error| error.to_string()),
             None => Err(format!("no service `{service}`")),
         }
+    }
+
+    /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.
+    async fn sensed(&self, view: &View, service: &ServiceName) -> Option<(Timestamp, Arc<ServiceReading>)> {
+        if let Some((at, reading)) = view.readings.get(service) {
+            return Some((*at, Arc::clone(reading)));
+        }
+        // Without them the guardrails say what is not known.
+        let readings = self.shared.journal.readings().await.unwrap_or_default();
+        let found = readings.into_iter().find(|(name, _, _)| name == service);
+        found.map(|(_, at, reading)| (at, Arc::new(reading)))
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.
