@@ -10,6 +10,7 @@ pub mod event;
 pub mod names;
 pub mod notification;
 pub mod operation;
+pub mod output;
 pub mod platform;
 pub mod probe;
 pub mod reading;
