@@ -4,18 +4,25 @@
 mod account;
 pub mod act;
 pub mod check;
+pub mod checklist;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 mod follow;
 pub mod guard;
 pub mod history;
+pub mod incident;
 pub mod journal;
 pub mod lab;
+pub mod maintenance;
+mod operate;
 mod output;
+pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
+pub mod themes;
 pub mod why;
 
 use std::path::PathBuf;
@@ -78,15 +85,21 @@ pub struct Global {
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
     Demo(demo::Args),
+    Console(console::Args),
     Lab(lab::Args),
     Guard(guard::Args),
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Maintenance(maintenance::Args),
+    Incident(incident::Args),
+    Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
     Journal(journal::Args),
+    Themes(themes::Args),
     #[command(flatten)]
     Act(act::Act),
 }
@@ -106,14 +119,20 @@ pub async fn main() -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Console(args) => console::run(&args, global).await,
         Subcommand::Lab(args) => lab::run(args, global).await,
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
+        Subcommand::Incident(args) => incident::run(args, global).await,
+        Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
+        Subcommand::Themes(args) => themes::run(&args, global),
         Subcommand::Journal(args) => with_journal(&args, global).await,
         Subcommand::Act(act) => act::run(&act, global).await,
     };

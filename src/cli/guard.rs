@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::account;
 use super::follow::Follower;
-use super::session;
+use super::session::{self, LeadWhen};
 use super::{Exit, Global};
 use crate::engine::runtime::{EngineError, Lead, Leadership};
 
@@ -23,17 +23,6 @@ pub struct Args {
     /// Whether this guard leads.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = LeadWhen::Auto)]
     pub lead: LeadWhen,
-}
-
-/// When a guard leads.
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LeadWhen {
-    /// Whenever nobody else does.
-    Auto,
-    /// Never: only show what the leader does; never look or act.
-    Never,
-    /// At once, also from a guard that leads: for one that hangs. That one then follows.
-    Now,
 }
 
 /// Runs until asked to stop.

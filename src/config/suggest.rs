@@ -26,7 +26,7 @@ pub(super) fn nearest<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `did you mean …? valid keys: …`, with what there is to say.
-pub(super) fn choice<'a>(
+pub(crate) fn choice<'a>(
     word: &str,
     what: &str,
     valid: impl IntoIterator<Item = &'a str> + Clone,

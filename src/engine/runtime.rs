@@ -29,15 +29,17 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::journal::{Entry, Journal, JournalError, Lease, Position};
 
-use crate::model::CommandId;
-use crate::model::command::{Actor, Command, Envelope, RollBack};
+use crate::model::command::{Actor, Command, Envelope};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
+use crate::model::reading::ServiceReading;
+use crate::model::release::Inventory;
 use crate::model::series::{Series, SeriesRequest};
+use crate::model::{CommandId, ServiceName};
 
-use super::commands::Proposal;
 use super::core::Core;
 use super::input::{Input, Settings};
+use super::proposal::Proposal;
 use super::series;
 pub use output::Output;
 pub use view::{Leadership, View};
@@ -235,17 +237,45 @@ impl Engine {
         found.await.map_err(|_| EngineError::NoAnswer(limit))?
     }
 
-    /// Reads a service's platform and says what a rollback would be now; if it cannot be read, the guardrails say so.
-    /// Changes nothing.
-    pub async fn propose(&self, asked: &RollBack) -> Proposal {
-        let state = Arc::clone(&self.shared.view.borrow().state);
-        let mut core = Core::new(Arc::clone(self.settings()), state);
-        if let Some(platform) = self.shared.world.platforms.get(&asked.service) {
+    /// Reads a service's platform and says what the operation would be now that a command asks for; if it cannot be read, the
+    /// guardrails say so. Changes nothing.
+    pub async fn propose(&self, command: &Command) -> Proposal {
+        let view = Arc::clone(&self.shared.view.borrow());
+        let mut core = Core::new(Arc::clone(self.settings()), Arc::clone(&view.state));
+        if let Some(service) = command.service()
+            && let Some(platform) = self.shared.world.platforms.get(service)
+        {
             let at = now();
             let result = platform.read().await.map_err(|error| error.to_string());
-            core.step(Input::Inventory { service: asked.service.clone(), at, result }, now());
+            core.step(Input::Inventory { service: service.clone(), at, result }, now());
+            if let Some((at, reading)) = self.sensed(&view, service).await {
+                core.adopt(service, reading, at, now());
+            }
         }
-        core.propose(asked, now())
+        core.propose(command, now())
+    }
+
+    /// Reads a service's platform now. What it says is for the person who asked; the leader reads for itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service or it cannot be read, in words.
+    pub async fn inventory(&self, service: &ServiceName) -> Result<Inventory, String> {
+        match self.shared.world.platforms.get(service) {
+            Some(platform) => platform.read().await.map_err(|error| error.to_string()),
+            None => Err(format!("no service `{service}`")),
+        }
+    }
+
+    /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.
+    async fn sensed(&self, view: &View, service: &ServiceName) -> Option<(Timestamp, Arc<ServiceReading>)> {
+        if let Some((at, reading)) = view.readings.get(service) {
+            return Some((*at, Arc::clone(reading)));
+        }
+        // Without them the guardrails say what is not known.
+        let readings = self.shared.journal.readings().await.unwrap_or_default();
+        let found = readings.into_iter().find(|(name, _, _)| name == service);
+        found.map(|(_, at, reading)| (at, Arc::new(reading)))
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.

@@ -125,6 +125,13 @@ impl Senses {
         self.services.get(service).map(|sense| &sense.reading)
     }
 
+    /// Takes over what another process has sensed of a service, until it is evaluated here.
+    pub fn adopt(&mut self, service: &ServiceName, reading: Arc<ServiceReading>) {
+        if let Some(sense) = self.services.get_mut(service) {
+            sense.reading = reading;
+        }
+    }
+
     /// The newest readings of all services.
     pub fn readings(&self) -> BTreeMap<ServiceName, Arc<ServiceReading>> {
         self.services.iter().map(|(name, sense)| (name.clone(), Arc::clone(&sense.reading))).collect()

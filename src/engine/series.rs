@@ -17,8 +17,9 @@ use crate::model::trigger::{Aggregate, Condition, Scope};
 use crate::model::{IndicatorName, ServiceName, Version};
 use crate::triggers::window::Window;
 
+use super::history::HistoryKind;
 use super::senses::{DISPLAY_QUANTILE, display_window, unit_of, watched};
-use super::state::{HistoryKind, ServiceState};
+use super::state::ServiceState;
 
 /// The shortest time that a point stands for.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
@@ -207,7 +208,7 @@ fn arm_at(state: &ServiceState, version: &Version, at: Timestamp) -> Option<Arm>
                 stable = stable.filter(|stable| **stable != entry.version);
                 canary = canary.filter(|_| !is_canary);
             }
-            HistoryKind::RolledBack { .. } => {}
+            HistoryKind::RolledBack { .. } | HistoryKind::Promoted { .. } => {}
         }
     }
     if canary == Some(version) {

@@ -1,6 +1,6 @@
 use super::*;
+use crate::engine::history::HistoryEntry;
 use crate::engine::senses::Senses;
-use crate::engine::state::HistoryEntry;
 use crate::model::Unit;
 use crate::model::source::SampleValue;
 
@@ -252,7 +252,10 @@ fn a_restart_does_not_bend_the_line() {
 /// What a version did is drawn on the arm that it was at that time, also after it was promoted or rolled back.
 #[test]
 fn versions_are_drawn_on_the_arm_they_were() {
-    let entry = |ms, version: &str, what| HistoryEntry { at: at(ms), version: version.into(), what };
+    let entry = |ms, version: &str, what| {
+        let release = version.into();
+        HistoryEntry { at: at(ms), version: version.into(), release, what }
+    };
     let mut state = ServiceState::default();
     state.history.extend([
         entry(-60_000, "1", HistoryKind::BecameStable),
