@@ -4,6 +4,7 @@
 mod account;
 pub mod act;
 pub mod check;
+pub mod checklist;
 pub mod config;
 pub mod console;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod exit;
 mod follow;
 pub mod guard;
 pub mod history;
+pub mod incident;
 pub mod journal;
 pub mod lab;
 pub mod maintenance;
@@ -90,6 +92,8 @@ enum Subcommand {
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
+    Incident(incident::Args),
+    Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
@@ -121,6 +125,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
+        Subcommand::Incident(args) => incident::run(args, global).await,
+        Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),

@@ -30,6 +30,8 @@ mod select;
 pub mod signs;
 pub mod small;
 pub mod terminal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod theme;
 pub mod trends;
 pub mod ui;

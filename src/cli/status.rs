@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::account::{clock, traffic, verdict_words};
+use super::incident;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
@@ -132,6 +133,7 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             "trouble": view.trouble,
             "source_faults": view.state.source_faults,
             "outbox": view.state.outbox.len(),
+            "incident": view.state.open_incident().map(|open| incident::json(open, &view.state, now)),
             "services": services,
         }))?;
         return Ok(exit);
@@ -147,6 +149,9 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     );
     writeln!(out, "{} at {}, entry {}: {leader}", config.environment.name, clock(now), view.position)?;
     write!(out, "{}", table(&rows))?;
+    if let Some(open) = view.state.open_incident() {
+        writeln!(out, "  {}", incident::line(open, &view.state, now))?;
+    }
     for (name, known) in &view.state.services {
         for finding in known.findings.values() {
             let arm = finding.arm.map_or_else(String::new, |arm| format!(" {arm}"));

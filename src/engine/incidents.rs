@@ -1,7 +1,7 @@
 //! Incidents in the core: when one is declared, what joins it, what people say about it, and the fold of all that.
 //!
 //! The engine declares an incident and lets services join it; it raises its severity and never lowers it; it never
-//! resolves one. What was wrong when a person resolved an incident opens no other for as long as it stays as it is.
+//! resolves one. What was wrong when a person resolved an incident opens no other while it stays as it is, for a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub const TITLE_LIMIT: usize = 200;
 /// The longest that a note may be, in characters.
 pub const NOTE_LIMIT: usize = 4_000;
 
+/// How long what was wrong when an incident was resolved opens no other. After that it is not what the person spoke of.
+const SETTLED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Resolved incidents that are kept for people to see.
 const INCIDENTS_KEPT: usize = 20;
 /// Notes of an incident that are kept.
@@ -40,9 +42,11 @@ const NOTES_KEPT: usize = 100;
 /// Operations of an incident that are kept.
 const OPERATIONS_KEPT: usize = 100;
 
-/// What was wrong with a service when a person resolved the incident that it was part of, and still is.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// What was wrong with a service when a person resolved an incident, and still is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Settled {
+    /// When it was resolved.
+    pub at: Timestamp,
     /// It was failing.
     pub failing: bool,
     /// These triggers held, on these arms.
@@ -213,7 +217,7 @@ pub(super) fn fold(state: &mut State, event: &Event, at: Timestamp) {
         Event::IncidentResolved { incident, by, reason } => {
             if let Some(incident) = incident_mut(state, incident) {
                 incident.resolved = Some(Resolved { by: by.clone(), at, reason: reason.clone() });
-                state.settled = what_is_wrong(state);
+                state.settled = what_is_wrong(state, at);
             }
         }
         Event::VerdictChanged { service, arm: None, verdict } => {
@@ -222,8 +226,13 @@ pub(super) fn fold(state: &mut State, event: &Event, at: Timestamp) {
                 Verdict::Healthy => {
                     state.settled.remove(service);
                 }
-                Verdict::Degraded { .. } => settled.failing = false,
-                // Not knowing (after a restart, say) is no improvement that something new could follow.
+                Verdict::Degraded { .. } => {
+                    // Not knowing, as after a restart, is no improvement, nor is what comes to light after it.
+                    let before = state.services.get(service).and_then(|known| known.verdict.as_ref());
+                    if matches!(before, Some((Verdict::Failing { .. }, _))) {
+                        settled.failing = false;
+                    }
+                }
                 Verdict::Failing { .. } | Verdict::Unknown { .. } => {}
             }
         }
@@ -285,7 +294,7 @@ fn forget_old(state: &mut State) {
 }
 
 /// Every service with which something is wrong, and what.
-fn what_is_wrong(state: &State) -> BTreeMap<ServiceName, Settled> {
+fn what_is_wrong(state: &State, at: Timestamp) -> BTreeMap<ServiceName, Settled> {
     let key = |finding: &Finding| (finding.trigger.clone(), finding.arm);
     let everywhere: BTreeSet<_> = state.findings.values().map(key).collect();
     let mut wrong = BTreeMap::new();
@@ -294,7 +303,7 @@ fn what_is_wrong(state: &State) -> BTreeMap<ServiceName, Settled> {
         let mut triggers: BTreeSet<_> = known.findings.values().map(key).collect();
         triggers.extend(everywhere.iter().cloned());
         if failing || !triggers.is_empty() {
-            wrong.insert(name.clone(), Settled { failing, triggers });
+            wrong.insert(name.clone(), Settled { at, failing, triggers });
         }
     }
     wrong
@@ -327,7 +336,7 @@ pub(super) fn asks_for_rollback<'a>(state: &State, known: &'a ServiceState) -> O
 }
 
 /// What speaks for an incident on a service: it is failing, or what was decided about it asks for a rollback.
-fn cause(state: &State, service: &ServiceName) -> Option<Cause> {
+fn cause(state: &State, service: &ServiceName, now: Timestamp) -> Option<Cause> {
     let known = state.service(service)?;
     let failing = match &known.verdict {
         Some((Verdict::Failing { reasons }, _)) => Some(reasons),
@@ -338,7 +347,7 @@ fn cause(state: &State, service: &ServiceName) -> Option<Cause> {
         return None;
     }
     let decided = decision.into_iter().flat_map(|decision| holding(state, known, decision));
-    let settled = state.settled.get(service);
+    let settled = state.settled.get(service).filter(|settled| elapsed(settled.at, now) < SETTLED_FOR);
     let is_news = |finding: &&Finding| {
         !settled.is_some_and(|settled| settled.triggers.contains(&(finding.trigger.clone(), finding.arm)))
     };
@@ -363,7 +372,7 @@ pub(super) fn consider(work: &mut Work<'_>, service: &ServiceName) {
         return;
     }
     let Some(spec) = work.settings.config.services.get(service) else { return };
-    let Some(Cause { title, reason, is_new }) = cause(work.state, service) else { return };
+    let Some(Cause { title, reason, is_new }) = cause(work.state, service, work.now) else { return };
     let level = level_of(spec.criticality);
     let Some(open) = work.state.open_incident().map(Arc::clone) else {
         if is_new {

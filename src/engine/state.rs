@@ -310,9 +310,9 @@ impl State {
                     self.commands.pop_front();
                 }
             }
-            Event::GuardrailOverridden { .. } => {}
-            // Folded in `incidents`.
-            Event::IncidentOpened { .. }
+            // Incidents are folded in `incidents`.
+            Event::GuardrailOverridden { .. }
+            | Event::IncidentOpened { .. }
             | Event::IncidentJoined { .. }
             | Event::IncidentAcknowledged { .. }
             | Event::ChecklistTicked { .. }

@@ -49,7 +49,7 @@ pub struct Picture {
     pub me: Actor,
     /// Now.
     pub now: Timestamp,
-    /// Where times of day are told for.
+    /// The zone that times are shown in.
     pub zone: TimeZone,
     /// Colours.
     pub theme: Theme,

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
+use unship::model::incident::{Level, Ticked};
 use unship::model::notification::Notification;
 use unship::model::operation::{Action, Outcome, Plan, PlanKind, Requirement, Step, Strategy};
 use unship::model::platform::{Declares, PlatformAction};
@@ -318,11 +319,49 @@ fn events() -> Vec<Event> {
     }
     events.push(Event::OperationPaused { operation: operation(), by: mira(), reason: why() });
     events.push(Event::OperationResumed { operation: operation(), by: mira(), reason: why() });
+    events.extend(incidents());
+    events
+}
+
+/// The events about incidents, and the commands that lead to them.
+fn incidents() -> Vec<Event> {
+    let incident = || "INC-3".into();
+    let item = || "smoke-tests".into();
+    let mut events: Vec<Event> = Vec::new();
+    for level in Level::ALL {
+        let services = vec!["checkout".into(), "cart".into()];
+        let title = "checkout is failing".to_owned();
+        let command = Command::OpenIncident { services: services.clone(), title: title.clone(), level };
+        events.push(Event::CommandAccepted { envelope: envelope(command) });
+        let (by, reason) =
+            if level == Level::Sev1 { (mira(), String::new()) } else { (Actor::Engine, why()) };
+        events.push(Event::IncidentOpened { incident: incident(), title, level, services, by, reason });
+    }
+    for ticked in [Some(Ticked::Done), Some(Ticked::NotApplicable), None] {
+        let note = ticked.map(|_| why());
+        let command = Command::Tick { incident: incident(), item: item(), ticked, note: note.clone() };
+        events.push(Event::CommandAccepted { envelope: envelope(command) });
+        events.push(Event::ChecklistTicked { incident: incident(), item: item(), ticked, by: mira(), note });
+    }
+    let commands = [
+        Command::Acknowledge { incident: incident() },
+        Command::SetLevel { incident: incident(), level: Level::Sev1, reason: why() },
+        Command::Resolve { incident: incident(), reason: why() },
+        Command::Note { incident: incident(), text: why() },
+    ];
+    events.extend(commands.map(|command| Event::CommandAccepted { envelope: envelope(command) }));
+    events.extend([
+        Event::IncidentJoined { incident: incident(), service: "payments".into(), reason: why() },
+        Event::IncidentAcknowledged { incident: incident(), by: mira() },
+        Event::IncidentLevelSet { incident: incident(), level: Level::Sev2, by: mira(), reason: why() },
+        Event::IncidentNoted { incident: incident(), by: mira(), text: why() },
+        Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
+    ]);
     events
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 33;
+const KINDS: usize = 40;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -359,6 +398,13 @@ const fn number(event: &Event) -> usize {
         Event::NotificationFailed { .. } => 30,
         Event::OperationPaused { .. } => 31,
         Event::OperationResumed { .. } => 32,
+        Event::IncidentOpened { .. } => 33,
+        Event::IncidentJoined { .. } => 34,
+        Event::IncidentAcknowledged { .. } => 35,
+        Event::ChecklistTicked { .. } => 36,
+        Event::IncidentLevelSet { .. } => 37,
+        Event::IncidentNoted { .. } => 38,
+        Event::IncidentResolved { .. } => 39,
     }
 }
 

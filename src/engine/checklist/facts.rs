@@ -4,13 +4,14 @@
 //! looked at it for [`STALE`]: the leader may be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::incident::Incident;
-use crate::model::operation::{Operation, OperationStatus};
+use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind};
 use crate::model::reading::ServiceReading;
 use crate::model::trigger::{Evaluation, Status, Verdict};
 use crate::model::units::human;
@@ -96,7 +97,7 @@ impl Sight<'_> {
         }
         let mut text = format!("{} of {} failing", failing.len(), names.len());
         if unknown > 0 {
-            text.push_str(&format!(", {unknown} not known"));
+            let _ = write!(text, ", {unknown} not known");
         }
         let members: BTreeSet<_> = self.incident.services.iter().collect();
         let outside: Vec<_> = failing.iter().copied().filter(|name| !members.contains(name)).collect();
@@ -111,12 +112,12 @@ impl Sight<'_> {
 
     /// The first rollback of the incident that was not stopped before it changed anything.
     pub(super) fn first_rollback(&self) -> Option<&Operation> {
-        self.operations().next()
+        self.rollbacks().next()
     }
 
     /// A rollback has been started.
     pub(super) fn rollback_started(&self) -> Fact {
-        match self.operations().last() {
+        match self.rollbacks().last() {
             None => Fact::new("none has been started", false),
             Some(operation) => Fact::new(words(operation), true),
         }
@@ -128,7 +129,7 @@ impl Sight<'_> {
             let Some(known) = self.state.service(service) else { return false };
             let is_failing = matches!(known.verdict, Some((Verdict::Failing { .. }, _)));
             let is_decided = asks_for_rollback(self.state, known).is_some();
-            let is_served = self.operations().any(|operation| {
+            let is_served = self.rollbacks().any(|operation| {
                 &&operation.plan.service == service
                     && (operation.is_open() || operation.traffic_back_at.is_some())
             });
@@ -141,7 +142,7 @@ impl Sight<'_> {
     pub(super) fn traffic_back(&self) -> Fact {
         // What counts is the newest operation of each service.
         let mut newest: BTreeMap<&ServiceName, &Operation> = BTreeMap::new();
-        for operation in self.operations() {
+        for operation in self.rollbacks() {
             newest.insert(&operation.plan.service, operation);
         }
         if let Some(missing) = newest.values().find(|operation| operation.traffic_back_at.is_none()) {
@@ -226,11 +227,15 @@ impl Sight<'_> {
         Fact { at: evaluation.evidence.newest, ..Fact::new(text, holds) }
     }
 
-    /// The operations of the incident that count: those that were cancelled before any traffic moved changed nothing.
+    /// What is or was done to the incident's services, oldest first.
     fn operations(&self) -> impl DoubleEndedIterator<Item = &Operation> {
-        let known = self.incident.operations.iter().filter_map(|id| self.state.operation(id));
-        known.filter(|operation| {
-            use crate::model::operation::Outcome;
+        self.incident.operations.iter().filter_map(|id| self.state.operation(id))
+    }
+
+    /// The rollbacks among them that count: one that was cancelled before any traffic moved changed nothing.
+    fn rollbacks(&self) -> impl DoubleEndedIterator<Item = &Operation> {
+        let rollbacks = self.operations().filter(|operation| operation.plan.kind == PlanKind::RollBack);
+        rollbacks.filter(|operation| {
             let is_cancelled =
                 matches!(operation.status, OperationStatus::Ended { outcome: Outcome::Cancelled, .. });
             !is_cancelled || operation.traffic_back_at.is_some()
@@ -310,6 +315,9 @@ fn words(operation: &Operation) -> String {
     match &operation.status {
         OperationStatus::NeedsDecision { .. } => format!("{id} on {service} needs a decision"),
         OperationStatus::Ended { outcome, .. } => format!("{id} on {service} {}", outcome.words()),
+        OperationStatus::Planned | OperationStatus::Running if operation.paused.is_some() => {
+            format!("{id} on {service} is paused")
+        }
         OperationStatus::Planned | OperationStatus::Running => {
             let steps = &operation.plan.steps;
             match operation.current().and_then(|index| Some((index + 1, steps.get(index)?))) {
@@ -327,7 +335,7 @@ pub(super) fn names<'a>(services: impl ExactSizeIterator<Item = &'a ServiceName>
     let count = services.len();
     let mut text = services.take(NAMES).map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
     if count > NAMES {
-        text.push_str(&format!(" and {} more", count - NAMES));
+        let _ = write!(text, " and {} more", count - NAMES);
     }
     text
 }
