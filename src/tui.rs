@@ -9,6 +9,7 @@
 //! - [`terminal`]: the terminal, taken and always given back.
 //! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
+//! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
 pub mod app;
 pub mod available;

@@ -240,6 +240,7 @@ impl<'a> App<'a> {
             self.picture.roster = Roster::new(&self.picture.settings.config, view, &self.ui.filter);
         }
         super::update::expire(&mut self.ui, self.picture.now);
+        super::update::arrived(&mut self.ui, &self.picture);
     }
 
     /// Adds to the timeline what it does not have, in the journal's order.
