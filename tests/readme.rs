@@ -207,8 +207,11 @@ fn keys() -> String {
     for group in Group::ALL {
         writeln!(text, "\n| {} | command | |\n|---|---|---|", group.title()).unwrap();
         for command in COMMANDS.iter().filter(|command| command.group == group) {
-            let keys: Vec<_> =
-                keymap.keys_of(command.id).iter().map(|keys| format!("`{keys}`").replace('|', "\\|")).collect();
+            let keys: Vec<_> = keymap
+                .keys_of(command.id)
+                .iter()
+                .map(|keys| format!("`{keys}`").replace('|', "\\|"))
+                .collect();
             writeln!(text, "| {} | `{}` | {} |", keys.join(" "), command.id, command.doc).unwrap();
         }
     }
