@@ -22,6 +22,7 @@ pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
+pub mod themes;
 pub mod why;
 
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ enum Subcommand {
     Why(why::Args),
     Config(config::Args),
     Journal(journal::Args),
+    Themes(themes::Args),
     #[command(flatten)]
     Act(act::Act),
 }
@@ -130,6 +132,7 @@ pub async fn main() -> ExitCode {
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
+        Subcommand::Themes(args) => themes::run(&args, global),
         Subcommand::Journal(args) => with_journal(&args, global).await,
         Subcommand::Act(act) => act::run(&act, global).await,
     };

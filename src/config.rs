@@ -15,6 +15,7 @@ mod shape;
 mod spanned;
 mod suggest;
 mod syntax;
+mod themes;
 mod walk;
 
 /// What other TOML files are read with, so that their mistakes are told in the same way.
@@ -29,3 +30,4 @@ pub use load::{ConfigError, Loaded, MissingSecrets, load, load_with, parse};
 pub use problem::{Level, Problem, render};
 pub use schema::Config;
 pub use shape::json_schema;
+pub use themes::{THEMES, is_theme_name, theme_dirs, theme_file};

@@ -5,9 +5,9 @@
 //! what has to happen outside, and [`app`] lets it happen.
 //!
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
-//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
+//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts;
+//!   [`telling`]: what they say first; [`signs`]: every state as symbol, word and meaning.
 //! - [`terminal`]: the terminal, taken and always given back.
-//! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
 //! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
@@ -30,6 +30,7 @@ pub mod screen;
 mod select;
 pub mod signs;
 pub mod small;
+pub mod telling;
 pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/console", &["engine", "config", "model", "tui"]),
     ("cli/demo", &["engine", "config", "model", "lab", "tui"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),
+    ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("tui", &["engine", "config", "model"]),
     // The log knows what a secret is, and nothing else.

@@ -6,6 +6,8 @@
 
 use ratatui::symbols::border::{self, Set};
 
+use crate::config::schema::GlyphSet;
+
 /// What the dots of a chart are made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChartMarks {
@@ -113,6 +115,9 @@ pub const UNICODE: Glyphs = Glyphs {
     chart: ChartMarks::Braille,
 };
 
+/// [`UNICODE`] for fonts without braille.
+pub const BLOCKS: Glyphs = Glyphs { chart: ChartMarks::Block, ..UNICODE };
+
 /// Lines of ASCII.
 const ASCII_BORDER: Set<'static> = Set {
     top_left: "+",
@@ -160,6 +165,15 @@ pub const ASCII: Glyphs = Glyphs {
 };
 
 impl Glyphs {
+    /// The set that the config asks for.
+    pub const fn of(set: GlyphSet) -> &'static Self {
+        match set {
+            GlyphSet::Unicode => &UNICODE,
+            GlyphSet::Blocks => &BLOCKS,
+            GlyphSet::Ascii => &ASCII,
+        }
+    }
+
     /// The set for terminals with a usual font.
     pub const fn unicode() -> &'static Self {
         &UNICODE

@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use ratatui::style::Style;
 
 pub use self::tone::Tone;
-use crate::config::Problem;
 use crate::config::positions::{self, Report, Source, choice, quoted};
+use crate::config::{Problem, is_theme_name, theme_file};
 
 /// The theme of those who choose none.
-pub const DEFAULT: &str = "dark";
+pub const DEFAULT: &str = crate::config::THEMES[0];
 
 /// The theme without any colour, which `NO_COLOR` selects.
 pub const MONO: &str = "mono";
@@ -128,7 +128,7 @@ pub fn names(dirs: &[PathBuf]) -> Vec<String> {
         .filter_map(|dir| std::fs::read_dir(dir).ok())
         .flat_map(|entries| entries.filter_map(Result::ok))
         .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
-        .filter(|name| is_name(name) && !BUILT_IN.iter().any(|(built_in, _)| built_in == name))
+        .filter(|name| is_theme_name(name) && !BUILT_IN.iter().any(|(built_in, _)| built_in == name))
         .collect();
     own.sort();
     own.dedup();
@@ -167,11 +167,6 @@ fn built_in(name: &str) -> Theme {
     find(name, &[]).unwrap_or_else(|_| Theme { name: name.to_owned(), styles: Vec::new() })
 }
 
-/// Whether a text may be a theme's name: no path, nothing hidden.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
 /// Where a theme is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Origin {
@@ -189,11 +184,10 @@ impl Search<'_> {
     /// The first place with this name that was not read yet. So `dark` in a person's folder can have the parent `dark`:
     /// the one in the program.
     fn origin(&self, name: &str) -> Option<Origin> {
-        if !is_name(name) {
+        if !is_theme_name(name) {
             return None;
         }
-        let files =
-            self.dirs.iter().map(|dir| dir.join(format!("{name}.toml"))).filter(|file| file.is_file());
+        let files = self.dirs.iter().filter_map(|dir| theme_file(dir, name));
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
         files
             .map(Origin::File)

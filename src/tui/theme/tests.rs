@@ -235,6 +235,13 @@ fn unknown_names_are_told() {
     }
 }
 
+/// The config knows the same names.
+#[test]
+fn the_config_knows_the_themes() {
+    assert_eq!(names(&[]), crate::config::THEMES);
+    assert_eq!(crate::config::schema::ConsoleSpec::default().theme, DEFAULT);
+}
+
 /// Files that are no text or far too large are refused in words.
 #[test]
 fn unreadable_files_are_told() {
