@@ -263,11 +263,6 @@ pub(crate) fn resolved() -> Picture {
 
 /// The guard died in the middle of a step of which nobody can see whether it has happened.
 pub(crate) fn needs_decision() -> Picture {
-    undecided().picture()
-}
-
-/// The world of [`needs_decision`].
-pub(crate) fn undecided() -> World {
     let mut world = make_incident(make_rest(false));
     world.roll_back("2.8.0", "5xx on the canary");
     world.lead();
@@ -275,7 +270,7 @@ pub(crate) fn undecided() -> World {
         world.read_platform(service);
     }
     world.pass(8);
-    world
+    world.picture()
 }
 
 /// Nothing has come in for a minute and a half: no source answers.

@@ -317,6 +317,7 @@ impl World {
             glyphs: Glyphs::unicode(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             themes: theme::names(&[]),
+            guide: None,
         }
     }
 }
