@@ -4,14 +4,18 @@
 mod account;
 pub mod act;
 pub mod check;
+pub mod checklist;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 mod follow;
 pub mod guard;
 pub mod history;
+pub mod incident;
 pub mod journal;
 pub mod lab;
+mod operate;
 mod output;
 pub mod rollback;
 mod session;
@@ -79,11 +83,14 @@ pub struct Global {
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
     Demo(demo::Args),
+    Console(console::Args),
     Lab(lab::Args),
     Guard(guard::Args),
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Incident(incident::Args),
+    Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
@@ -108,11 +115,14 @@ pub async fn main() -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Console(args) => console::run(&args, global).await,
         Subcommand::Lab(args) => lab::run(args, global).await,
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Incident(args) => incident::run(args, global).await,
+        Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),

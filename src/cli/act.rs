@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::output::entry_json;
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::{Lead, Leadership};
+use crate::config::Loaded;
+use crate::engine::runtime::{Engine, Lead, Leadership};
 use crate::model::Span;
-use crate::model::command::{Command, Settlement};
+use crate::model::command::{Actor, Command, Settlement};
 use crate::model::event::Event;
 use crate::model::release::Quality;
 
@@ -167,9 +168,20 @@ pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let engine = session::start(&loaded, "command", Lead::Auto).await?;
+    deliver(engine, &loaded, by, act.command()?, global).await
+}
+
+/// Sends a command to whoever leads, waits for the answer, says it, and stops the engine.
+pub(super) async fn deliver(
+    engine: Engine,
+    loaded: &Loaded,
+    by: Actor,
+    command: Command,
+    global: &Global,
+) -> anyhow::Result<Exit> {
     let after = engine.view().borrow().position;
     let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    let command = engine.send(by, act.command()?).await?;
+    let command = engine.send(by, command).await?;
     let answer = engine.answer(&command, after, Duration::from_secs(15)).await;
     let answer = match answer {
         Ok(answer) => answer,

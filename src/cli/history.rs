@@ -6,8 +6,8 @@ use super::account::date;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::Lead;
-use crate::engine::state::{HistoryEntry, HistoryKind, ServiceState};
+use crate::engine::history::{HistoryEntry, HistoryKind};
+use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::release::Quality;
 
@@ -21,7 +21,7 @@ pub struct Args {
 /// Always exits with 0 if the journal can be read.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "history", Lead::Never).await?;
+    let engine = session::look(&loaded, "history").await?;
     let state = std::sync::Arc::clone(&engine.view().borrow().state);
     engine.shutdown().await;
     if let Some(service) = &args.service
@@ -72,9 +72,13 @@ fn what(kind: &HistoryKind) -> String {
         HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
         HistoryKind::BecameStable => "stable".to_owned(),
         HistoryKind::Withdrawn => "withdrawn".to_owned(),
-        HistoryKind::RolledBack { operation, to, outcome, by, reason } => {
+        HistoryKind::RolledBack { operation, to, outcome, by, reason, .. } => {
             let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
             format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
+        }
+        HistoryKind::Promoted { operation, outcome, by, reason } => {
+            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
+            format!("promoted by {by}, {operation} {outcome}: {reason}")
         }
     }
 }

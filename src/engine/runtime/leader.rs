@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::journal::{JournalError, Lease, Position, Snapshot};
+use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
 use crate::model::command::Envelope;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
@@ -26,13 +26,16 @@ use super::super::core::Core;
 use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
+use super::tenure::{LeaseClock, Tenure};
 use super::view::Leadership;
-use super::{LeaseClock, Shared, act, follower, now, outbox};
+use super::{Shared, act, follower, now, outbox};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the inbox is looked at for commands of other processes.
+/// How often the inbox is looked at for commands of other processes, if anything was written.
 const INBOX: Duration = Duration::from_millis(100);
+/// How often it is looked at in any case.
+const INBOX_ANYWAY: Duration = Duration::from_secs(1);
 /// How often samples are recorded and readings are published.
 const FLUSH: Duration = Duration::from_millis(500);
 /// Inputs taken into one transaction at most.
@@ -99,6 +102,8 @@ struct Leader<'a> {
     /// Services whose platform has not been read yet. Until it has, nobody knows what a command would change.
     unread: BTreeSet<ServiceName>,
     led_since: Instant,
+    /// How the journal looked when the inbox was read, and when that was.
+    inbox_read: Option<(Option<Glance>, Instant)>,
 }
 
 impl<'a> Leader<'a> {
@@ -158,6 +163,7 @@ impl<'a> Leader<'a> {
             stopping: false,
             unread: world.platforms.keys().cloned().collect(),
             led_since: Instant::now(),
+            inbox_read: None,
         };
         leader.start_pollers();
         let leading = Input::Leading { holder: lease.holder, program: env!("CARGO_PKG_VERSION").to_owned() };
@@ -177,7 +183,7 @@ impl<'a> Leader<'a> {
                 Some(input) = self.inbox.recv() => self.take_inputs(input).await?,
                 Some(observation) = self.observations.recv() => self.take_observations(observation).await?,
                 _ = tick.tick() => self.take(vec![Input::Tick], &[]).await?,
-                _ = look.tick() => self.take_commands().await?,
+                _ = look.tick() => self.look_for_commands().await?,
                 () = self.shared.inbox.notified() => self.take_commands().await?,
                 _ = renew.tick() => self.renew().await?,
                 _ = flush.tick() => self.flush().await,
@@ -232,12 +238,23 @@ impl<'a> Leader<'a> {
         self.take(inputs, &[]).await
     }
 
+    /// Reads the inbox if anything was written since it was read last.
+    async fn look_for_commands(&mut self) -> Result<(), JournalError> {
+        let is_as_it_was = self.inbox_read.is_some_and(|(glance, at)| {
+            at.elapsed() < INBOX_ANYWAY && glance.is_some() && glance == self.shared.journal.glance()
+        });
+        if is_as_it_was { Ok(()) } else { self.take_commands().await }
+    }
+
     async fn take_commands(&mut self) -> Result<(), JournalError> {
         let knows_the_world = self.unread.is_empty() || self.led_since.elapsed() >= FIRST_READINGS;
         if self.stopping || !knows_the_world {
             return Ok(());
         }
+        // Before it is read: what is written meanwhile is looked for the next time.
+        self.inbox_read = Some((self.shared.journal.glance(), Instant::now()));
         let envelopes: Vec<Envelope> = self.shared.journal.inbox().await?;
+        self.shared.looked();
         if envelopes.is_empty() {
             return Ok(());
         }
@@ -310,7 +327,8 @@ impl<'a> Leader<'a> {
             return;
         }
         let platform = self.shared.world.platforms.get(&step.service).map(Arc::clone);
-        let (inputs, clock, token) = (self.inputs.clone(), self.clock.clone(), self.token);
+        let (inputs, token) = (self.inputs.clone(), self.token);
+        let tenure = Tenure::new(self.clock.clone(), token, &self.shared.journal);
         let in_flight = InFlight::new(&self.steps_in_flight);
         self.tasks.spawn(async move {
             let (operation, attempt) = (step.operation.clone(), step.attempt);
@@ -319,7 +337,7 @@ impl<'a> Leader<'a> {
                 // Every begun step has to end, or its operation would wait for ever.
                 None => lost(StepResult::Failed(format!("there is no platform for `{}`", step.service))),
                 Some(platform) => {
-                    let run = act::run(platform.as_ref(), step.clone(), token, &clock);
+                    let run = act::run(platform.as_ref(), step.clone(), token, &tenure);
                     AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
                         let reason = "the platform's adapter failed (a defect of unship; the log has it)";
                         lost(StepResult::Unclear(reason.to_owned()))
