@@ -15,8 +15,10 @@ pub mod history;
 pub mod incident;
 pub mod journal;
 pub mod lab;
+pub mod maintenance;
 mod operate;
 mod output;
+pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
@@ -89,6 +91,8 @@ enum Subcommand {
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
     History(history::Args),
@@ -121,6 +125,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,

@@ -179,8 +179,14 @@ fn moved_on(command: &Command, from: Option<&Release>, to: Option<&Release>) -> 
     }
 }
 
-/// One that a person stopped says nothing of how long such an operation takes.
-fn expected(state: &State, service: &ServiceName, kind: PlanKind, strategy: Strategy) -> Option<Expected> {
+/// How long an operation of this kind takes, by what is remembered of others like it; none where there were none. One that a
+/// person stopped says nothing of how long such an operation takes.
+pub fn expected(
+    state: &State,
+    service: &ServiceName,
+    kind: PlanKind,
+    strategy: Strategy,
+) -> Option<Expected> {
     let took = |operation: &Operation| match operation.status {
         OperationStatus::Ended { outcome, at, .. } if outcome != Outcome::Cancelled => {
             Some(at.duration_since(operation.at).unsigned_abs())

@@ -31,6 +31,7 @@ pub use crate::journal::{Entry, Journal, JournalError, Lease, Position};
 use crate::model::command::{Actor, Command, Envelope};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
+use crate::model::reading::ServiceReading;
 use crate::model::release::Inventory;
 use crate::model::series::{Series, SeriesRequest};
 use crate::model::{CommandId, ServiceName};
@@ -245,8 +246,8 @@ impl Engine {
             let at = now();
             let result = platform.read().await.map_err(|error| error.to_string());
             core.step(Input::Inventory { service: service.clone(), at, result }, now());
-            if let Some((at, reading)) = view.readings.get(service) {
-                core.adopt(service, Arc::clone(reading), *at, now());
+            if let Some((at, reading)) = self.sensed(&view, service).await {
+                core.adopt(service, reading, at, now());
             }
         }
         core.propose(command, now())
@@ -262,6 +263,17 @@ impl Engine {
             Some(platform) => platform.read().await.map_err(|error| error.to_string()),
             None => Err(format!("no service `{service}`")),
         }
+    }
+
+    /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.
+    async fn sensed(&self, view: &View, service: &ServiceName) -> Option<(Timestamp, Arc<ServiceReading>)> {
+        if let Some((at, reading)) = view.readings.get(service) {
+            return Some((*at, Arc::clone(reading)));
+        }
+        // Without them the guardrails say what is not known.
+        let readings = self.shared.journal.readings().await.unwrap_or_default();
+        let found = readings.into_iter().find(|(name, _, _)| name == service);
+        found.map(|(_, at, reading)| (at, Arc::new(reading)))
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.

@@ -125,6 +125,7 @@ impl<'a> App<'a> {
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
+            zone: jiff::tz::TimeZone::system(),
             theme: options.theme.clone(),
             glyphs: if options.ascii { Glyphs::ascii() } else { Glyphs::unicode() },
             keymap: options.keymap.clone(),

@@ -15,6 +15,7 @@ use super::roster::{Condition, Roster, age};
 use super::theme::Theme;
 use super::trends::Trends;
 use super::ui::{Page, Ui};
+use super::widgets::{Look, text};
 use crate::config::Config;
 use crate::engine::input::Settings;
 use crate::engine::runtime::{Entry, View};
@@ -73,6 +74,11 @@ impl<'a> Scene<'a> {
     /// Both together.
     pub const fn new(picture: &'a Picture, ui: &'a Ui) -> Self {
         Self { picture, ui }
+    }
+
+    /// What everything is drawn with.
+    pub fn look(&self) -> Look<'a> {
+        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
     }
 
     /// The view that is shown: the held one, or the newest.
@@ -163,6 +169,37 @@ impl<'a> Scene<'a> {
     pub fn is_stale(&self, service: &ServiceName) -> bool {
         let limit = (*self.config().guardrails.stale_after).max(Duration::from_secs(5));
         self.age(service).is_none_or(|age| age > limit)
+    }
+
+    /// Why what is known of a service is not new enough, if it is not: `no data for 23 s`.
+    pub fn stale_words(&self, service: &ServiceName) -> Option<String> {
+        self.is_stale(service).then(|| match self.age(service) {
+            Some(age) => format!("no data for {}", text::age(age)),
+            None => "no data yet".to_owned(),
+        })
+    }
+
+    /// A moment to the second: with its day unless that is today.
+    pub fn moment(&self, at: Timestamp) -> String {
+        self.told(at, "%H:%M:%S", "%b %-d %H:%M:%S")
+    }
+
+    /// A moment in as few columns as say it: `14:01` today, `Nov 19` earlier, with the year if it is another.
+    pub fn short_moment(&self, at: Timestamp) -> String {
+        self.told(at, "%H:%M", "%b %-d")
+    }
+
+    fn told(&self, at: Timestamp, today: &str, earlier: &str) -> String {
+        let (at, now) =
+            (at.to_zoned(self.picture.zone.clone()), self.now().to_zoned(self.picture.zone.clone()));
+        let format = if at.date() == now.date() {
+            today
+        } else if at.year() == now.year() {
+            earlier
+        } else {
+            "%b %-d %Y"
+        };
+        at.strftime(format).to_string()
     }
 
     /// The last decision asks for a rollback of the service that is looked at, and none is going on.

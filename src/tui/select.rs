@@ -1,9 +1,11 @@
 //! Moving selections: by what is selected, never by its row, so that nothing that comes in moves them.
 
+use ratatui::layout::Rect;
+
 use super::commands::Motion;
 use super::roster::Condition;
 use super::scene::{Picture, Scene};
-use super::ui::{Page, Pane, Selected, Ui};
+use super::ui::{Page, Pane, Scroll, Selected, Ui};
 use super::update::Effect;
 
 /// Lines that a pane of the board shows of its list, for half pages and the place of the selection.
@@ -15,18 +17,25 @@ fn seen(ui: &Ui) -> usize {
 /// Moves the selection of the focused list, or scrolls the page that is open.
 pub(super) fn moved(ui: &mut Ui, picture: &Picture, motion: Motion) {
     let seen = seen(ui);
-    if let Some((_, scroll)) = ui.pages.last_mut() {
-        let page = usize::from(ui.size.1).saturating_sub(4).max(2);
-        // The page knows its length only when it is drawn: it stops at its end there.
-        scroll.follows = motion == Motion::Bottom;
-        scroll.top = match motion {
-            Motion::Up => scroll.top.saturating_sub(1),
-            Motion::Down => scroll.top.saturating_add(1),
-            Motion::HalfUp => scroll.top.saturating_sub(page / 2),
-            Motion::HalfDown => scroll.top.saturating_add(page / 2),
+    if let Some((page, scroll)) = ui.pages.last() {
+        let rows = ui.size.1.saturating_sub(2);
+        let body = Rect { x: 0, y: 1, width: ui.size.0, height: rows };
+        // From where it is seen, so that no key is lost beyond either end.
+        let (now, last) = super::pages::place(page, *scroll, &Scene::new(picture, ui), body);
+        let half = (usize::from(rows) / 2).max(1);
+        let top = match motion {
+            Motion::Up => now.saturating_sub(1),
+            Motion::Down => now.saturating_add(1).min(last),
+            Motion::HalfUp => now.saturating_sub(half),
+            Motion::HalfDown => now.saturating_add(half).min(last),
             Motion::Top => 0,
-            Motion::Bottom => usize::MAX,
+            Motion::Bottom => last,
         };
+        // Whoever is at the end of what still grows stays there.
+        let follows = motion == Motion::Bottom || (scroll.follows && top == last);
+        if let Some((_, scroll)) = ui.pages.last_mut() {
+            *scroll = Scroll { top, follows };
+        }
         return;
     }
     let scene = Scene::new(picture, ui);

@@ -1,11 +1,11 @@
-//! The history page.
+//! A service's releases in full: what they are worth, who says so and why, and what was done about them.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-
+use super::sheet::{Sheet, Writer};
 use crate::model::ServiceName;
 use crate::tui::scene::Scene;
-use crate::tui::ui::Scroll;
 
-/// Draws it.
-pub fn draw(_of: &ServiceName, _scroll: Scroll, _scene: &Scene<'_>, _area: Rect, _buf: &mut Buffer) {}
+/// Writes it.
+pub(super) fn write<'a>(of: &ServiceName, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
+    let page = Writer::new(scene.look(), columns);
+    Sheet::new(format!("History · {of}"), page.finish())
+}

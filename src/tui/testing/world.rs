@@ -316,7 +316,6 @@ impl World {
             glyphs: Glyphs::unicode(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             themes: theme::names(&[]),
-            guide: None,
         }
     }
 }
