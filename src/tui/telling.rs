@@ -69,7 +69,7 @@ impl Default for Telling {
 fn unknown(scene: &Scene<'_>, service: &ServiceName) -> String {
     let newest = scene.reading_of(service).and_then(|reading| reading.newest);
     if let Some(newest) = newest.filter(|_| scene.is_stale(service)) {
-        return format!("since {}", scene.clock(newest));
+        return format!("since {}", scene.short_moment(newest));
     }
     match scene.verdict(service) {
         Some(Verdict::Unknown { reasons }) => {
@@ -236,28 +236,4 @@ pub fn counted(count: usize, what: &str) -> String {
 /// Since when a service is in the condition that the journal says.
 pub fn since(scene: &Scene<'_>, service: &ServiceName) -> Option<Timestamp> {
     scene.state().service(service)?.verdict.as_ref().map(|(_, at)| *at)
-}
-
-impl Condition {
-    /// Its tone.
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::Failing => Tone::Fail,
-            Self::Degraded => Tone::Warn,
-            Self::Unknown => Tone::Unknown,
-            Self::Healthy => Tone::Ok,
-        }
-    }
-}
-
-/// Its symbol and its word: `✘ FAIL`.
-pub fn sign(scene: &Scene<'_>, condition: Condition) -> String {
-    let glyphs = scene.picture.glyphs;
-    let symbol = match condition {
-        Condition::Failing => glyphs.fail,
-        Condition::Degraded => glyphs.warn,
-        Condition::Unknown => glyphs.unknown,
-        Condition::Healthy => glyphs.ok,
-    };
-    format!("{symbol} {}", condition.word())
 }
