@@ -10,6 +10,9 @@ pub mod line;
 pub mod palette;
 mod search;
 
+#[cfg(test)]
+mod tests;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 

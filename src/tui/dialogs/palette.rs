@@ -62,7 +62,9 @@ impl Palette {
             (Code::Tab, _) => self.complete(scene),
             (Code::Char('p'), true) => self.recall(scene, true),
             (Code::Char('n'), true) => self.recall(scene, false),
-            (Code::Up, _) if self.input.value().is_empty() || self.recalled.is_some() => self.recall(scene, true),
+            (Code::Up, _) if self.input.value().is_empty() || self.recalled.is_some() => {
+                self.recall(scene, true)
+            }
             (Code::Down, _) if self.recalled.is_some() => self.recall(scene, false),
             (Code::Up, _) => self.step(scene, false),
             (Code::Down, _) => self.step(scene, true),
@@ -188,7 +190,9 @@ impl Palette {
         }
         let detail = Rect { y: list.bottom(), height: details, ..inner };
         let (text, tone) = self.explained(scene, found.get(selected));
-        for (row, line) in wrap(&text, usize::from(inner.width)).into_iter().take(usize::from(details)).enumerate() {
+        for (row, line) in
+            wrap(&text, usize::from(inner.width)).into_iter().take(usize::from(details)).enumerate()
+        {
             let line = Line::from(Span::styled(line, look.style(tone)));
             let y = u16::try_from(row).unwrap_or(0);
             put_line(buf, detail, (0, y), &line, detail.width, look.glyphs.ellipsis);
@@ -216,7 +220,8 @@ impl Palette {
             Err(reason) => (format!("not now: {reason}"), Tone::Warn),
             Ok(()) => {
                 let takes: Vec<&str> = command.args.iter().map(|arg| arg.word()).collect();
-                let takes = if takes.is_empty() { String::new() } else { format!(" [{}]", takes.join("] [")) };
+                let takes =
+                    if takes.is_empty() { String::new() } else { format!(" [{}]", takes.join("] [")) };
                 (format!("{}{takes}: {}", command.id, command.doc), Tone::Dim)
             }
         }

@@ -25,7 +25,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::Frame;
-use crate::tui::widgets::text::{put, put_line, wrap};
+use crate::tui::widgets::text::{put, put_line, width, wrap};
 
 /// Columns that a dialog would like inside: less where there is less to say.
 fn columns(dialog: &ActionDialog) -> u16 {
@@ -108,7 +108,12 @@ pub(super) fn last_scroll(dialog: &ActionDialog, scene: &Scene<'_>) -> usize {
     parts(dialog, scene, Rect::new(0, 0, columns, rows)).1
 }
 
-pub(super) fn draw(dialog: &ActionDialog, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+pub(super) fn draw(
+    dialog: &ActionDialog,
+    scene: &Scene<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
@@ -131,7 +136,8 @@ pub(super) fn draw(dialog: &ActionDialog, scene: &Scene<'_>, area: Rect, buf: &m
     one(parts.ends, &ends(dialog, look));
     let scroll = dialog.scroll.min(last);
     let shown = content::lines(dialog, scene, look, usize::from(parts.content.width));
-    for (row, content) in shown.lines.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate() {
+    for (row, content) in shown.lines.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate()
+    {
         let row = Rect { y: parts.content.y + row as u16, height: 1, ..parts.content };
         one(row, content);
     }
@@ -191,10 +197,17 @@ fn rule(area: Rect, buf: &mut Buffer, look: Look<'_>, (scroll, last): (usize, us
     for x in 0..area.width {
         put(buf, area, (x, 0), look.glyphs.border.horizontal_top, style);
     }
+    let mut end = 0;
     if last > 0 {
         let (up, down) = (look.glyphs.up, look.glyphs.down);
-        let more = if scroll < last { format!(" {} more lines {down} ", last - scroll) } else { format!(" {up} ") };
-        put(buf, area, (2, 0), &more, look.style(Tone::Key));
+        let more =
+            if scroll < last { format!(" {} more lines {down} ", last - scroll) } else { format!(" {up} ") };
+        end = put(buf, area, (2, 0), &more, look.style(Tone::Key));
+    }
+    let keys = format!(" ^y copies it as a command line {} Esc leaves ", look.glyphs.separator);
+    let room = u16::try_from(width(&keys)).unwrap_or(u16::MAX);
+    if end.saturating_add(room).saturating_add(4) <= area.width {
+        put(buf, area, (area.width - room - 2, 0), &keys, look.style(Tone::Dim));
     }
 }
 

@@ -133,7 +133,9 @@ fn services(scene: &Scene<'_>) -> Vec<(String, String)> {
 }
 
 fn versions(scene: &Scene<'_>, service: &str) -> Vec<(String, String)> {
-    let Some(known) = scene.picture.live.state.service(&ServiceName::from(service)) else { return Vec::new() };
+    let Some(known) = scene.picture.live.state.service(&ServiceName::from(service)) else {
+        return Vec::new();
+    };
     let live = known.suspect().map(|(_, release)| &release.reference);
     let releases = known.inventory.iter().flat_map(|inventory| &inventory.releases);
     releases
@@ -145,5 +147,9 @@ fn versions(scene: &Scene<'_>, service: &str) -> Vec<(String, String)> {
 
 fn levels() -> Vec<(String, String)> {
     let words = ["the business stops", "users notice", "it can wait for some hours", "nobody is waited for"];
-    Level::ALL.iter().zip(words).map(|(level, words)| (level.number().to_string(), words.to_owned())).collect()
+    Level::ALL
+        .iter()
+        .zip(words)
+        .map(|(level, words)| (level.number().to_string(), words.to_owned()))
+        .collect()
 }
