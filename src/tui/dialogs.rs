@@ -8,6 +8,10 @@ pub mod help;
 pub mod leave;
 pub mod line;
 pub mod palette;
+mod search;
+
+#[cfg(test)]
+mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -66,6 +70,8 @@ pub enum Reaction {
         command: &'static Entry,
         /// What it is given.
         args: Vec<String>,
+        /// The line of the palette that asked for it.
+        line: Option<String>,
     },
     /// Another takes its place.
     Replace(Overlay),
