@@ -114,7 +114,8 @@ fn at_once(scene: &Scene<'_>, asked: &Invocation) -> Result<Option<Command>, Rea
         Action::Acknowledge => Some(Command::Acknowledge { incident: incident()?.id.clone() }),
         Action::Tick | Action::NotApplicable => {
             let incident = incident()?;
-            let item = scene.ui.item.what.as_deref().ok_or("select a line of the checklist first")?.into();
+            let item = crate::tui::panes::checklist::at_hand(scene);
+            let item = item.ok_or("select a line of the checklist first")?.into();
             let how = if asked.action == Action::Tick { Ticked::Done } else { Ticked::NotApplicable };
             let is_so = incident.ticks.get(&item).is_some_and(|tick| tick.ticked == how);
             let ticked = (!is_so).then_some(how);
@@ -244,7 +245,10 @@ impl ActionDialog {
             reason: self.reason.value().to_owned(),
             choice: self.choice,
             overrides: self.overrides.iter().filter_map(taken).collect(),
-            to: self.proposal().and_then(|it| it.target.release.as_ref()).map(|release| release.version.clone()),
+            to: self
+                .proposal()
+                .and_then(|it| it.target.release.as_ref())
+                .map(|release| release.version.clone()),
         }
     }
 
@@ -281,7 +285,9 @@ impl ActionDialog {
         if let Subject::RollBack { from, target, arm, .. } = &self.subject {
             match &proposal.from {
                 None => return Some("nothing gets traffic now".to_owned()),
-                Some(now) if now.reference != from.reference => return Some(subject::is_now(*arm, &now.version)),
+                Some(now) if now.reference != from.reference => {
+                    return Some(subject::is_now(*arm, &now.version));
+                }
                 Some(_) => {}
             }
             if let (Some(target), Some(now)) = (target, &proposal.target.release)
@@ -299,7 +305,9 @@ impl ActionDialog {
             return Some(format!("{changed}; Esc, then look again"));
         }
         match &self.proposal {
-            Proposed::Waiting(_) => return Some("asking the platform and the engine what it would do".to_owned()),
+            Proposed::Waiting(_) => {
+                return Some("asking the platform and the engine what it would do".to_owned());
+            }
             Proposed::Here(proposal) => {
                 let blocking = proposal.guardrails.iter().filter(|check| check.blocks());
                 for check in blocking {
@@ -332,7 +340,8 @@ impl ActionDialog {
     /// Answers a key.
     pub fn key(&mut self, scene: &Scene<'_>, key: Key) -> Reaction {
         let now = scene.picture.now;
-        let is_held = self.last.is_some_and(|(last, at)| last == key && crate::tui::roster::age(at, now) < HELD);
+        let is_held =
+            self.last.is_some_and(|(last, at)| last == key && crate::tui::roster::age(at, now) < HELD);
         self.last = Some((key, now));
         if key.code == Code::Esc {
             return Reaction::Close;

@@ -42,7 +42,13 @@ pub(super) fn place(screen: Rect, columns: u16, rows: u16) -> (Rect, Rect) {
 }
 
 /// Clears a place and draws the frame, if there is room for one. Without a frame whoever calls shows the title.
-pub(super) fn open(scene: &Scene<'_>, (outer, inner): (Rect, Rect), buf: &mut Buffer, title: &str, frame: Frame) {
+pub(super) fn open(
+    scene: &Scene<'_>,
+    (outer, inner): (Rect, Rect),
+    buf: &mut Buffer,
+    title: &str,
+    frame: Frame,
+) {
     let look = look(scene);
     let seen = clip(buf, outer);
     for y in seen.top()..seen.bottom() {

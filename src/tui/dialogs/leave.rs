@@ -74,12 +74,18 @@ impl Leave {
         for stop in &self.stops {
             say(stop, Tone::Warn);
         }
-        say("It stands where it is until somebody leads again, and then goes on: a guard does (`unship guard`), and so does the next console.", Tone::Dim);
+        say(
+            "It stands where it is until somebody leads again, and then goes on: a guard does (`unship guard`), and so does the next console.",
+            Tone::Dim,
+        );
         let title = "Leave";
         let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
         let (outer, inner) = frame::place(area, columns, rows);
         frame::open(scene, (outer, inner), buf, title, Frame::Focused);
-        let confirms = format!("{} leaves {} ^c too {} Esc stays", self.confirm, look.glyphs.separator, look.glyphs.separator);
+        let confirms = format!(
+            "{} leaves {} ^c too {} Esc stays",
+            self.confirm, look.glyphs.separator, look.glyphs.separator
+        );
         let room = inner.height.saturating_sub(1);
         for (row, (line, tone)) in lines.iter().take(usize::from(room)).enumerate() {
             put(buf, inner, (0, u16::try_from(row).unwrap_or(0)), line, look.style(*tone));

@@ -133,7 +133,8 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
                     Span::styled(pad(text, half, ellipsis), out.look.style(*tone))
                 };
                 let name = if row == 0 { name } else { "" };
-                let line = vec![Span::styled(pad(name, label, ellipsis), dim), cell(&wrapped[0]), cell(&wrapped[1])];
+                let line =
+                    vec![Span::styled(pad(name, label, ellipsis), dim), cell(&wrapped[0]), cell(&wrapped[1])];
                 out.lines.push(Line::from(line));
             }
         }
@@ -270,7 +271,11 @@ fn plan(dialog: &ActionDialog, proposal: &Proposal, out: &mut Lines<'_>) {
 
 /// A median of milliseconds is not known to the millisecond.
 fn rounded(lasts: Duration) -> Duration {
-    if lasts < Duration::from_secs(1) { lasts } else { Duration::from_secs((lasts.as_secs_f64()).round() as u64) }
+    if lasts < Duration::from_secs(1) {
+        lasts
+    } else {
+        Duration::from_secs((lasts.as_secs_f64()).round() as u64)
+    }
 }
 
 fn guardrails(dialog: &ActionDialog, scene: &Scene<'_>, proposal: &Proposal, out: &mut Lines<'_>) {
@@ -308,7 +313,8 @@ fn guardrails(dialog: &ActionDialog, scene: &Scene<'_>, proposal: &Proposal, out
 /// What else changes, and what happens if it fails: as the planner and the executor have it.
 fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
     let is = |wanted: fn(&Action) -> bool| plan.steps.iter().any(|step| wanted(&step.action));
-    let page = is(|action| matches!(action, Action::Platform { action: PlatformAction::Maintenance { on: true } }));
+    let page =
+        is(|action| matches!(action, Action::Platform { action: PlatformAction::Maintenance { on: true } }));
     let deploys = is(|action| matches!(action, Action::Platform { action: PlatformAction::Deploy { .. } }));
     let verifies = is(|action| matches!(action, Action::Verify { .. }));
     let rolls_back = plan.kind == crate::model::operation::PlanKind::RollBack;
@@ -316,7 +322,9 @@ fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
     let settings = &scene.config().rollback;
     let mut also = Vec::new();
     if rolls_back {
-        also.push(format!("{from} is recorded as bad once the traffic is on {to}: nothing returns to it by itself."));
+        also.push(format!(
+            "{from} is recorded as bad once the traffic is on {to}: nothing returns to it by itself."
+        ));
     }
     if deploys {
         also.push(format!("Instances of {to} are started; those of {from} keep running without traffic."));
@@ -343,7 +351,9 @@ fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
         settings.retries
     )];
     if plan.strategy == Strategy::Gradual {
-        fails.push(format!("If {to} fails while it is watched, it stops there: both releases keep their part of the traffic."));
+        fails.push(format!(
+            "If {to} fails while it is watched, it stops there: both releases keep their part of the traffic."
+        ));
     }
     if verifies {
         let deadline = human(*settings.verify_deadline);
@@ -354,7 +364,9 @@ fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
     if page && verifies {
         fails.push("The maintenance page then stays on until a person turns it off.".to_owned());
     }
-    fails.push("If nobody can know whether a step happened, the operation waits for a person to say.".to_owned());
+    fails.push(
+        "If nobody can know whether a step happened, the operation waits for a person to say.".to_owned(),
+    );
     for line in fails {
         out.text("- ", Tone::Dim, &line, Tone::Text);
     }

@@ -108,7 +108,12 @@ pub(super) fn last_scroll(dialog: &ActionDialog, scene: &Scene<'_>) -> usize {
     parts(dialog, scene, Rect::new(0, 0, columns, rows)).1
 }
 
-pub(super) fn draw(dialog: &ActionDialog, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+pub(super) fn draw(
+    dialog: &ActionDialog,
+    scene: &Scene<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
@@ -131,7 +136,8 @@ pub(super) fn draw(dialog: &ActionDialog, scene: &Scene<'_>, area: Rect, buf: &m
     one(parts.ends, &ends(dialog, look));
     let scroll = dialog.scroll.min(last);
     let shown = content::lines(dialog, scene, look, usize::from(parts.content.width));
-    for (row, content) in shown.lines.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate() {
+    for (row, content) in shown.lines.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate()
+    {
         let row = Rect { y: parts.content.y + row as u16, height: 1, ..parts.content };
         one(row, content);
     }
@@ -193,7 +199,8 @@ fn rule(area: Rect, buf: &mut Buffer, look: Look<'_>, (scroll, last): (usize, us
     }
     if last > 0 {
         let (up, down) = (look.glyphs.up, look.glyphs.down);
-        let more = if scroll < last { format!(" {} more lines {down} ", last - scroll) } else { format!(" {up} ") };
+        let more =
+            if scroll < last { format!(" {} more lines {down} ", last - scroll) } else { format!(" {up} ") };
         put(buf, area, (2, 0), &more, look.style(Tone::Key));
     }
 }

@@ -90,12 +90,16 @@ impl Subject {
             operation.map(|id| (id, service)).ok_or_else(|| "no operation is going on".to_owned())
         };
         let incident = || {
-            state.open_incident().map(|incident| incident.id.clone()).ok_or_else(|| "no incident is open".to_owned())
+            state
+                .open_incident()
+                .map(|incident| incident.id.clone())
+                .ok_or_else(|| "no incident is open".to_owned())
         };
         let steer = |how| open().map(|(operation, service)| Self::Steer { how, operation, service });
         let mark = |quality| {
             let service = service()?;
-            let reference = scene.ui.release.what.as_ref().ok_or("select a release in the deployments pane first")?;
+            let reference =
+                scene.ui.release.what.as_ref().ok_or("select a release in the deployments pane first")?;
             let inventory = known(&service)?.inventory.as_ref();
             let release = inventory.and_then(|inventory| inventory.release(reference));
             let release = release.ok_or("the platform no longer has the selected release")?;
@@ -192,7 +196,9 @@ impl Subject {
             Self::Settle { operation, .. } => {
                 Command::Settle { operation, choice: *SETTLEMENTS.get(answers.choice?)?, reason }
             }
-            Self::Mark { service, version, quality, .. } => Command::Mark { service, version, quality, reason },
+            Self::Mark { service, version, quality, .. } => {
+                Command::Mark { service, version, quality, reason }
+            }
             Self::Freeze { service } => Command::Freeze { service: Some(service), until: None, reason },
             Self::Thaw { service } => Command::Thaw { service: Some(service), reason },
             Self::Automatic { on } => Command::Automatic { on, reason },
@@ -241,7 +247,8 @@ impl Subject {
                 Some(_) => other_operation(state, service, busy.as_ref()),
             },
             Self::Maintenance { service, on, busy } => {
-                let page = state.service(service)?.inventory.as_ref().and_then(|inventory| inventory.maintenance);
+                let page =
+                    state.service(service)?.inventory.as_ref().and_then(|inventory| inventory.maintenance);
                 match page {
                     Some(now) if now == *on => {
                         Some(format!("the page is {} already", if now { "on" } else { "off" }))

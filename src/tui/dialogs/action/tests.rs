@@ -324,7 +324,11 @@ fn y_after_a_reason() {
 #[test]
 fn overriding() {
     let mut console = incident();
-    console.world.send(Command::Freeze { service: Some("checkout".into()), until: None, reason: "a sale".to_owned() });
+    console.world.send(Command::Freeze {
+        service: Some("checkout".into()),
+        until: None,
+        reason: "a sale".to_owned(),
+    });
     console.look();
     console.open("R");
     console.typed("checkout");
@@ -345,7 +349,11 @@ fn overriding() {
     console.answer(&effects);
     console.typed("checkout");
     assert_eq!(sent(&console.typed("y")), None);
-    assert!(console.seen((120, 40)).contains("pause or cancel the one that is going on"), "{}", console.seen((120, 40)));
+    assert!(
+        console.seen((120, 40)).contains("pause or cancel the one that is going on"),
+        "{}",
+        console.seen((120, 40))
+    );
 }
 
 /// What happened is never said by default: the choice, the reason, then `y`.
@@ -362,7 +370,9 @@ fn settling() {
     console.keys("Tab");
     console.keys("Right");
     console.keys("Right");
-    let Some(Command::Settle { choice, reason, .. }) = sent(&console.typed("y")) else { panic!("it is sent") };
+    let Some(Command::Settle { choice, reason, .. }) = sent(&console.typed("y")) else {
+        panic!("it is sent")
+    };
     assert_eq!((choice, reason.as_str()), (Settlement::Done, "looked"));
 }
 
@@ -406,7 +416,10 @@ fn copying_as_a_command_line() {
     console.open("R");
     let effects = console.keys("^y");
     let [Effect::Copy(line)] = effects.as_slice() else { panic!("{effects:?}") };
-    assert!(line.starts_with("unship -c unship.toml rollback checkout --to 2.8.0 --reason 'errors 7.1"), "{line}");
+    assert!(
+        line.starts_with("unship -c unship.toml rollback checkout --to 2.8.0 --reason 'errors 7.1"),
+        "{line}"
+    );
     assert!(is_open(&console));
 }
 

@@ -136,10 +136,14 @@ pub(super) fn instead(check: &GuardrailCheck) -> String {
             format!("{detail}; nobody overrides that from here: `environment.read_only` in the config does")
         }
         Guardrail::Busy => {
-            format!("{detail}; nobody overrides that: pause or cancel the one that is going on, or let it end")
+            format!(
+                "{detail}; nobody overrides that: pause or cancel the one that is going on, or let it end"
+            )
         }
         Guardrail::Target => {
-            format!("{detail}; without a release to go to there is nothing to override: name one with `: roll-back SERVICE VERSION`")
+            format!(
+                "{detail}; without a release to go to there is nothing to override: name one with `: roll-back SERVICE VERSION`"
+            )
         }
         _ => format!("{detail}; nobody overrides that from here"),
     }
@@ -156,10 +160,9 @@ pub(super) fn first_reason(scene: &Scene<'_>, subject: &Subject) -> String {
 
 /// What asks for the most, on the arm that is left before the others.
 fn worst_finding(known: &ServiceState, arm: Arm) -> Option<&Finding> {
-    known
-        .findings
-        .values()
-        .max_by_key(|finding| (finding.action, finding.severity, finding.arm == Some(arm), std::cmp::Reverse(finding.since)))
+    known.findings.values().max_by_key(|finding| {
+        (finding.action, finding.severity, finding.arm == Some(arm), std::cmp::Reverse(finding.since))
+    })
 }
 
 /// A finding as a person would say it: `errors 7.1 % above 5 % on the canary since 14:01`.
@@ -197,19 +200,27 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
             let total = now.steps.len();
             let current = now.current().map(|at| (at + 1, now.plan.steps.get(at)));
             let step = current.map_or_else(String::new, |(number, step)| {
-                format!("step {number} of {total}, {}", step.map_or("", |step| step.title.as_str()).replace('`', ""))
+                format!(
+                    "step {number} of {total}, {}",
+                    step.map_or("", |step| step.title.as_str()).replace('`', "")
+                )
             });
             let what = format!("{operation}: {}.", now.plan.purpose.replace('`', ""));
             let says = match how {
                 Steer::Pause => {
-                    format!("It ends what it is at ({step}) and begins no other step until it is resumed. Traffic stays as that leaves it.")
+                    format!(
+                        "It ends what it is at ({step}) and begins no other step until it is resumed. Traffic stays as that leaves it."
+                    )
                 }
                 Steer::Resume => format!("It goes on with {step}."),
                 Steer::Cancel if matches!(now.status, OperationStatus::NeedsDecision { .. }) => {
-                    "It ends at once, and nobody knows whether its step has happened: look at the platform.".to_owned()
+                    "It ends at once, and nobody knows whether its step has happened: look at the platform."
+                        .to_owned()
                 }
                 Steer::Cancel => {
-                    format!("It stops before its next step. What it has done stays done, nothing is put back; it is at {step}.")
+                    format!(
+                        "It stops before its next step. What it has done stays done, nothing is put back; it is at {step}."
+                    )
                 }
             };
             let mut lines = vec![what, says];
@@ -237,7 +248,9 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
             "{version} is not returned to when a release of {service} is taken back. It stays where it is now."
         )],
         Subject::Freeze { service } => vec![
-            format!("Rollbacks and promotions of {service} are forbidden until the freeze is lifted: the automatic ones and those of people."),
+            format!(
+                "Rollbacks and promotions of {service} are forbidden until the freeze is lifted: the automatic ones and those of people."
+            ),
             "A person can still override it, with a reason.".to_owned(),
         ],
         Subject::Thaw { service } => {
@@ -253,18 +266,26 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
             "The guard watches and tells, in the whole of {environment}; only people roll back. What is going on goes on."
         )],
         Subject::Reset { service, rollbacks } => vec![
-            format!("The count of rollbacks of {service} goes from {rollbacks} back to 0: a person has looked."),
+            format!(
+                "The count of rollbacks of {service} goes from {rollbacks} back to 0: a person has looked."
+            ),
             "Rolling back by itself is possible again if the count was what stopped it.".to_owned(),
         ],
         Subject::OpenIncident { service } => {
-            vec![format!("An incident is declared on {service}; its clock and its checklist begin, and people are told.")]
+            vec![format!(
+                "An incident is declared on {service}; its clock and its checklist begin, and people are told."
+            )]
         }
         Subject::Severity { incident, level } => {
             vec![format!("{incident} is {level} now. The severity says how soon somebody has to answer.")]
         }
         Subject::Resolve { incident } => {
-            vec![format!("{incident} is over: its clock stops, and what is still wrong opens no other by itself.")]
+            vec![format!(
+                "{incident} is over: its clock stops, and what is still wrong opens no other by itself."
+            )]
         }
-        Subject::Note { incident } => vec![format!("A line for the timeline of {incident}. Enter writes it.")],
+        Subject::Note { incident } => {
+            vec![format!("A line for the timeline of {incident}. Enter writes it.")]
+        }
     }
 }
