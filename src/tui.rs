@@ -5,11 +5,11 @@
 //! what has to happen outside, and [`app`] lets it happen.
 //!
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
-//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts;
-//!   [`telling`]: what they say first; [`signs`]: every state as symbol, word and meaning.
+//! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back.
+//! - [`telling`]: what is told first about a service, and what to do now; [`signs`]: every state as symbol, word and
+//!   meaning; [`widgets`]: what panes and pages are built from.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
-//! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
 pub mod app;
 pub mod available;

@@ -8,11 +8,15 @@ pub mod help;
 pub mod leave;
 pub mod line;
 pub mod palette;
+mod search;
+
+#[cfg(test)]
+mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::commands::{Action, Command as Entry, Reason};
+use super::commands::{Command as Entry, Reason};
 use super::key::Key;
 use super::roster::Filter;
 use super::scene::{Picture, Scene};
@@ -66,6 +70,8 @@ pub enum Reaction {
         command: &'static Entry,
         /// What it is given.
         args: Vec<String>,
+        /// The line of the palette that asked for it.
+        line: Option<String>,
     },
     /// Another takes its place.
     Replace(Overlay),
@@ -154,6 +160,6 @@ pub fn palette(scene: &Scene<'_>, typed: &str) -> Overlay {
 }
 
 /// Leaves, or asks first.
-pub fn quit(ui: &mut Ui, picture: &Picture, action: Action) -> Vec<Effect> {
-    leave::quit(ui, picture, action)
+pub fn quit(ui: &mut Ui, picture: &Picture, asked: &Invocation) -> Vec<Effect> {
+    leave::quit(ui, picture, asked)
 }

@@ -52,7 +52,7 @@ fn rest(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         (fit(&clean(&text), room, Cut::End, look.glyphs.ellipsis).into_owned(), tone)
     });
     let taken = right.as_ref().map_or(0, |(text, _)| width(text) + GAP);
-    let guide = scene.picture.guide.as_ref().map(|guide| clean(guide).into_owned());
+    let guide = super::guide::words(scene).map(|words| clean(&words).into_owned());
     // The guide leaves room for the two or three keys that matter most.
     let left = room.saturating_sub(taken);
     let for_hints =
@@ -216,5 +216,82 @@ fn in_one_line(
         }
         x = put(buf, area, (x, 0), key, look.style(Tone::Key));
         x = text::put(buf, area, (x + 1, 0), title, look.style(Tone::Text)) + 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::guide::Guide;
+    use crate::tui::testing::{self, drawn, gallery, styles, text};
+    use crate::tui::ui::{Page, Scroll, Ui};
+
+    /// The keys that matter now, and what to do, at every width.
+    #[test]
+    fn every_state_at_every_width() {
+        let ui = Ui::new((120, 40));
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("rollback", testing::running()),
+            ("needs a decision", testing::needs_decision()),
+            ("recovered", testing::recovered()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(160, 1), (120, 1), (80, 1), (40, 1), (12, 1)], draw));
+    }
+
+    /// Which keys are shown changes with what goes on; the order in which they stand does not.
+    #[test]
+    fn keys_keep_their_order() {
+        let place = |command: &Command| COMMANDS.iter().position(|it| it.id == command.id);
+        for picture in [testing::rest(), testing::incident(), testing::running(), testing::recovered()] {
+            let mut ui = Ui::new((120, 40));
+            for page in [None, Some(Page::Timeline)] {
+                ui.pages = page.into_iter().map(|page| (page, Scroll::default())).collect();
+                for room in [20, 60, 100, 200] {
+                    let shown = hints(&Scene::new(&picture, &ui), room);
+                    assert!(shown.is_sorted_by_key(|(_, command, _)| place(command)), "{shown:?}");
+                }
+            }
+        }
+    }
+
+    /// A key that begins a command shows what can follow, and why some of it cannot.
+    #[test]
+    fn a_beginning_shows_what_follows() {
+        let mut ui = Ui::new((120, 40));
+        ui.pending = Sequence::parse("!").unwrap().0;
+        let picture = testing::incident();
+        let sizes = [(160, 10), (80, 14), (40, 9), (40, 2)];
+        insta::assert_snapshot!(gallery(&[("incident", &picture, &ui)], &sizes, draw));
+    }
+
+    /// A message takes the line; one about a refusal says how it goes away. The guide's words leave room for keys.
+    #[test]
+    fn messages_and_the_guide() {
+        let picture = testing::incident();
+        let mut ui = Ui::new((120, 40));
+        let mut shown = Vec::new();
+        for (kind, said) in [
+            (ToastKind::Said, "the window is 5 m"),
+            (ToastKind::Done, "INC-1 acknowledged"),
+            (
+                ToastKind::Refused,
+                "refused: checkout is being rolled back already (op-2)\u{1b}[31m; wait for it to end",
+            ),
+        ] {
+            ui.toast = Some(Toast { text: said.to_owned(), kind, at: picture.now });
+            for width in [100, 40] {
+                shown.push(text(&drawn(&picture, &ui, (width, 1), draw)));
+            }
+        }
+        shown.push(styles(&drawn(&picture, &ui, (100, 1), draw)));
+        ui.toast = None;
+        ui.guide = Some(Guide::default());
+        for width in [160, 120, 80] {
+            shown.push(text(&drawn(&picture, &ui, (width, 1), draw)));
+        }
+        insta::assert_snapshot!(shown.join("\n"));
     }
 }

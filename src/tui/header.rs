@@ -1,5 +1,6 @@
 //! The line at the top: where this is, what people work on, who leads, and how old the data are.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -132,7 +133,7 @@ fn leader(scene: &Scene<'_>) -> Part {
 fn automatic(scene: &Scene<'_>) -> Option<&'static str> {
     let state = scene.state();
     let is_on = state.automatic.as_ref().map_or(scene.config().environment.automatic, |switch| switch.on);
-    let holds = |until: Option<jiff::Timestamp>| until.is_none_or(|until| until > scene.now());
+    let holds = |until: Option<Timestamp>| until.is_none_or(|until| until > scene.now());
     if state.freeze.as_ref().is_some_and(|freeze| holds(freeze.until)) {
         return Some("rollbacks frozen");
     }
@@ -166,5 +167,54 @@ fn minutes(time: std::time::Duration) -> String {
     match secs / 3_600 {
         0 => format!("{:02}:{:02}", secs / 60, secs % 60),
         hours => format!("{hours}:{:02}:{:02}", secs % 3_600 / 60, secs % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::runtime::{Lease, View};
+    use crate::tui::scene::Picture;
+    use crate::tui::testing::{self, drawn, gallery, styles, text};
+    use crate::tui::ui::{Frozen, Ui};
+
+    fn with(mut picture: Picture, change: impl FnOnce(&mut View)) -> Picture {
+        change(Arc::make_mut(&mut picture.live));
+        picture
+    }
+
+    /// What matters least goes first, whole, as the screen gets narrower.
+    #[test]
+    fn every_state_at_every_width() {
+        let ui = Ui::new((120, 40));
+        let lease = Lease { holder: "console@laptop:77".to_owned(), token: 2, until: Timestamp::MAX };
+        let trouble = "cannot write the journal `/var/lib/unship/unship.db`: no space left on device";
+        let mut old_incident = testing::incident();
+        old_incident.now += std::time::Duration::from_secs(400);
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("nobody answers", old_incident),
+            ("acknowledged", testing::running()),
+            ("nobody leads", with(testing::rest(), |view| view.leadership = Leadership::Nobody)),
+            ("ours", with(testing::rest(), |view| view.leadership = Leadership::Ours(lease))),
+            ("trouble", with(testing::incident(), |view| view.trouble = Some(trouble.to_owned()))),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(160, 1), (100, 1), (60, 1), (40, 1), (24, 1)], draw));
+    }
+
+    /// A picture that is held says so before anything else, and for how long.
+    #[test]
+    fn a_held_picture_says_so() {
+        let mut picture = testing::incident();
+        let mut ui = Ui::new((120, 40));
+        ui.frozen = Some(Frozen { since: picture.now, view: Arc::clone(&picture.live) });
+        picture.now += std::time::Duration::from_secs(23);
+        let frozen = drawn(&picture, &ui, (100, 1), draw);
+        insta::assert_snapshot!(format!("{}\n{}", text(&frozen), styles(&frozen)));
     }
 }

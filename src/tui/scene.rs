@@ -232,16 +232,6 @@ impl<'a> Scene<'a> {
         self.incident().is_some()
     }
 
-    /// What everything is drawn with.
-    pub fn look(&self) -> Look<'a> {
-        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
-    }
-
-    /// The time of day, to the minute.
-    pub fn clock(&self, at: Timestamp) -> String {
-        at.to_zoned(self.picture.zone.clone()).strftime("%H:%M").to_string()
-    }
-
     /// What is sensed of a service.
     pub fn reading_of(&self, service: &ServiceName) -> Option<&'a ServiceReading> {
         self.view().readings.get(service).map(|(_, reading)| reading.as_ref())

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::scene::Scene;
-use super::telling::{Advice, advice, counted, sign, since, telling};
+use super::signs::Sign;
+use super::telling::{Advice, advice, counted, since, telling};
 use super::theme::Tone;
 use super::widgets::text::{Cut, age, clip, fit, put, width, wrap};
 use super::{footer, header, roster};
@@ -75,7 +76,9 @@ impl Lines {
 fn one(scene: &Scene<'_>, service: &ServiceName, lines: &mut Lines, buf: &mut Buffer, roomy: bool) {
     let look = scene.look();
     let condition = scene.condition(service);
-    let x = put(buf, lines.body, (0, lines.y), &sign(scene, condition), look.style(condition.tone()));
+    let sign = Sign::condition(condition, look.glyphs);
+    let words = format!("{} {}", sign.symbol, sign.word);
+    let x = put(buf, lines.body, (0, lines.y), &words, look.style(sign.tone));
     let lasts = since(scene, service).map(|at| age(roster::age(at, scene.now()))).unwrap_or_default();
     let room = usize::from(lines.body.width).saturating_sub(usize::from(x) + 2);
     let name = fit(service.as_str(), room, Cut::Middle, look.glyphs.ellipsis);
@@ -85,7 +88,7 @@ fn one(scene: &Scene<'_>, service: &ServiceName, lines: &mut Lines, buf: &mut Bu
         put(buf, lines.body, (from, lines.y), &lasts, look.style(Tone::Dim));
     }
     lines.skip();
-    lines.wrapped(scene, buf, &telling(scene, service).text, condition.tone(), 2);
+    lines.wrapped(scene, buf, &telling(scene, service).text, sign.tone, 2);
     if roomy {
         lines.skip();
     }
@@ -139,12 +142,12 @@ fn least(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let room = usize::from(area.width);
     let (text, style) = match worst {
         Some(row) => {
-            let condition = scene.condition(&row.service);
-            let sign = sign(scene, condition);
+            let Sign { symbol, word, tone } = Sign::condition(scene.condition(&row.service), look.glyphs);
+            let sign = format!("{symbol} {word}");
             let long = format!("{sign} {} {}", row.service, telling(scene, &row.service).text);
             let short = format!("{sign} {}", row.service);
             let text = [long, short].into_iter().find(|text| width(text) <= room).unwrap_or(sign);
-            (text, look.style(condition.tone()))
+            (text, look.style(tone))
         }
         None => ("no service".to_owned(), Style::new()),
     };
@@ -152,5 +155,38 @@ fn least(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let needs = format!("needs {}×{}", LEAST.0, LEAST.1);
     if area.height > 1 && width(&needs) <= room {
         put(buf, area, (0, area.height - 1), &needs, look.style(Tone::Dim));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{self, gallery};
+    use crate::tui::ui::Ui;
+
+    /// The worst service and the current step are seen for as long as there is room for them.
+    #[test]
+    fn every_state() {
+        let ui = Ui::new((40, 10));
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("rollback", testing::running()),
+            ("needs a decision", testing::needs_decision()),
+            ("recovered", testing::recovered()),
+            ("stale", testing::stale()),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(40, 10), (59, 15)], draw));
+    }
+
+    /// Smaller still there is the worst status, and how much room is needed.
+    #[test]
+    fn smaller_still() {
+        let ui = Ui::new((40, 10));
+        let picture = testing::incident();
+        let sizes = [(30, 6), (24, 5), (40, 3), (23, 10), (20, 1), (10, 2), (3, 1)];
+        insta::assert_snapshot!(gallery(&[("incident", &picture, &ui)], &sizes, draw));
     }
 }

@@ -11,7 +11,7 @@ use super::trends::KEPT;
 use super::widgets::text::value;
 use crate::engine::incidents::IncidentStatus;
 use crate::model::decision::Recommendation;
-use crate::model::operation::OperationStatus;
+use crate::model::operation::{Operation, OperationStatus, PlanKind};
 use crate::model::reading::ServiceReading;
 use crate::model::release::Arm;
 use crate::model::trigger::{Condition as When, Evaluation, Evidence, Status, TriggerAction, Verdict};
@@ -69,7 +69,7 @@ impl Default for Telling {
 fn unknown(scene: &Scene<'_>, service: &ServiceName) -> String {
     let newest = scene.reading_of(service).and_then(|reading| reading.newest);
     if let Some(newest) = newest.filter(|_| scene.is_stale(service)) {
-        return format!("since {}", scene.clock(newest));
+        return format!("since {}", scene.short_moment(newest));
     }
     match scene.verdict(service) {
         Some(Verdict::Unknown { reasons }) => {
@@ -200,7 +200,7 @@ pub fn advice(scene: &Scene<'_>) -> Option<Advice> {
             return advice(Tone::Fail, "DECIDE", format!("{} waits for a person", operation.id));
         }
         let step = operation.current().unwrap_or(0) + 1;
-        let words = format!("{} {}", scene.picture.glyphs.running, doing(operation.cancelling));
+        let words = format!("{} {}", scene.picture.glyphs.running, doing(operation));
         return advice(Tone::Accent, &words, format!("step {step}/{}", operation.steps.len()));
     }
     let decision = scene.known().and_then(|known| known.decision.as_ref());
@@ -223,9 +223,20 @@ pub fn advice(scene: &Scene<'_>) -> Option<Advice> {
     }
 }
 
-/// What an operation does.
-pub const fn doing(cancelling: bool) -> &'static str {
-    if cancelling { "stopping" } else { "rolling back" }
+/// What an operation is doing.
+pub const fn doing(operation: &Operation) -> &'static str {
+    if operation.cancelling {
+        return "stopping";
+    }
+    if operation.paused.is_some() {
+        return "paused";
+    }
+    match operation.plan.kind {
+        PlanKind::RollBack => "rolling back",
+        PlanKind::Promote => "promoting",
+        PlanKind::Maintenance { on: true } => "maintenance on",
+        PlanKind::Maintenance { on: false } => "maintenance off",
+    }
 }
 
 /// `1 finding`, `2 findings`.
@@ -236,28 +247,4 @@ pub fn counted(count: usize, what: &str) -> String {
 /// Since when a service is in the condition that the journal says.
 pub fn since(scene: &Scene<'_>, service: &ServiceName) -> Option<Timestamp> {
     scene.state().service(service)?.verdict.as_ref().map(|(_, at)| *at)
-}
-
-impl Condition {
-    /// Its tone.
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::Failing => Tone::Fail,
-            Self::Degraded => Tone::Warn,
-            Self::Unknown => Tone::Unknown,
-            Self::Healthy => Tone::Ok,
-        }
-    }
-}
-
-/// Its symbol and its word: `✘ FAIL`.
-pub fn sign(scene: &Scene<'_>, condition: Condition) -> String {
-    let glyphs = scene.picture.glyphs;
-    let symbol = match condition {
-        Condition::Failing => glyphs.fail,
-        Condition::Degraded => glyphs.warn,
-        Condition::Unknown => glyphs.unknown,
-        Condition::Healthy => glyphs.ok,
-    };
-    format!("{symbol} {}", condition.word())
 }

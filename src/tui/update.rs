@@ -231,7 +231,13 @@ fn react(ui: &mut Ui, picture: &Picture, overlay: Overlay, reaction: Reaction) -
         }
         Reaction::Close => Vec::new(),
         Reaction::CloseAnd(effects) => sent(ui, picture, effects),
-        Reaction::Run { command, args } => start(ui, picture, command, args, None),
+        Reaction::Run { command, args, line } => {
+            if let Some(line) = line {
+                ui.palette_history.retain(|known| *known != line);
+                ui.palette_history.push(line);
+            }
+            start(ui, picture, command, args, None)
+        }
         Reaction::Replace(overlay) => {
             ui.overlay = overlay;
             Vec::new()
@@ -371,7 +377,7 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             ui.overlay = dialogs::palette(&scene, "");
             Vec::new()
         }
-        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, asked.action),
+        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, &asked),
         action => {
             let danger = COMMANDS.iter().find(|command| command.action == action);
             let Some(command) = danger else { return Vec::new() };

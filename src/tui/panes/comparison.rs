@@ -280,3 +280,54 @@ pub fn summary(scene: &Scene<'_>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{self, drawn, gallery, in_mono, styles};
+    use crate::tui::ui::Ui;
+
+    /// Every state at the size that the pane gets on a usual screen.
+    #[test]
+    fn every_state() {
+        let ui = Ui::new((120, 40));
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("rollback", testing::running()),
+            ("needs a decision", testing::needs_decision()),
+            ("recovered", testing::recovered()),
+            ("stale", testing::stale()),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(70, 19)], draw));
+    }
+
+    /// With less room, what matters least goes: first air, then the chart, then findings; columns before words.
+    #[test]
+    fn less_room() {
+        let ui = Ui::new((120, 40));
+        let picture = testing::incident();
+        let sizes = [(93, 26), (80, 19), (70, 12), (50, 9), (38, 6), (24, 4)];
+        insta::assert_snapshot!(gallery(&[("incident", &picture, &ui)], &sizes, draw));
+    }
+
+    /// Canary and stable keep their looks, and are told apart without colour.
+    #[test]
+    fn the_arms_have_their_looks() {
+        let ui = Ui::new((120, 40));
+        let dark = styles(&drawn(&testing::incident(), &ui, (93, 20), draw));
+        let mono = styles(&drawn(&in_mono(testing::incident()), &ui, (93, 20), draw));
+        insta::assert_snapshot!(format!("dark\n{dark}\nmono\n{mono}"));
+    }
+
+    #[test]
+    fn in_one_line() {
+        let ui = Ui::new((80, 24));
+        let line = |picture| summary(&Scene::new(&picture, &ui));
+        insta::assert_snapshot!(line(testing::rest()), @"");
+        insta::assert_snapshot!(line(testing::incident()), @"");
+        insta::assert_snapshot!(line(testing::beginning()), @"");
+    }
+}

@@ -8,9 +8,11 @@ use ratatui::text::{Line, Span};
 
 use crate::model::ServiceName;
 use crate::model::operation::OperationStatus;
+use crate::tui::glyphs::Glyphs;
 use crate::tui::roster::{self, Condition};
 use crate::tui::scene::Scene;
-use crate::tui::telling::{self, Telling, counted, sign, since, telling, trend};
+use crate::tui::signs::Sign;
+use crate::tui::telling::{self, Telling, counted, since, telling, trend};
 use crate::tui::theme::Tone;
 use crate::tui::ui::Pane;
 use crate::tui::widgets::panel::{self, Frame, Panel};
@@ -101,10 +103,10 @@ impl<'a> Row<'a> {
         Self { service, condition, telling: telling(scene, service), doing: doing(scene, service), lasts }
     }
 
-    fn words(&self) -> (String, Tone) {
+    fn words(&self, glyphs: &Glyphs) -> (String, Tone) {
         let tone = match self.condition {
             Condition::Healthy => Tone::Text,
-            condition => condition.tone(),
+            condition => Sign::condition(condition, glyphs).tone,
         };
         match &self.doing {
             Some(doing) => doing.clone(),
@@ -122,7 +124,7 @@ fn doing(scene: &Scene<'_>, service: &ServiceName) -> Option<(String, Tone)> {
         return Some((format!("{} needs a decision", glyphs.unknown), Tone::Fail));
     }
     let step = operation.current().unwrap_or(0) + 1;
-    let doing = telling::doing(operation.cancelling);
+    let doing = telling::doing(operation);
     Some((format!("{} {doing} {step}/{}", glyphs.running, operation.steps.len()), Tone::Accent))
 }
 
@@ -139,7 +141,9 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
     let ids: Vec<&ServiceName> = shown.iter().map(|row| row.service).collect();
     let find = |id: &ServiceName| shown.iter().find(|row| row.service == id);
     let scrolls = all.len() > shown.len();
-    let cells = trend_room(&shown, usize::from(inner.width), header > 0, scrolls);
+    // The last two columns say that there is more.
+    let width = inner.width.saturating_sub(u16::from(scrolls) * 2);
+    let cells = trend_room(&shown, look.glyphs, usize::from(width), header > 0);
     let (least, most) = if cells < NARROWEST_TREND { (0, 0) } else { (NARROWEST_TREND as u16, cells as u16) };
     let columns = [
         Column::new("service", 8, 32, 0),
@@ -152,9 +156,9 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
         let Some(row) = find(id) else { return Line::default() };
         match column {
             0 => Line::from(row.service.to_string()),
-            1 => Line::styled(sign(scene, row.condition), look.style(row.condition.tone())),
+            1 => Line::from(Sign::condition(row.condition, look.glyphs).span(look)),
             2 => {
-                let (words, tone) = row.words();
+                let (words, tone) = row.words(look.glyphs);
                 Line::styled(words, look.style(tone))
             }
             3 => trend_line(scene, row, cells),
@@ -165,7 +169,7 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
     let chosen = scene.ui.service.what.as_ref().filter(|service| scene.service() == Some(service));
     let at_hand = ids.iter().find(|id| scene.service() == Some(id));
     let selected = at_hand.filter(|id| chosen == Some(id));
-    let area = Rect { width: inner.width.saturating_sub(u16::from(scrolls) * 2), ..inner };
+    let area = Rect { width, ..inner };
     let table = Table { columns: &columns, rows: &ids, selected, top: None, header: header > 0, focused };
     let drawn = table::draw(buf, area, &table, cell, look);
     for (y, row) in (drawn.first_y..).zip(&shown) {
@@ -189,15 +193,15 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
 }
 
 /// What the other columns leave for the trend.
-fn trend_room(shown: &[Row<'_>], width: usize, header: bool, scrolls: bool) -> usize {
+fn trend_room(shown: &[Row<'_>], glyphs: &Glyphs, width: usize, header: bool) -> usize {
     use crate::tui::widgets::text::width as columns;
     let widest = |least: usize, of: &dyn Fn(&Row<'_>) -> usize| shown.iter().map(of).fold(least, usize::max);
     let titles = if header { [8, 5, 8, 4] } else { [8, 4, 8, 4] };
     let others = widest(titles[0], &|row| columns(row.service.as_str()).min(32))
         + widest(titles[1], &|row| 2 + row.condition.word().len())
-        + widest(titles[2], &|row| columns(&row.words().0).min(48))
+        + widest(titles[2], &|row| columns(&row.words(glyphs).0).min(48))
         + widest(titles[3], &|row| columns(&row.lasts));
-    width.saturating_sub(AROUND + others + 4 * GAP + usize::from(scrolls) * 2).min(WIDEST_TREND)
+    width.saturating_sub(AROUND + others + 4 * GAP).min(WIDEST_TREND)
 }
 
 fn trend_line(scene: &Scene<'_>, row: &Row<'_>, cells: usize) -> Line<'static> {
@@ -236,4 +240,74 @@ pub fn summary(scene: &Scene<'_>) -> String {
     let worst =
         worst.map(|row| format!(" {separator} {}: {}", row.service, telling(scene, &row.service).text));
     format!("{}{}", counts.join(&format!(" {separator} ")), worst.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{self, drawn, gallery, in_mono, styles, text};
+    use crate::tui::ui::{Selected, Ui};
+
+    /// Every state at the sizes that the pane gets on large, usual and small screens.
+    #[test]
+    fn every_state() {
+        let ui = Ui::new((120, 40));
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("rollback", testing::running()),
+            ("needs a decision", testing::needs_decision()),
+            ("recovered", testing::recovered()),
+            ("stale", testing::stale()),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(67, 9), (50, 8), (80, 8), (34, 6)], draw));
+    }
+
+    /// Without colour the states are told apart by symbol and word; with colour each has its own.
+    #[test]
+    fn the_states_have_their_looks() {
+        let ui = Ui::new((120, 40));
+        let dark = styles(&drawn(&testing::incident(), &ui, (67, 9), draw));
+        let mono = styles(&drawn(&in_mono(testing::incident()), &ui, (67, 9), draw));
+        insta::assert_snapshot!(format!("dark\n{dark}\nmono\n{mono}"));
+    }
+
+    /// A service that was chosen is marked, and stays on its row; the worst one, looked at because nobody has chosen, is
+    /// marked otherwise. Of a thousand services those that are seen are listed.
+    #[test]
+    fn what_is_chosen_is_marked() {
+        let picture = testing::many(1_000);
+        let mut ui = Ui::new((120, 40));
+        let top = text(&drawn(&picture, &ui, (50, 8), draw));
+        ui.service = Selected { what: Some("svc-0500".into()), row: 2 };
+        let middle = text(&drawn(&picture, &ui, (50, 8), draw));
+        ui.service = Selected { what: Some("svc-0999".into()), row: 2 };
+        let bottom = text(&drawn(&picture, &ui, (50, 8), draw));
+        insta::assert_snapshot!(format!("{top}\n{middle}\n{bottom}"));
+    }
+
+    /// A filter says so, and what to do when nothing is left.
+    #[test]
+    fn a_filter_says_so() {
+        let mut picture = testing::incident();
+        let mut ui = Ui::new((120, 40));
+        let mut shown = Vec::new();
+        for filter in ["ca", "nobody"] {
+            ui.filter.text = filter.to_owned();
+            picture.roster = roster::Roster::new(&picture.settings.config, &picture.live, &ui.filter);
+            shown.push(text(&drawn(&picture, &ui, (67, 6), draw)));
+        }
+        insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn in_one_line() {
+        let ui = Ui::new((80, 24));
+        let line = |picture| summary(&Scene::new(&picture, &ui));
+        insta::assert_snapshot!(line(testing::rest()), @"");
+        insta::assert_snapshot!(line(testing::incident()), @"");
+        insta::assert_snapshot!(line(testing::beginning()), @"");
+    }
 }

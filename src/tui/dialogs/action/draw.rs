@@ -25,7 +25,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::Frame;
-use crate::tui::widgets::text::{put, put_line, wrap};
+use crate::tui::widgets::text::{put, put_line, width, wrap};
 
 /// Columns that a dialog would like inside: less where there is less to say.
 fn columns(dialog: &ActionDialog) -> u16 {
@@ -197,11 +197,17 @@ fn rule(area: Rect, buf: &mut Buffer, look: Look<'_>, (scroll, last): (usize, us
     for x in 0..area.width {
         put(buf, area, (x, 0), look.glyphs.border.horizontal_top, style);
     }
+    let mut end = 0;
     if last > 0 {
         let (up, down) = (look.glyphs.up, look.glyphs.down);
         let more =
             if scroll < last { format!(" {} more lines {down} ", last - scroll) } else { format!(" {up} ") };
-        put(buf, area, (2, 0), &more, look.style(Tone::Key));
+        end = put(buf, area, (2, 0), &more, look.style(Tone::Key));
+    }
+    let keys = format!(" ^y copies it as a command line {} Esc leaves ", look.glyphs.separator);
+    let room = u16::try_from(width(&keys)).unwrap_or(u16::MAX);
+    if end.saturating_add(room).saturating_add(4) <= area.width {
+        put(buf, area, (area.width - room - 2, 0), &keys, look.style(Tone::Dim));
     }
 }
 

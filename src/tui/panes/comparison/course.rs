@@ -7,7 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::indicators::Indicator;
-use crate::engine::state::{HistoryKind, ServiceState};
+use crate::engine::history::HistoryKind;
+use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::release::Arm;
 use crate::tui::scene::Scene;
@@ -68,6 +69,7 @@ fn marks(known: &ServiceState, from: Timestamp) -> Vec<Mark<'static>> {
                 HistoryKind::BecameStable => "live",
                 HistoryKind::Withdrawn => "withdrawn",
                 HistoryKind::RolledBack { .. } => "rollback",
+                HistoryKind::Promoted { .. } => "promotion",
             },
         })
         .collect()
