@@ -323,7 +323,7 @@ pub(crate) fn many(count: usize) -> Picture {
         world.serve(&service, Some(release), &[("1.0.0", Arm::Stable, 100)]);
     }
     world.pass(8);
-    world
+    world.picture()
 }
 
 /// Without any colour.
