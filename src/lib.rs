@@ -13,6 +13,7 @@
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
 //! - [`cli`]: the headless face, one file a subcommand.
+//! - [`tui`]: the full-screen face: the terminal, the keys, the panes.
 
 pub mod cli;
 pub mod config;
@@ -25,3 +26,4 @@ pub mod observe;
 pub mod platform;
 pub mod telemetry;
 pub mod triggers;
+pub mod tui;
