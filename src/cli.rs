@@ -4,18 +4,27 @@
 mod account;
 pub mod act;
 pub mod check;
+pub mod checklist;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 mod follow;
 pub mod guard;
 pub mod history;
+pub mod incident;
 pub mod journal;
 pub mod lab;
+pub mod maintenance;
+mod operate;
 mod output;
+pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod themes;
 pub mod why;
 
 use std::path::PathBuf;
@@ -73,20 +82,29 @@ pub struct Global {
     /// Keeps the config's secrets out of the log.
     #[arg(skip)]
     pub redactor: Redactor,
+    /// Where the log files are; none if there is no log.
+    #[arg(skip)]
+    pub log: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
     Demo(demo::Args),
+    Console(console::Args),
     Lab(lab::Args),
     Guard(guard::Args),
     Status(status::Args),
     Check(check::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
+    Maintenance(maintenance::Args),
+    Incident(incident::Args),
+    Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
     Config(config::Args),
     Journal(journal::Args),
+    Themes(themes::Args),
     #[command(flatten)]
     Act(act::Act),
 }
@@ -103,17 +121,24 @@ pub async fn main() -> ExitCode {
     };
     let log = telemetry::start(cli.global.log_dir.as_deref());
     cli.global.redactor = log.redactor().clone();
+    cli.global.log = log.directory().map(std::path::Path::to_owned);
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,
+        Subcommand::Console(args) => console::run(&args, global).await,
         Subcommand::Lab(args) => lab::run(args, global).await,
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
+        Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
+        Subcommand::Incident(args) => incident::run(args, global).await,
+        Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
+        Subcommand::Themes(args) => themes::run(&args, global),
         Subcommand::Journal(args) => with_journal(&args, global).await,
         Subcommand::Act(act) => act::run(&act, global).await,
     };

@@ -15,9 +15,19 @@ mod shape;
 mod spanned;
 mod suggest;
 mod syntax;
+mod themes;
 mod walk;
+
+/// What other TOML files are read with, so that their mistakes are told in the same way.
+pub(crate) mod positions {
+    pub(crate) use super::problem::{Draft, Report, Source, quoted};
+    pub(crate) use super::spanned::{Path, integer};
+    pub(crate) use super::suggest::choice;
+    pub(crate) use super::syntax::parse;
+}
 
 pub use load::{ConfigError, Loaded, MissingSecrets, load, load_with, parse};
 pub use problem::{Level, Problem, render};
 pub use schema::Config;
 pub use shape::json_schema;
+pub use themes::{THEMES, is_theme_name, theme_dirs, theme_file};

@@ -2,24 +2,37 @@
 //!
 //! [`runtime`] is the handle that the faces hold and the only part with I/O.
 //!
-//! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events. Beside it:
+//! [`core`] is pure: `(State, Input, now) -> (events, effects)`. [`state`] is the fold of the events, with the [`history`] of
+//! the releases in it, which people read as [`deployments()`]. Beside it:
 //! [`senses`] (the fold of the samples: windows, evaluations, verdicts), [`decide`] (what findings add up to),
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
-//! steps), [`commands`] (what people ask), [`messages`] (what people are told).
+//! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
+//! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
+//! [`account`] and [`evidence`] (what all that is in words).
 
+pub mod account;
+pub mod checklist;
 pub mod commands;
 pub mod core;
 pub mod decide;
+pub mod deployments;
+pub mod evidence;
 pub mod executor;
 pub mod guardrails;
+pub mod history;
+pub mod incidents;
 pub mod input;
 pub mod messages;
 pub mod planner;
+pub mod proposal;
 pub mod runtime;
 pub mod senses;
+pub mod series;
 pub mod state;
 pub mod target;
 
 pub use core::{Core, Turn};
+pub use deployments::{Deployment, Fate, deployments};
 pub use input::{Effect, Input, PlatformFacts, RunStep, Settings, StepFinished, StepResult};
+pub use proposal::{Expected, Proposal};
 pub use state::{ServiceState, State};

@@ -14,6 +14,7 @@ mod entries;
 mod errors;
 mod inbox;
 mod lease;
+mod output;
 mod sample_codec;
 mod samples;
 mod schema;
@@ -25,6 +26,7 @@ pub mod tail;
 mod testing;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,9 +34,10 @@ use jiff::Timestamp;
 
 use crate::model::command::Envelope;
 use crate::model::event::{DecodeError, Event};
+use crate::model::output::OutputLine;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{CommandId, OperationId, ServiceName};
 
 pub use sqlite::SqliteJournal;
 pub use tail::{Tail, tail};
@@ -67,6 +70,11 @@ pub struct Lease {
     /// When it ends unless renewed.
     pub until: Timestamp,
 }
+
+/// How a store looks from outside. While it stays the same, nothing was written, as far as the store's clock can tell two
+/// writes apart: of two in the same instant the later one may not show, so it has to be looked inside now and then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Glance(pub u64);
 
 /// A saved fold of the events up to a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +229,14 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Held`] if another holder's lease still runs.
     async fn acquire(&self, holder: &str, ttl: Duration) -> Result<Lease, JournalError>;
 
+    /// Takes the lease at once, whoever holds it; from another holder under a new token. For a leader that hangs.
+    ///
+    /// What this makes sure of: from the moment it returns, nothing is appended under the old token, and the old one is
+    /// neither prolonged nor given back in the new one's stead. What it cannot: a call to a platform that the old leader
+    /// has sent may still arrive. Its step is in the journal as begun, so whoever leads now knows that it may have happened
+    /// and looks before doing anything; a platform that keeps the tokens refuses the call.
+    async fn seize(&self, holder: &str, ttl: Duration) -> Result<Lease, JournalError>;
+
     /// Prolongs the lease that carries this token. [`JournalError::Fenced`] if a newer token was granted.
     async fn renew(&self, token: u64, ttl: Duration) -> Result<Lease, JournalError>;
 
@@ -242,6 +258,15 @@ pub trait Journal: Send + Sync {
     /// Recorded samples from a time on, oldest first.
     async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>, JournalError>;
 
+    /// Recorded samples of one service, from a time on and up to another (that one too), oldest first. Costs by what comes
+    /// back, however much else there is.
+    async fn samples_of(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, JournalError>;
+
     /// Forgets samples before a time. Events are never forgotten. Says how many.
     async fn prune(&self, before: Timestamp) -> Result<u64, JournalError>;
 
@@ -254,6 +279,28 @@ pub trait Journal: Send + Sync {
 
     /// The newest readings and when each was published.
     async fn readings(&self) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError>;
+
+    /// The newest readings of those services whose reading is of another time than the one that is known.
+    async fn readings_other_than(
+        &self,
+        known: &BTreeMap<ServiceName, Timestamp>,
+    ) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError>;
+
+    /// Keeps what platforms said during steps: the newest lines of the newest operations, for other processes to show.
+    async fn say(&self, lines: &[(OperationId, OutputLine)]) -> Result<(), JournalError>;
+
+    /// What was said after a place (0 is before the first), in order, each with its own place.
+    async fn said(&self, after: u64) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError>;
+
+    /// How the store looks from outside, at next to no cost. None where that cannot be told: then [`Journal::version`] has
+    /// to be asked.
+    fn glance(&self) -> Option<Glance> {
+        None
+    }
+
+    /// Changes whenever anybody has written anything, and may change without. Compares only with what the same open
+    /// journal said before. What was written before the call can be read after it.
+    async fn version(&self) -> Result<u64, JournalError>;
 
     /// Reads everything and checks the chain.
     async fn verify(&self) -> Result<Verification, JournalError>;

@@ -13,7 +13,7 @@
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
 //! - [`cli`]: the headless face, one file a subcommand.
-//! - [`tui`]: the full-screen face: the terminal, the keys, the panes.
+//! - [`tui`]: the console, the full-screen face.
 
 pub mod cli;
 pub mod config;

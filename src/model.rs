@@ -7,20 +7,23 @@
 pub mod command;
 pub mod decision;
 pub mod event;
+pub mod incident;
 pub mod names;
 pub mod notification;
 pub mod operation;
+pub mod output;
 pub mod platform;
 pub mod probe;
 pub mod reading;
 pub mod release;
 pub mod secret;
+pub mod series;
 pub mod source;
 pub mod trigger;
 pub mod units;
 
 pub use names::{
-    ChannelName, CommandId, DecisionId, FindingId, IdempotencyKey, IndicatorName, NotificationId,
-    OperationId, ProbeName, ReleaseRef, ServiceName, SourceName, TriggerName, Version,
+    ChannelName, CommandId, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName, ItemId,
+    NotificationId, OperationId, ProbeName, ReleaseRef, ServiceName, SourceName, TriggerName, Version,
 };
 pub use units::{Quantity, Span, Unit};

@@ -30,9 +30,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Faces speak to the engine.
     ("api", &["engine", "config", "model"]),
     ("cli", &["engine", "config", "model", "telemetry"]),
-    ("cli/demo", &["engine", "config", "model", "lab"]),
+    ("cli/console", &["engine", "config", "model", "tui"]),
+    ("cli/demo", &["engine", "config", "model", "lab", "tui"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),
+    ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
+    ("cli/tests", &["model", "tui"]),
     ("tui", &["engine", "config", "model"]),
     // The log knows what a secret is, and nothing else.
     ("telemetry", &["model"]),

@@ -15,7 +15,7 @@ use unship::model::platform::{CommandSpec, PlatformAction};
 use unship::model::secret::Secrets;
 use unship::model::{IdempotencyKey, ReleaseRef, ServiceName};
 use unship::platform::command::Command as CommandPlatform;
-use unship::platform::{Call, Platform, PlatformError};
+use unship::platform::{Call, Platform, PlatformError, Progress};
 
 const README: &str = include_str!("../README.md");
 
@@ -162,7 +162,8 @@ async fn the_example_platform_works() {
     assert_eq!(versions, ["2.8.1", "2.8.0"], "newest first");
     assert!(inventory.serves_all(&"2.8.1".into()));
 
-    let call = Call { key: IdempotencyKey::new("k"), token: 1, revision: None };
+    let call =
+        Call { key: IdempotencyKey::new("k"), token: 1, revision: None, progress: Progress::default() };
     let back = PlatformAction::Restore { release: ReleaseRef::new("2.8.0") };
     assert!(platform.declares(&back).idempotent && platform.declares(&back).observable);
     // Twice, as after a crash.
@@ -196,4 +197,41 @@ async fn the_example_inventory_is_read() {
     assert!(inventory.serves_all(&"sha256:9f2c".into()));
     assert_eq!((inventory.schema, inventory.maintenance), (Some(7), Some(false)));
     assert_eq!(inventory.revision.as_deref(), Some("41"));
+}
+
+/// The commands of the console as Markdown, one table for each part of the help.
+fn keys() -> String {
+    use std::fmt::Write as _;
+    use unship::tui::commands::{COMMANDS, Group};
+    let keymap = unship::tui::Keymap::new(&std::collections::BTreeMap::new()).unwrap();
+    let mut text = String::new();
+    for group in Group::ALL {
+        writeln!(text, "\n| {} | command | |\n|---|---|---|", group.title()).unwrap();
+        for command in COMMANDS.iter().filter(|command| command.group == group) {
+            let keys: Vec<_> = keymap
+                .keys_of(command.id)
+                .iter()
+                .map(|keys| format!("`{keys}`").replace('|', "\\|"))
+                .collect();
+            writeln!(text, "| {} | `{}` | {} |", keys.join(" "), command.id, command.doc).unwrap();
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// The keys in README are those of the program.
+#[test]
+fn the_keys_are_the_programs() {
+    let (before, rest) = README.split_once("<!-- keys: ").unwrap();
+    let (mark, rest) = rest.split_once("-->\n").unwrap();
+    let (written, after) = rest.split_once("<!-- /keys -->").unwrap();
+    let keys = keys();
+    if std::env::var_os("UNSHIP_BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let text = format!("{before}<!-- keys: {mark}-->\n{keys}<!-- /keys -->{after}");
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    assert_eq!(written, keys, "run once with UNSHIP_BLESS=1 to write the tables anew");
 }

@@ -1,4 +1,4 @@
-//! The small commands: freeze, thaw, automatic, reset, mark, cancel, settle. Each goes the same way as a rollback: into the
+//! The small commands: freeze, thaw, automatic, reset, mark, pause, resume, cancel, settle. Each goes the same way as a rollback: into the
 //! inbox, to whoever leads.
 
 use std::time::Duration;
@@ -8,16 +8,17 @@ use jiff::Timestamp;
 use super::output::entry_json;
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::{Lead, Leadership};
+use crate::config::Loaded;
+use crate::engine::runtime::{Engine, Lead, Leadership};
 use crate::model::Span;
-use crate::model::command::{Command, Settlement};
+use crate::model::command::{Actor, Command, Settlement};
 use crate::model::event::Event;
 use crate::model::release::Quality;
 
 /// What is asked, as typed.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Act {
-    /// Forbid rollbacks, automatic ones and those of people, until lifted or for a time.
+    /// Forbid rollbacks (automatic ones and those of people) and promotions, until lifted or for a time.
     Freeze {
         /// Only this service. Without it: all of them.
         service: Option<String>,
@@ -38,7 +39,7 @@ pub enum Act {
     },
     /// Let the guard act by itself, or only watch and tell.
     Automatic {
-        /// Whether it may act.
+        /// Whether it rolls back by itself, or watches and tells while only people roll back.
         #[arg(value_enum)]
         switch: OnOff,
         /// Why, for the others and for the record.
@@ -62,6 +63,22 @@ pub enum Act {
         /// What it is worth.
         #[arg(value_enum)]
         quality: Worth,
+        /// Why, for the others and for the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Hold an operation before its next step, until it is resumed.
+    Pause {
+        /// The operation, like `op-2`.
+        operation: String,
+        /// Why, for the others and for the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a paused operation go on.
+    Resume {
+        /// The operation, like `op-2`.
+        operation: String,
         /// Why, for the others and for the record.
         #[arg(long)]
         reason: String,
@@ -90,9 +107,9 @@ pub enum Act {
 /// On or off.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnOff {
-    /// The guard rolls back by itself.
+    /// On.
     On,
-    /// The guard watches and tells; only people roll back.
+    /// Off.
     Off,
 }
 
@@ -123,7 +140,11 @@ impl Act {
         match self {
             Self::Freeze { service, .. } | Self::Thaw { service, .. } => service.as_deref(),
             Self::Reset { service, .. } | Self::Mark { service, .. } => Some(service),
-            Self::Automatic { .. } | Self::Cancel { .. } | Self::Settle { .. } => None,
+            Self::Automatic { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Cancel { .. }
+            | Self::Settle { .. } => None,
         }
     }
 
@@ -144,6 +165,8 @@ impl Act {
                 };
                 Command::Mark { service: service.into(), version: version.into(), quality, reason }
             }
+            Self::Pause { operation, reason } => Command::Pause { operation: operation.into(), reason },
+            Self::Resume { operation, reason } => Command::Resume { operation: operation.into(), reason },
             Self::Cancel { operation, reason } => Command::Cancel { operation: operation.into(), reason },
             Self::Settle { operation, choice, reason } => {
                 let choice = match choice {
@@ -167,9 +190,20 @@ pub async fn run(act: &Act, global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let engine = session::start(&loaded, "command", Lead::Auto).await?;
+    deliver(engine, &loaded, by, act.command()?, global).await
+}
+
+/// Sends a command to whoever leads, waits for the answer, says it, and stops the engine.
+pub(super) async fn deliver(
+    engine: Engine,
+    loaded: &Loaded,
+    by: Actor,
+    command: Command,
+    global: &Global,
+) -> anyhow::Result<Exit> {
     let after = engine.view().borrow().position;
     let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    let command = engine.send(by, act.command()?).await?;
+    let command = engine.send(by, command).await?;
     let answer = engine.answer(&command, after, Duration::from_secs(15)).await;
     let answer = match answer {
         Ok(answer) => answer,

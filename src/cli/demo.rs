@@ -1,7 +1,7 @@
 //! `unship demo`: a bad release on the embedded fleet, noticed from real HTTP traffic and taken back.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::account;
+use super::console::{self, Look};
 use super::follow::Follower;
 use super::output::entry_json;
+use super::session::actor;
 use super::{Exit, Global};
 use crate::config::{self, Loaded};
 use crate::engine::State;
@@ -23,14 +25,16 @@ use crate::model::decision::Recommendation;
 use crate::model::event::Event;
 use crate::model::operation::{OperationStatus, Outcome};
 use crate::model::trigger::Verdict;
+use crate::tui;
 
-/// Show the whole loop on a fleet of real HTTP services on this machine.
+/// Take a bad release back on a fleet of real HTTP services on this machine: in the console, or without a screen.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// Without a screen: events as JSON lines on stdout, a readable account on stderr. The same as --json.
     #[arg(long)]
     pub headless: bool,
-    /// Roll back by itself, not only say what it would do. On without this unless --headless or --json is given.
+    /// Roll back by itself. Without this a person does it in the console; where there is no terminal to open one on, it is
+    /// on unless --headless or --json is given.
     #[arg(long)]
     pub auto: bool,
     /// A built-in scenario or a file; `unship lab --list` names them.
@@ -42,6 +46,9 @@ pub struct Args {
     /// Where the config and the journal are kept. Without it: a new folder below the system's temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// How the console looks.
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// How long the fleet is watched on after a rollback has ended.
@@ -58,7 +65,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         }
     };
     let as_json = args.headless || global.json;
-    let auto = args.auto || !as_json;
+    let on_screen = !as_json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let auto = args.auto || !(as_json || on_screen);
     let dir = args.dir.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!(
             "unship-demo-{}-{}",
@@ -75,6 +83,19 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot write `{}`", config_path.display()))?;
     let loaded = config::load(&config_path)?;
     let engine = start(&loaded, auto).await?;
+    if on_screen {
+        let options =
+            tui::Options { guided: true, ..console::options(&args.look, &loaded, actor(global)?, global)? };
+        let ran = play(&engine, options, &mut lab).await;
+        let (account, facts) = (console::farewell(&engine, &loaded, lab.facts().started_at), lab.facts());
+        engine.shutdown().await;
+        lab.shutdown().await;
+        // Whatever state the fleet is left in, the person has seen it.
+        conclude(&ran?, &facts);
+        eprint!("{account}");
+        eprintln!("look with: unship -c {} history", config_path.display());
+        return Ok(Exit::Fine);
+    }
     let ran = watch(as_json, &scenario, &mut lab, &engine).await;
     let facts = lab.facts();
     engine.shutdown().await;
@@ -102,9 +123,10 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
 }
 
 /// What was seen while the scenario ran.
+#[derive(Default)]
 struct Seen {
     state: State,
-    /// By service: the first finding that led to the operation, traffic back, operation ended.
+    /// By service: the first decision to roll back, traffic back, operation ended.
     detected: BTreeMap<ServiceName, Timestamp>,
     traffic_back: BTreeMap<ServiceName, Timestamp>,
     ended: BTreeMap<ServiceName, (Timestamp, Outcome)>,
@@ -117,12 +139,7 @@ async fn watch(
     engine: &Engine,
 ) -> anyhow::Result<Seen> {
     let mut follower = Follower::from_now(engine);
-    let mut seen = Seen {
-        state: State::default(),
-        detected: BTreeMap::new(),
-        traffic_back: BTreeMap::new(),
-        ended: BTreeMap::new(),
-    };
+    let mut seen = Seen::default();
     let end = tokio::time::sleep(scenario.duration);
     tokio::pin!(end);
     let stop = super::session::asked_to_stop();
@@ -163,11 +180,37 @@ async fn watch(
     Ok(seen)
 }
 
+/// The console on the running fleet, until the person leaves. What happens meanwhile is remembered for the account.
+async fn play(engine: &Engine, options: tui::Options, lab: &mut LabHandle) -> anyhow::Result<Seen> {
+    let mut follower = Follower::from_now(engine);
+    let mut seen = Seen::default();
+    let console = tui::run(engine, options);
+    tokio::pin!(console);
+    let left = loop {
+        tokio::select! {
+            left = &mut console => break left,
+            entry = follower.next() => {
+                let entry = entry?;
+                seen.take(&entry.event, entry.at, follower.state());
+            }
+            // The fleet says what it does, and there is no room for it on this screen.
+            Some(_) = lab.next_event() => {}
+        }
+    };
+    left.context("the terminal cannot be used")?;
+    seen.state = follower.state().clone();
+    Ok(seen)
+}
+
 impl Seen {
     fn take(&mut self, event: &Event, at: Timestamp, state: &State) {
         match event {
+            Event::DecisionMade { decision } if decision.recommendation.acts() => {
+                self.detected.entry(decision.service.clone()).or_insert(at);
+            }
+            // A person may have been faster than the engine.
             Event::OperationPlanned { plan, .. } => {
-                self.detected.insert(plan.service.clone(), at);
+                self.detected.entry(plan.service.clone()).or_insert(at);
             }
             Event::TrafficBack { operation, .. } => {
                 if let Some(operation) = state.operation(operation) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::account;
 use super::follow::Follower;
-use super::session;
+use super::session::{self, LeadWhen};
 use super::{Exit, Global};
 use crate::engine::runtime::{EngineError, Lead, Leadership};
 
@@ -20,16 +20,23 @@ pub struct Args {
     /// Exit with code 8 if another process leads, instead of waiting to take over.
     #[arg(long)]
     pub no_follow: bool,
-    /// Only show what the leader does; never lead, look or act.
-    #[arg(long, conflicts_with = "no_follow")]
-    pub never_lead: bool,
+    /// Whether this guard leads.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = LeadWhen::Auto)]
+    pub lead: LeadWhen,
 }
 
 /// Runs until asked to stop.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let lead = if args.never_lead { Lead::Never } else { Lead::Auto };
-    let engine = session::start(&loaded, "guard", lead).await?;
+    if args.no_follow && args.lead != LeadWhen::Auto {
+        eprintln!("--no-follow is for a guard that leads when nobody else does: leave out --lead");
+        return Ok(Exit::Usage);
+    }
+    let engine = match args.lead {
+        LeadWhen::Auto => session::start(&loaded, "guard", Lead::Auto).await?,
+        LeadWhen::Now => session::start(&loaded, "guard", Lead::Now).await?,
+        LeadWhen::Never => session::look(&loaded, "guard").await?,
+    };
     let mut follower = Follower::from_now(&engine);
     if args.no_follow
         && let Leadership::Theirs(lease) = session::leader(&engine, *loaded.config.store.lease).await?

@@ -1,4 +1,6 @@
-//! `unship history`: releases coming and going, and every rollback with its outcome.
+//! `unship history`: releases coming and going, every rollback and promotion with its outcome, and what became of each.
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -6,12 +8,13 @@ use super::account::date;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::Lead;
-use crate::engine::state::{HistoryEntry, HistoryKind, ServiceState};
-use crate::model::ServiceName;
-use crate::model::release::Quality;
+use crate::engine::account::happened;
+use crate::engine::history::HistoryEntry;
+use crate::engine::state::ServiceState;
+use crate::engine::{Fate, deployments};
+use crate::model::{ReleaseRef, ServiceName};
 
-/// Show which releases came, went and were rolled back, newest first.
+/// Show which releases came, went, were promoted and were rolled back, newest first.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// Only this service. Without it: all of them.
@@ -21,7 +24,7 @@ pub struct Args {
 /// Always exits with 0 if the journal can be read.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "history", Lead::Never).await?;
+    let engine = session::look(&loaded, "history").await?;
     let state = std::sync::Arc::clone(&engine.view().borrow().state);
     engine.shutdown().await;
     if let Some(service) = &args.service
@@ -29,6 +32,16 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     {
         return Ok(Exit::Usage);
     }
+    let fates: BTreeMap<(&ServiceName, ReleaseRef), Fate> = state
+        .services
+        .keys()
+        .flat_map(|name| {
+            deployments(&state, name).into_iter().map(move |one| ((name, one.reference), one.fate))
+        })
+        .collect();
+    let fate = |name, entry: &HistoryEntry| {
+        fates.get(&(name, entry.release.clone())).map_or("", |fate| fate.words())
+    };
     let mut entries: Vec<(&ServiceName, &ServiceState, &HistoryEntry)> = state
         .services
         .iter()
@@ -39,7 +52,16 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if global.json {
         let entries: Vec<_> = entries
             .iter()
-            .map(|(name, _, entry)| json!({ "service": name, "at": entry.at, "version": entry.version, "what": entry.what }))
+            .map(|(name, _, entry)| {
+                json!({
+                    "service": name,
+                    "at": entry.at,
+                    "version": entry.version,
+                    "reference": entry.release,
+                    "fate": fate(name, entry),
+                    "what": entry.what,
+                })
+            })
             .collect();
         print_json(&json!(entries))?;
         return Ok(Exit::Fine);
@@ -47,14 +69,14 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let rows: Vec<Vec<String>> = entries
         .iter()
         .map(|(name, known, entry)| {
-            let quality = known.qualities.values().find(|mark| mark.version == entry.version);
             vec![
                 date(entry.at),
                 name.to_string(),
                 entry.version.to_string(),
                 // Before the words, which are long.
-                quality.map_or(Quality::Unknown, |mark| mark.quality).word().to_owned(),
-                what(&entry.what),
+                known.quality(&entry.release).word().to_owned(),
+                fate(name, entry).to_owned(),
+                happened(&entry.what),
             ]
         })
         .collect();
@@ -62,19 +84,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         eprintln!("nothing has happened yet");
         return Ok(Exit::Fine);
     }
-    let head = ["when", "service", "version", "record", "what happened"].map(str::to_owned).to_vec();
+    let head = ["when", "service", "version", "record", "now", "what happened"].map(str::to_owned).to_vec();
     print!("{}", table(&[vec![head], rows].concat()));
     Ok(Exit::Fine)
-}
-
-fn what(kind: &HistoryKind) -> String {
-    match kind {
-        HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
-        HistoryKind::BecameStable => "stable".to_owned(),
-        HistoryKind::Withdrawn => "withdrawn".to_owned(),
-        HistoryKind::RolledBack { operation, to, outcome, by, reason } => {
-            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
-            format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
-        }
-    }
 }

@@ -1,24 +1,10 @@
 //! `unship rollback`: shows both ends, the plan and the guardrails; asks; hands the command to the leader, or leads.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::time::Duration;
-
-use serde_json::json;
-
-use super::account::{self, date};
-use super::follow::Follower;
-use super::output::{entry_json, print_json};
-use super::session;
+use super::operate::{self, Ask, Conduct, parse_override};
 use super::{Exit, Global};
-use crate::engine::commands::Proposal;
-use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
-use crate::model::Span;
 use crate::model::command::{Command, Override, RollBack};
-use crate::model::decision::Guardrail;
-use crate::model::event::Event;
-use crate::model::operation::{Outcome, Strategy};
-use crate::model::release::Release;
-use crate::model::{OperationId, ServiceName, Version};
+use crate::model::operation::Strategy;
+use crate::model::{Span, Version};
 
 /// Take a release back: show the plan and the guardrails, ask, do it, and wait until health is seen.
 #[derive(clap::Args, Clone, Debug)]
@@ -52,263 +38,26 @@ pub struct Args {
     pub timeout: Option<Span>,
 }
 
-fn parse_override(text: &str) -> Result<Override, String> {
-    let (word, reason) = text.split_once('=').ok_or("write GUARDRAIL=REASON")?;
-    let guardrail =
-        Guardrail::ALL.into_iter().find(|guardrail| guardrail.word() == word.trim()).ok_or_else(|| {
-            let words: Vec<_> = Guardrail::ALL
-                .into_iter()
-                .filter(|guardrail| guardrail.can_override())
-                .map(Guardrail::word)
-                .collect();
-            format!("no guardrail `{}`; those that can be overridden: {}", word.trim(), words.join(", "))
-        })?;
-    if !guardrail.can_override() {
-        return Err(format!("`{}` cannot be overridden", guardrail.word()));
-    }
-    if reason.trim().is_empty() {
-        return Err(format!("say why: {}=REASON", guardrail.word()));
-    }
-    Ok(Override { guardrail, reason: reason.trim().to_owned() })
-}
-
 /// Exit codes: 0 verified, 4 failed or not recovered, 5 refused, 6 unverified, 7 waited too long.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let by = session::actor(global)?;
-    let loaded = session::load(global)?;
-    let service = ServiceName::from(args.service.as_str());
-    if !session::has_service(&loaded, service.as_str()) {
-        return Ok(Exit::Usage);
-    }
     let strategy = match (args.gradual, args.emergency) {
         (true, _) => Strategy::Gradual,
         (_, true) => Strategy::Emergency,
         _ => Strategy::Immediate,
     };
-    let mut asked = RollBack {
-        service,
+    let asked = Command::RollBack(RollBack {
+        service: args.service.as_str().into(),
         from: None,
         to: args.to.as_deref().map(Version::from),
         strategy,
         reason: args.reason.clone(),
         overrides: args.overrides.clone(),
-    };
-    // A dry run changes nothing, not even who leads.
-    let lead = if args.dry_run { Lead::Never } else { Lead::Auto };
-    let engine = session::start(&loaded, "rollback", lead).await?;
-    let proposal = engine.propose(&asked).await;
-    let refusal = proposal.refusal();
-    // A program gets either the proposal or what came of it.
-    if args.dry_run || refusal.is_some() || !global.json {
-        show(&asked, &proposal, global)?;
-    }
-    if let Some(why) = refusal {
-        eprintln!("refused: {why}");
-        engine.shutdown().await;
-        return Ok(Exit::Refused);
-    }
-    if args.dry_run {
-        engine.shutdown().await;
-        return Ok(Exit::Fine);
-    }
-    // What is asked for is what was shown: both ends by name.
-    asked.from = proposal.from.as_ref().map(|release| release.reference.clone());
-    asked.to = proposal.target.release.as_ref().map(|release| release.version.clone());
-    if !args.yes && !confirm(&asked.service)? {
-        engine.shutdown().await;
-        return Ok(Exit::Usage);
-    }
-    let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    match &leadership {
-        Leadership::Theirs(lease) => eprintln!("handing it to {}", lease.holder),
-        Leadership::Ours(_) => eprintln!("nobody leads: acting from here; keep this running until it ends"),
-        Leadership::Nobody => {}
-    }
-    let mut follower = Follower::from_now(&engine);
-    let command = engine.send(by, Command::RollBack(asked)).await?;
-    let followed = follow(&engine, &mut follower, &command, global);
-    let exit = match args.timeout {
-        None => stoppable(followed).await?,
-        Some(limit) => match tokio::time::timeout(*limit, stoppable(followed)).await {
-            Ok(exit) => exit?,
-            Err(_) => {
-                eprintln!("stopped waiting after {limit}; `unship status` says how it goes on");
-                Exit::TimedOut
-            }
-        },
-    };
-    if matches!(leadership, Leadership::Ours(_)) {
-        deliver_messages(&engine).await;
-    }
-    engine.shutdown().await;
-    Ok(exit)
-}
-
-/// The operation goes on in the journal whatever happens to this process; whoever leads next takes it up.
-async fn stoppable(followed: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    tokio::select! {
-        exit = followed => exit,
-        () = session::asked_to_stop() => {
-            eprintln!("not waiting any more; what has begun goes on when a guard leads (`unship status`)");
-            Ok(Exit::TimedOut)
-        }
-    }
-}
-
-/// The leader's last duty: what it wanted to tell people.
-async fn deliver_messages(engine: &Engine) {
-    let mut view = engine.view();
-    let delivered = view.wait_for(|view| view.state.outbox.is_empty());
-    if tokio::time::timeout(Duration::from_secs(5), delivered).await.is_err() {
-        eprintln!("some messages are not delivered yet; they stay in the journal for the next leader");
-    }
-}
-
-async fn follow(
-    engine: &Engine,
-    follower: &mut Follower<'_>,
-    command: &crate::model::CommandId,
-    global: &Global,
-) -> anyhow::Result<Exit> {
-    // The leader looks into the inbox ten times a second; a new one may first have to take the lease.
-    let answer = engine.answer(command, follower.position(), Duration::from_secs(15)).await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error @ EngineError::NoAnswer(_)) => {
-            eprintln!("{error}");
-            return Ok(Exit::TimedOut);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if let Event::CommandRefused { reason, .. } = &answer.event {
-        if global.json {
-            println!("{}", entry_json(&answer));
-        }
-        eprintln!("refused: {reason}");
-        return Ok(Exit::Refused);
-    }
-    let mut ours: Option<OperationId> = None;
-    loop {
-        let entry = follower.next().await?;
-        if let Event::OperationPlanned { operation, command: Some(by), .. } = &entry.event
-            && by == command
-        {
-            ours = Some(operation.clone());
-        }
-        let Some(id) = &ours else { continue };
-        if global.json {
-            println!("{}", entry_json(&entry));
-        } else if let Some(line) = account::line(&entry, follower.state()) {
-            println!("{line}");
-        }
-        match &entry.event {
-            Event::OperationEnded { operation, outcome, .. } if operation == id => {
-                return Ok(match outcome {
-                    Outcome::Verified => Exit::Fine,
-                    Outcome::Unverified => Exit::Unknown,
-                    Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Exit::Failed,
-                });
-            }
-            Event::DecisionNeeded { operation, .. } if operation == id => {
-                eprintln!("say what happened with `unship settle {id} done|retry|abort --reason …`");
-                return Ok(Exit::Failed);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn confirm(service: &ServiceName) -> anyhow::Result<bool> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        eprintln!("there is no terminal to ask on: add --yes");
-        return Ok(false);
-    }
-    eprint!("type the service's name to roll it back: ");
-    std::io::stderr().flush()?;
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line)?;
-    let is_right = line.trim() == service.as_str();
-    if !is_right {
-        eprintln!("that is not `{service}`: nothing was done");
-    }
-    Ok(is_right)
-}
-
-fn show(asked: &RollBack, proposal: &Proposal, global: &Global) -> anyhow::Result<()> {
-    if global.json {
-        return print_json(&json!({
-            "service": asked.service,
-            "strategy": asked.strategy,
-            "from": proposal.from,
-            "to": proposal.target.release,
-            "evidence": proposal.target.evidence,
-            "plan": proposal.plan.as_ref().ok().map(|plan| &plan.steps),
-            "guardrails": proposal.guardrails,
-            "refused": proposal.refusal(),
-        }));
-    }
-    let mut out = std::io::stderr().lock();
-    writeln!(out, "roll back {} ({})", asked.service, asked.strategy.word())?;
-    writeln!(out, "  from  {}", end(proposal.from.as_ref()))?;
-    writeln!(out, "  to    {}", end(proposal.target.release.as_ref()))?;
-    if !proposal.target.evidence.is_empty() {
-        writeln!(out, "        {}", proposal.target.evidence)?;
-    }
-    match &proposal.plan {
-        Ok(plan) => {
-            writeln!(out, "  plan")?;
-            for (index, step) in plan.steps.iter().enumerate() {
-                writeln!(out, "    {}. {} (within {})", index + 1, step.title, step.timeout)?;
-            }
-        }
-        Err(why) => writeln!(out, "  no plan: {why}")?,
-    }
-    writeln!(out, "  guardrails")?;
-    for check in &proposal.guardrails {
-        let mark = match (check.passes, &check.overridden) {
-            (true, _) => "passes",
-            (false, Some(_)) => "overridden",
-            (false, None) => "FORBIDS",
-        };
-        writeln!(out, "    {mark:<10} {:<10} {}", check.guardrail.word(), check.detail)?;
-    }
-    Ok(())
-}
-
-fn end(release: Option<&Release>) -> String {
-    release.map_or_else(
-        || "nothing".to_owned(),
-        |release| {
-            let author = release.author.as_ref().map_or_else(String::new, |author| format!(", by {author}"));
-            let schema = release.schema.map_or_else(String::new, |schema| format!(", schema {schema}"));
-            format!(
-                "{} ({}), made {}{author}{schema}",
-                release.version,
-                release.reference,
-                date(release.created_at)
-            )
-        },
+    });
+    let ask = if args.yes { Ask::Nothing } else { Ask::ServiceName };
+    operate::run(
+        asked,
+        Conduct { role: "rollback", ask, dry_run: args.dry_run, timeout: args.timeout },
+        global,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An override needs a guardrail that may be overridden, and a reason.
-    #[test]
-    fn overrides_are_checked() {
-        let taken = parse_override("stale-data=the source is down, I looked myself").unwrap();
-        assert_eq!(taken.guardrail, Guardrail::StaleData);
-        for (text, says) in [
-            ("cooldown", "GUARDRAIL=REASON"),
-            ("cooldown= ", "say why"),
-            ("cooldwn=x", "no guardrail `cooldwn`"),
-            ("busy=x", "cannot be overridden"),
-            ("read-only=x", "cannot be overridden"),
-        ] {
-            assert!(parse_override(text).unwrap_err().contains(says), "{text}");
-        }
-    }
+    .await
 }

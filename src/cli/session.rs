@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::config::{self, Loaded};
-use crate::engine::runtime::{Engine, EngineError, Lead, Leadership, Options, World, open_journal};
+use crate::engine::runtime::{
+    Engine, EngineError, Journal, Lead, Leadership, Options, World, open_journal, open_journal_to_look,
+};
 use crate::model::ServiceName;
 use crate::model::command::Actor;
 
@@ -33,12 +35,46 @@ pub(crate) fn has_service(loaded: &Loaded, service: &str) -> bool {
     true
 }
 
-/// An engine on the config's journal. Only a guard acts without being asked.
+/// When a guard or a console leads.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeadWhen {
+    /// Whenever nobody else does.
+    Auto,
+    /// Never: only show what the leader does; never look or act.
+    Never,
+    /// At once, also from a guard that leads: for one that hangs. That one then follows.
+    Now,
+}
+
+impl From<LeadWhen> for Lead {
+    fn from(when: LeadWhen) -> Self {
+        match when {
+            LeadWhen::Auto => Self::Auto,
+            LeadWhen::Never => Self::Never,
+            LeadWhen::Now => Self::Now,
+        }
+    }
+}
+
+/// An engine on the config's journal. Only a guard or a console that leads acts without being asked.
 pub(crate) async fn start(loaded: &Loaded, role: &'static str, lead: Lead) -> anyhow::Result<Engine> {
+    start_on(open_journal(&loaded.journal_path).await?, loaded, role, lead).await
+}
+
+/// An engine that looks only: it changes nothing, and cannot.
+pub(crate) async fn look(loaded: &Loaded, role: &'static str) -> anyhow::Result<Engine> {
+    start_on(open_journal_to_look(&loaded.journal_path).await?, loaded, role, Lead::Never).await
+}
+
+async fn start_on(
+    journal: Arc<dyn Journal>,
+    loaded: &Loaded,
+    role: &'static str,
+    lead: Lead,
+) -> anyhow::Result<Engine> {
     let config = Arc::new(loaded.config.clone());
     let options = Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
-    let journal = open_journal(&loaded.journal_path).await?;
-    let world = World::build(config, Arc::clone(&loaded.secrets), role == "guard")?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), matches!(role, "guard" | "console"))?;
     Ok(Engine::start(world, journal, options).await?)
 }
 

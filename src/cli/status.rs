@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::account::{clock, traffic, verdict_words};
+use super::incident;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::config::Config;
-use crate::engine::runtime::{Engine, Lead, Leadership, View};
+use crate::engine::runtime::{Engine, Leadership, View};
 use crate::model::ServiceName;
 use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
@@ -28,7 +29,7 @@ pub struct Args {
 /// Exit codes: 0 all healthy, 3 something failing or degraded, 6 something unknown.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "status", Lead::Never).await?;
+    let engine = session::look(&loaded, "status").await?;
     let mut view = engine.view();
     // The first look at the readings and the lease takes a moment.
     let _ = tokio::time::timeout(Duration::from_millis(600), view.changed()).await;
@@ -91,6 +92,11 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             known.and_then(|known| known.operation.as_ref()).and_then(|id| view.state.operation(id));
         let activity = operation.map_or_else(String::new, |operation| match &operation.status {
             OperationStatus::NeedsDecision { .. } => format!("{} needs a decision", operation.id),
+            _ if operation.paused.is_some() => {
+                let by =
+                    operation.paused.as_ref().map_or_else(String::new, |paused| format!(" by {}", paused.by));
+                format!("{} is paused{by}", operation.id)
+            }
             _ => {
                 let step = operation.current().and_then(|step| operation.plan.steps.get(step));
                 format!("{}: {}", operation.id, step.map_or("ending", |step| step.title.as_str()))
@@ -127,6 +133,7 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             "trouble": view.trouble,
             "source_faults": view.state.source_faults,
             "outbox": view.state.outbox.len(),
+            "incident": view.state.open_incident().map(|open| incident::json(open, &view.state, now)),
             "services": services,
         }))?;
         return Ok(exit);
@@ -142,6 +149,9 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     );
     writeln!(out, "{} at {}, entry {}: {leader}", config.environment.name, clock(now), view.position)?;
     write!(out, "{}", table(&rows))?;
+    if let Some(open) = view.state.open_incident() {
+        writeln!(out, "  {}", incident::line(open, &view.state, now))?;
+    }
     for (name, known) in &view.state.services {
         for finding in known.findings.values() {
             let arm = finding.arm.map_or_else(String::new, |arm| format!(" {arm}"));

@@ -6,10 +6,10 @@ use super::account::{clock, date};
 use super::output::print_json;
 use super::session;
 use super::{Exit, Global};
-use crate::engine::runtime::{Engine, EngineError, Lead};
+use crate::engine::evidence;
+use crate::engine::runtime::{Engine, EngineError};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
-use crate::model::units::human;
 use crate::model::{DecisionId, ServiceName};
 
 /// Show why something was decided: findings, data, guardrails, and what would change it.
@@ -23,7 +23,7 @@ pub struct Args {
 /// Exits with 1 if there is no such decision.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
-    let engine = session::start(&loaded, "why", Lead::Never).await?;
+    let engine = session::look(&loaded, "why").await?;
     let found = find(&engine, args.id.as_deref()).await?;
     engine.shutdown().await;
     let Some(found) = found else {
@@ -96,13 +96,13 @@ async fn find(engine: &Engine, id: Option<&str>) -> Result<Option<Found>, Engine
                     }
                     let wants_operation = id.is_some_and(|id| id.starts_with("op-"));
                     if is_of_it && (is_asked || !wants_operation) {
-                        led_to = Some(format!("{operation} goes on"));
+                        led_to = Some(evidence::goes_on(&operation));
                     }
                 }
                 Event::OperationEnded { operation, outcome, detail }
                     if led_to.as_ref().is_some_and(|words| words.starts_with(&format!("{operation} "))) =>
                 {
-                    led_to = Some(format!("{operation} ended {}: {detail}", outcome.words()));
+                    led_to = Some(evidence::ended(&operation, outcome, &detail));
                 }
                 _ => {}
             }
@@ -119,19 +119,13 @@ fn print(found: &Found) -> anyhow::Result<()> {
     let Found { decision, led_to, before } = found;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} on {} at {}", decision.id, decision.service, date(decision.at))?;
-    let words = decision.recommendation.words().to_uppercase();
-    if decision.findings.is_empty() {
-        writeln!(out, "  {words}: no trigger holds")?;
-    } else {
-        writeln!(out, "  {words}, confidence {:.2}", decision.confidence)?;
-    }
-    if let (Some(from), Some(to)) = (&decision.from, &decision.to) {
-        writeln!(out, "  from {} to {}", from.version, to.version)?;
+    writeln!(out, "  {}", evidence::headline(decision))?;
+    if let Some(ends) = evidence::ends(decision) {
+        writeln!(out, "  {ends}")?;
     }
     match led_to {
         Some(words) => writeln!(out, "  {words}")?,
-        None if decision.acted => writeln!(out, "  acted")?,
-        None => writeln!(out, "  nothing was changed")?,
+        None => writeln!(out, "  {}", evidence::consequence(decision, None))?,
     }
     if decision.findings.is_empty()
         && let Some(before) = before
@@ -142,24 +136,13 @@ fn print(found: &Found) -> anyhow::Result<()> {
         writeln!(out, "findings")?;
     }
     for finding in &decision.findings {
-        let evidence = &finding.evidence;
-        let arm = finding.arm.map_or_else(String::new, |arm| format!(" on {arm}"));
-        writeln!(out, "  {} {}{arm}, {}", finding.id, finding.trigger, finding.severity.word())?;
-        writeln!(out, "    query    {}", evidence.query)?;
-        writeln!(out, "    value    {}", evidence.line())?;
-        writeln!(
-            out,
-            "    window   {}, {:.0} samples",
-            human(std::time::Duration::from_millis(evidence.window_ms)),
-            evidence.samples
-        )?;
+        writeln!(out, "  {}", evidence::title(finding))?;
+        for (name, fact) in evidence::facts(finding) {
+            writeln!(out, "    {name:<8} {fact}")?;
+        }
         writeln!(out, "    since    {}", clock(finding.since))?;
     }
-    for (title, lines) in [
-        ("reasons", &decision.reasons),
-        ("not known", &decision.unknowns),
-        ("what would change it", &decision.would_change),
-    ] {
+    for (title, lines) in evidence::sections(decision) {
         if !lines.is_empty() {
             writeln!(out, "{title}")?;
             for line in lines {
@@ -171,8 +154,8 @@ fn print(found: &Found) -> anyhow::Result<()> {
         writeln!(out, "guardrails")?;
     }
     for check in &decision.guardrails {
-        let mark = if check.passes { "passes" } else { "forbids" };
-        writeln!(out, "  {mark:<8} {:<10} {}", check.guardrail.word(), check.detail)?;
+        let mark = evidence::answer(check);
+        writeln!(out, "  {mark:<8} {:<10} {}", check.guardrail.word(), evidence::looked_at(check))?;
     }
     Ok(())
 }

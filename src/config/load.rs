@@ -13,8 +13,9 @@ use super::check;
 use super::problem::{Level, Problem, Report, Source, render};
 use super::schema::Config;
 use super::secrets;
-use super::spanned::{self, table_json};
+use super::spanned::{self, place, table_json};
 use super::syntax::{self, Trust};
+use super::themes;
 use super::walk::{self, Reference};
 use crate::model::secret::Secrets;
 
@@ -104,6 +105,9 @@ fn load_from(
     let source = Source::new(text, &file);
     let mut report = Report::default();
     let checked = check_text(&source, &mut report);
+    if let (Some(config), Some(span)) = (&checked.config, &checked.theme) {
+        themes::check(&config.console.theme, span.clone(), variable, &mut report);
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let level = match missing {
         MissingSecrets::Fail => Level::Error,
@@ -143,6 +147,8 @@ struct Checked {
     /// Without errors in the report it is there.
     config: Option<Config>,
     secrets: Vec<Reference>,
+    /// Where the console's theme is written, if it is.
+    theme: Option<std::ops::Range<usize>>,
 }
 
 fn check_text(source: &Source<'_>, report: &mut Report) -> Checked {
@@ -156,19 +162,21 @@ fn check_text(source: &Source<'_>, report: &mut Report) -> Checked {
     }
     report.append(walked);
     if report.has_errors() {
-        return Checked { config: None, secrets };
+        return Checked { config: None, secrets, theme: None };
     }
     match Config::deserialize(table_json(&tree.root)) {
         Ok(config) => {
             check::check(&config, &tree, report);
-            Checked { config: Some(config), secrets }
+            let theme = place!["console", "theme"];
+            let theme = tree.get(&theme).is_some().then(|| tree.value_span(&theme));
+            Checked { config: Some(config), secrets, theme }
         }
         // The walk let something pass that serde does not: the place is unknown, the words are serde's.
         Err(error) => {
             report
                 .error(0..0, &spanned::Path::default(), format!("the config cannot be read: {error}"))
                 .hint("`unship config schema` prints what may be in it");
-            Checked { config: None, secrets }
+            Checked { config: None, secrets, theme: None }
         }
     }
 }
@@ -359,6 +367,29 @@ key = "file:keys/key"
         std::fs::write(folder.path().join("unship.toml"), b"a = 1\nb = \"\xff\"").unwrap();
         let error = load(&folder, MissingSecrets::Fail, &token).unwrap_err();
         assert!(error.to_string().contains("line 2 is not UTF-8"), "{error}");
+    }
+
+    /// A theme that is not there is pointed out where it is named; a person's own is there.
+    #[test]
+    fn themes_are_looked_for() {
+        let folder = folder();
+        let own = folder.path().join("unship/themes");
+        std::fs::create_dir_all(&own).unwrap();
+        std::fs::write(own.join("mine.toml"), "").unwrap();
+        let config = folder.path().to_owned();
+        let variable =
+            |name: &str| if name == "XDG_CONFIG_HOME" { Some(config.clone().into()) } else { token(name) };
+        for (theme, warnings) in [("light", 0), ("mine", 0), ("ligth", 1), ("../mine", 1)] {
+            let text = format!("{CONFIG}[console]\ntheme = \"{theme}\"\n");
+            std::fs::write(folder.path().join("unship.toml"), &text).unwrap();
+            let loaded = load(&folder, MissingSecrets::Fail, &variable).unwrap();
+            assert_eq!(loaded.warnings.len(), warnings, "{theme}");
+            for warning in loaded.warnings {
+                assert_eq!((warning.line, warning.path.as_str()), (18, "console.theme"));
+                assert!(warning.message.contains("there is no theme"), "{warning}");
+                assert!(warning.hint.unwrap().contains("themes: dark, light"));
+            }
+        }
     }
 
     /// Mistakes in the file and missing secrets come together.

@@ -93,7 +93,7 @@ pub fn render(problems: &[Problem]) -> String {
 
 /// A problem that does not know its line yet: which lines may be shown is known only when the whole file was read.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     span: Range<usize>,
     path: String,
     message: String,
@@ -103,7 +103,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Says how to mend it.
-    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(hint.into());
     }
 
@@ -115,14 +115,14 @@ impl Draft {
 
 /// Everything found so far, and the parts of the text that must not be repeated.
 #[derive(Default, Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     drafts: Vec<Draft>,
     hidden: Vec<Range<usize>>,
 }
 
 impl Report {
     /// Adds a problem.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         level: Level,
         span: Range<usize>,
@@ -136,7 +136,7 @@ impl Report {
     }
 
     /// Adds an error.
-    pub(super) fn error(
+    pub(crate) fn error(
         &mut self,
         span: Range<usize>,
         path: &Path,
@@ -150,8 +150,13 @@ impl Report {
         self.hidden.push(span);
     }
 
+    /// Shows every line again: for a file that cannot hold a secret.
+    pub(crate) fn show_all(&mut self) {
+        self.hidden.clear();
+    }
+
     /// Whether there is an error among the problems.
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.drafts.iter().any(|draft| draft.level == Level::Error)
     }
 
@@ -172,7 +177,7 @@ impl Report {
     }
 
     /// The problems with their lines, in the order of the file.
-    pub(super) fn problems(&self, source: &Source<'_>) -> Vec<Problem> {
+    pub(crate) fn problems(&self, source: &Source<'_>) -> Vec<Problem> {
         let mut drafts: Vec<&Draft> = self.drafts.iter().collect();
         drafts.sort_by(|a, b| (a.span.start, a.level, &a.message).cmp(&(b.span.start, b.level, &b.message)));
         drafts.dedup_by(|a, b| a.span == b.span && a.message == b.message);
@@ -182,9 +187,9 @@ impl Report {
 
 /// The text of a config, with the places of its lines.
 #[derive(Debug)]
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     /// The text, without a byte order mark.
-    pub(super) text: &'t str,
+    pub(crate) text: &'t str,
     file: &'t str,
     /// Where each line begins.
     starts: Vec<usize>,
@@ -195,7 +200,7 @@ const EXCERPT: usize = 120;
 
 impl<'t> Source<'t> {
     /// Finds the lines.
-    pub(super) fn new(text: &'t str, file: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str, file: &'t str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { text, file, starts }
     }
@@ -267,7 +272,7 @@ fn excerpt(text: &str, before: usize, width: usize) -> Excerpt {
 }
 
 /// A value from the file for use in a message: short, in one line, without control characters.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const MOST: usize = 60;
     let mut shown: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
     // Quotes are common in selectors and harmless between backticks.

@@ -43,6 +43,9 @@ pub struct Config {
     /// Who may act. When there are any, only they may; without any, everyone who can run the program may.
     #[serde(default)]
     pub operators: BTreeMap<String, OperatorSpec>,
+    /// What the console looks like.
+    #[serde(default)]
+    pub console: ConsoleSpec,
 }
 
 /// The environment itself.
@@ -187,6 +190,42 @@ pub enum Criticality {
     Normal,
     /// The business stops.
     Critical,
+}
+
+/// The look of the console.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleSpec {
+    /// The colour theme: `dark`, `light`, `colour-blind`, `high-contrast`, `mono`, or one of your own.
+    pub theme: String,
+    /// What symbols and charts are made of.
+    pub glyphs: GlyphSet,
+    /// Keys of commands, instead of those that they have: `roll-back = ["B"]`. An empty list takes them away.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for ConsoleSpec {
+    fn default() -> Self {
+        Self {
+            theme: super::themes::THEMES[0].to_owned(),
+            glyphs: GlyphSet::default(),
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// What symbols and charts are made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GlyphSet {
+    /// Lines, blocks and signs; charts of braille.
+    #[default]
+    Unicode,
+    /// The same, for fonts without braille: charts of half blocks.
+    Blocks,
+    /// ASCII alone.
+    Ascii,
 }
 
 /// A person.

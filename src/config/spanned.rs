@@ -11,7 +11,7 @@ use crate::model::{ChannelName, IndicatorName, ProbeName, ServiceName, SourceNam
 
 /// One step of a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Into a table.
     Key(String),
     /// Into an array.
@@ -49,11 +49,11 @@ name_steps!(ChannelName, IndicatorName, ProbeName, ServiceName, SourceName, Trig
 
 /// A place in the config: `services.checkout.probes.live.url`, `guardrails.freeze[0].from`.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Path(Vec<Step>);
+pub(crate) struct Path(Vec<Step>);
 
 impl Path {
     /// The place one step further.
-    pub(super) fn then(&self, step: impl Into<Step>) -> Self {
+    pub(crate) fn then(&self, step: impl Into<Step>) -> Self {
         let mut steps = self.0.clone();
         steps.push(step.into());
         Self(steps)
@@ -105,9 +105,9 @@ pub(super) use place;
 
 /// The parsed file.
 #[derive(Debug)]
-pub(super) struct Tree<'t> {
+pub(crate) struct Tree<'t> {
     /// Its top.
-    pub(super) root: DeTable<'t>,
+    pub(crate) root: DeTable<'t>,
 }
 
 impl Tree<'_> {
@@ -173,7 +173,7 @@ fn is_block(value: &Spanned<DeValue<'_>>) -> bool {
 }
 
 /// The number in an integer, if it is one that TOML guarantees.
-pub(super) fn integer(value: &toml::de::DeInteger<'_>) -> Option<i64> {
+pub(crate) fn integer(value: &toml::de::DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(value.as_str(), value.radix()).ok()
 }
 

@@ -10,7 +10,7 @@ use super::spanned::{Path, Tree};
 
 /// How far a tree can be trusted after syntax errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Trust {
+pub(crate) enum Trust {
     /// Nothing can be said of it: a bracket is missing and everything after it may belong elsewhere.
     None,
     /// What is there is in its place, but something may be missing.
@@ -20,7 +20,7 @@ pub(super) enum Trust {
 }
 
 /// Parses the text as far as possible.
-pub(super) fn parse<'t>(source: &Source<'t>, report: &mut Report) -> (Tree<'t>, Trust) {
+pub(crate) fn parse<'t>(source: &Source<'t>, report: &mut Report) -> (Tree<'t>, Trust) {
     let (root, errors) = DeTable::parse_recoverable(source.text);
     let tree = Tree { root: root.into_inner() };
     let mut faults: Vec<Fault> = errors

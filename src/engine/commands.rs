@@ -3,119 +3,20 @@
 use std::time::Duration;
 
 use crate::config::schema::Role;
-use crate::model::command::{Actor, Command, Envelope, RollBack, Settlement};
+use crate::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
-use crate::model::operation::{OperationStatus, Outcome, Plan};
+use crate::model::operation::{OperationStatus, Outcome};
 use crate::model::release::Release;
 use crate::model::units::human;
 use crate::model::{OperationId, ServiceName, Version};
-use jiff::Timestamp;
 
-use super::core::{Core, Work};
-use super::executor;
-use super::guardrails::{self, Intent};
-use super::input::Settings;
-use super::planner::{self, Draft};
-use super::senses::Senses;
-use super::state::State;
-use super::target::{self, Target};
+use super::core::Work;
+use super::proposal::propose;
+use super::{executor, incidents, messages};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
-
-/// What a rollback would be, as shown before it is asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proposal {
-    /// The release that would be left.
-    pub from: Option<Release>,
-    /// The release that would be returned to.
-    pub target: Target,
-    /// The steps, or why there are none.
-    pub plan: Result<Plan, String>,
-    /// The guardrails.
-    pub guardrails: Vec<GuardrailCheck>,
-}
-
-impl Proposal {
-    /// Why it would be refused; none when it would be taken up.
-    pub fn refusal(&self) -> Option<String> {
-        let blocking: Vec<_> = self.guardrails.iter().filter(|check| check.blocks()).collect();
-        if !blocking.is_empty() {
-            let lines = blocking.iter().map(|check| {
-                let way = if check.guardrail.can_override() && self.target.release.is_some() {
-                    format!(" (to go on all the same: --override {}=\"why\")", check.guardrail.word())
-                } else {
-                    String::new()
-                };
-                format!("{}: {}{way}", check.guardrail.word(), check.detail)
-            });
-            return Some(lines.collect::<Vec<_>>().join("; "));
-        }
-        self.plan.as_ref().err().cloned()
-    }
-}
-
-impl Core {
-    /// What a rollback would be if it were asked for now. Changes nothing.
-    pub fn propose(&self, asked: &RollBack, now: Timestamp) -> Proposal {
-        propose(self.settings(), self.state(), self.senses(), asked, now)
-    }
-}
-
-fn propose(
-    settings: &Settings,
-    state: &State,
-    senses: &Senses,
-    asked: &RollBack,
-    now: Timestamp,
-) -> Proposal {
-    let known = state.service(&asked.service);
-    let from = known.and_then(|known| known.suspect()).map(|(_, release)| release.clone());
-    let target = match (known, &from) {
-        (Some(known), Some(from)) => target::choose(known, &from.reference, asked.to.as_ref()),
-        _ => Target {
-            release: None,
-            evidence: String::new(),
-            problem: Some(
-                "nothing is known to be live: the platform has not been read, or shows no traffic".to_owned(),
-            ),
-        },
-    };
-    let intent = Intent {
-        service: &asked.service,
-        automatic: false,
-        from: from.as_ref(),
-        target: &target,
-        overrides: &asked.overrides,
-    };
-    let guardrails = guardrails::check(settings, state, senses, intent, now);
-    let plan = match (&from, &target.release) {
-        (Some(from), Some(to)) => {
-            let inventory = known.and_then(|known| known.inventory.as_ref());
-            match (settings.platforms.get(&asked.service), inventory) {
-                (Some(platform), Some(inventory)) => planner::plan(Draft {
-                    service: &asked.service,
-                    from,
-                    to,
-                    strategy: asked.strategy,
-                    inventory,
-                    platform,
-                    settings: &settings.config.rollback,
-                    key: &format!(
-                        "{}/{}@{}",
-                        settings.config.environment.name,
-                        state.next_operation(),
-                        now.as_millisecond()
-                    ),
-                }),
-                _ => Err(format!("the platform of `{}` is not known", asked.service)),
-            }
-        }
-        _ => Err(target.problem.clone().unwrap_or_else(|| "there is no release to return to".to_owned())),
-    };
-    Proposal { from, target, plan, guardrails }
-}
 
 /// Takes a command up or refuses it.
 pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
@@ -126,7 +27,9 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         return refuse(work, envelope, reason, Vec::new());
     }
     match envelope.command.clone() {
-        Command::RollBack(asked) => roll_back(work, envelope, &asked),
+        Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } => operate(work, envelope),
+        Command::Pause { operation, reason } => pause(work, envelope, &operation, reason),
+        Command::Resume { operation, reason } => resume(work, envelope, &operation, &reason),
         Command::Cancel { operation, reason } => match open_operation(work, &operation) {
             Ok(()) => {
                 let by = envelope.by.clone();
@@ -187,14 +90,25 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             accept(work, envelope);
             work.emit(Event::CountReset { service, by, reason });
         }
+        Command::OpenIncident { .. }
+        | Command::Acknowledge { .. }
+        | Command::Tick { .. }
+        | Command::SetLevel { .. }
+        | Command::Resolve { .. }
+        | Command::Note { .. } => incidents::handle(work, envelope),
     }
 }
 
-fn accept(work: &mut Work<'_>, envelope: Envelope) {
+pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {
     work.emit(Event::CommandAccepted { envelope });
 }
 
-fn refuse(work: &mut Work<'_>, envelope: Envelope, reason: String, guardrails: Vec<GuardrailCheck>) {
+pub(super) fn refuse(
+    work: &mut Work<'_>,
+    envelope: Envelope,
+    reason: String,
+    guardrails: Vec<GuardrailCheck>,
+) {
     work.emit(Event::CommandRefused { envelope, reason, guardrails });
 }
 
@@ -233,56 +147,39 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
             Some(_) => {}
         }
     }
-    if let Some(service) = service_of(&envelope.command)
+    if let Some(service) = envelope.command.service()
         && !config.services.contains_key(service)
     {
         let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
         return Err(format!("no service `{service}`; services: {}", names.join(", ")));
     }
-    if reason_of(&envelope.command).trim().is_empty() {
+    if envelope.command.reason().is_some_and(|reason| reason.trim().is_empty()) {
         return Err("a reason is required: it is what the others will read".to_owned());
     }
     Ok(())
 }
 
-const fn service_of(command: &Command) -> Option<&ServiceName> {
+fn overrides_of(command: &Command) -> &[Override] {
     match command {
-        Command::RollBack(RollBack { service, .. })
-        | Command::Mark { service, .. }
-        | Command::Reset { service, .. } => Some(service),
-        Command::Freeze { service, .. } | Command::Thaw { service, .. } => service.as_ref(),
-        Command::Cancel { .. } | Command::Settle { .. } | Command::Automatic { .. } => None,
+        Command::RollBack(RollBack { overrides, .. }) | Command::Promote(Promote { overrides, .. }) => {
+            overrides
+        }
+        _ => &[],
     }
 }
 
-fn reason_of(command: &Command) -> &str {
-    match command {
-        Command::RollBack(RollBack { reason, .. })
-        | Command::Mark { reason, .. }
-        | Command::Reset { reason, .. }
-        | Command::Freeze { reason, .. }
-        | Command::Thaw { reason, .. }
-        | Command::Cancel { reason, .. }
-        | Command::Settle { reason, .. }
-        | Command::Automatic { reason, .. } => reason,
-    }
-}
-
-fn roll_back(work: &mut Work<'_>, envelope: Envelope, asked: &RollBack) {
-    let proposal = propose(work.settings, work.state, work.senses, asked, work.now);
-    if let (Some(expected), Some(live)) = (&asked.from, &proposal.from)
-        && expected != &live.reference
-    {
-        let why = format!("`{}` is live now, not the release you looked at: look again", live.version);
-        return refuse(work, envelope, why, proposal.guardrails);
-    }
+/// Begins the operation that a command asks for.
+fn operate(work: &mut Work<'_>, envelope: Envelope) {
+    let proposal = propose(work.settings, work.state, work.senses, &envelope.command, work.now);
     if let Some(why) = proposal.refusal() {
         return refuse(work, envelope, why, proposal.guardrails);
     }
     let Ok(plan) = proposal.plan else { return };
     let (by, command) = (envelope.by.clone(), envelope.id.clone());
+    let reason = envelope.command.reason().unwrap_or_default().to_owned();
+    let overrides = overrides_of(&envelope.command).to_vec();
     accept(work, envelope);
-    for taken in &asked.overrides {
+    for taken in overrides {
         let was_needed = proposal
             .guardrails
             .iter()
@@ -291,8 +188,8 @@ fn roll_back(work: &mut Work<'_>, envelope: Envelope, asked: &RollBack) {
             work.emit(Event::GuardrailOverridden {
                 command: command.clone(),
                 by: by.clone(),
-                service: asked.service.clone(),
-                taken: taken.clone(),
+                service: plan.service.clone(),
+                taken,
             });
         }
     }
@@ -301,12 +198,47 @@ fn roll_back(work: &mut Work<'_>, envelope: Envelope, asked: &RollBack) {
         operation: operation.clone(),
         plan,
         by,
-        reason: asked.reason.clone(),
+        reason,
         decision: None,
         command: Some(command),
         guardrails: proposal.guardrails,
     };
     executor::begin(work, &operation, planned);
+}
+
+fn pause(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: String) {
+    let why = open_operation(work, id).err().or_else(|| {
+        let operation = work.state.operation(id)?;
+        match &operation.paused {
+            Some(paused) => Some(format!("{id} is already paused by {}: {}", paused.by, paused.reason)),
+            None if operation.cancelling => {
+                Some(format!("{id} is being cancelled: it stops after its present step"))
+            }
+            None => None,
+        }
+    });
+    if let Some(why) = why {
+        return refuse(work, envelope, why, Vec::new());
+    }
+    let by = envelope.by.clone();
+    accept(work, envelope);
+    work.emit(Event::OperationPaused { operation: id.clone(), by, reason });
+    messages::operation_paused(work, id);
+}
+
+fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: &str) {
+    let why = open_operation(work, id).err().or_else(|| {
+        let is_paused = work.state.operation(id).is_some_and(|operation| operation.paused.is_some());
+        (!is_paused).then(|| format!("{id} is not paused"))
+    });
+    if let Some(why) = why {
+        return refuse(work, envelope, why, Vec::new());
+    }
+    let by = envelope.by.clone();
+    accept(work, envelope);
+    work.emit(Event::OperationResumed { operation: id.clone(), by: by.clone(), reason: reason.to_owned() });
+    messages::operation_resumed(work, id, &by, reason);
+    executor::advance(work, id);
 }
 
 fn settle(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, choice: Settlement, reason: String) {
@@ -319,6 +251,14 @@ fn settle(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, choice: Set
             Ok(()) => format!("{id} does not wait for a person"),
             Err(why) => why,
         };
+        return refuse(work, envelope, why, Vec::new());
+    }
+    // To say `retry` is to begin the step again, which a pause forbids.
+    let paused = work.state.operation(id).and_then(|operation| operation.paused.as_ref());
+    if choice == Settlement::Retry
+        && let Some(paused) = paused
+    {
+        let why = format!("{id} is paused by {}: {}; resume it, then say `retry`", paused.by, paused.reason);
         return refuse(work, envelope, why, Vec::new());
     }
     let by = envelope.by.clone();

@@ -14,7 +14,8 @@ use crate::model::command::Actor;
 use crate::model::decision::Decision;
 use crate::model::decision::Recommendation;
 use crate::model::event::Event;
-use crate::model::operation::Strategy;
+use crate::model::operation::{PlanKind, Strategy};
+use crate::model::reading::ServiceReading;
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::source::Sample;
 use crate::model::trigger::{Evaluation, Finding, Severity, Status, Verdict};
@@ -27,7 +28,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{commands, executor, messages};
+use super::{commands, executor, incidents, messages};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -86,6 +87,24 @@ impl Core {
         for sample in samples {
             let service = self.state.services.get(&sample.service).map(Arc::as_ref);
             self.senses.take_sample(sample, service);
+        }
+    }
+
+    /// Takes over what the leader has sensed of a service, to propose by it. A reading from before the arms got what they have
+    /// now, or one that is too old to act on, is left.
+    pub fn adopt(
+        &mut self,
+        service: &ServiceName,
+        reading: Arc<ServiceReading>,
+        at: Timestamp,
+        now: Timestamp,
+    ) {
+        let known = self.state.service(service);
+        let speaks_of = known.and_then(|known| known.arms_since.values().max()).copied();
+        let is_old =
+            at < now && now.duration_since(at).unsigned_abs() > *self.settings.config.guardrails.stale_after;
+        if !is_old && speaks_of.is_none_or(|since| since <= at) {
+            self.senses.adopt(service, reading);
         }
     }
 
@@ -194,6 +213,9 @@ impl Work<'_> {
         for operation in open {
             executor::advance(self, &operation);
         }
+        if look {
+            incidents::tick_what_is_seen(self);
+        }
     }
 
     fn lead(&mut self, holder: String, program: String) {
@@ -207,7 +229,7 @@ impl Work<'_> {
         let open: Vec<OperationId> =
             self.state.open_operations().map(|operation| operation.id.clone()).collect();
         for operation in open {
-            executor::resume(self, &operation);
+            executor::take_over(self, &operation);
         }
     }
 
@@ -259,6 +281,7 @@ impl Work<'_> {
         self.sense(service);
         self.mark_good(service);
         self.review(service);
+        incidents::consider(self, service);
     }
 
     /// Evaluates a service and journals verdicts that have changed.
@@ -288,8 +311,9 @@ impl Work<'_> {
     /// Records that a release is good once it has served stable's traffic and been healthy for long enough.
     fn mark_good(&mut self, service: &ServiceName) {
         let Some(known) = self.state.service(service) else { return };
-        // While the platform cannot be read, another release may serve by now.
+        // While the platform cannot be read, another release may serve by now. Behind the maintenance page none does.
         if known.operation.is_some()
+            || known.inventory.as_ref().is_some_and(|inventory| inventory.maintenance == Some(true))
             || known.platform_fault.is_some()
             || self.senses.inventory_at(service).is_none()
         {
@@ -300,7 +324,9 @@ impl Work<'_> {
         else {
             return;
         };
-        let since = *healthy_since.max(serving_since);
+        // The journaled verdict goes on through the time without a leader, in which nobody looked.
+        let led_since = self.state.leader.as_ref().map_or(Timestamp::MIN, |(_, since)| *since);
+        let since = (*healthy_since.max(serving_since)).max(led_since);
         let good_after = *self.config().rollback.good_after;
         let is_long_enough = since <= self.now && self.now.duration_since(since).unsigned_abs() >= good_after;
         // A release that was marked bad stays so until a person says otherwise.
@@ -352,7 +378,14 @@ impl Work<'_> {
         let acts = weighed.recommendation.acts();
         let guardrails = if acts {
             let from = weighed.suspect.as_ref().map(|(_, release)| release);
-            let intent = Intent { service, automatic: true, from, target: &target, overrides: &[] };
+            let intent = Intent {
+                service,
+                kind: PlanKind::RollBack,
+                automatic: true,
+                from,
+                target: &target,
+                overrides: &[],
+            };
             guardrails::check(self.settings, self.state, self.senses, intent, self.now)
         } else {
             Vec::new()
@@ -409,6 +442,8 @@ impl Work<'_> {
             would_change,
         };
         self.emit(Event::DecisionMade { decision: decision.clone() });
+        // Declared first, so that the account reads in the order of things.
+        incidents::consider(self, service);
         if will_act {
             self.act(&id, &decision);
         } else {
@@ -442,7 +477,7 @@ impl Work<'_> {
             settings: &self.settings.config.rollback,
             key: &key,
         };
-        match planner::plan(draft) {
+        match planner::roll_back(draft) {
             Ok(plan) => {
                 let event = Event::OperationPlanned {
                     operation: operation.clone(),

@@ -41,7 +41,7 @@ pub struct Weighed {
 ///
 /// One finding that asks for it is enough to roll back at once, or gradually; findings that ask only to watch add up to a
 /// gradual rollback when there are as many as configured. Nothing is rolled back when stable is bad too, when a service that
-/// this one depends on is failing and there is no canary to compare, or when the release has been live for so long that it
+/// this one depends on is failing and there is no canary to compare, when the maintenance page is on, or when the release has been live for so long that it
 /// is unlikely to be the cause: then the answer is to hold, and to say so.
 pub fn weigh(
     settings: &Settings,
@@ -149,6 +149,12 @@ fn against(
     has_canary: bool,
     now: Timestamp,
 ) -> Option<String> {
+    if known.inventory.as_ref().is_some_and(|inventory| inventory.maintenance == Some(true)) {
+        return Some(
+            "the maintenance page is on: what is seen is not what users would get, and a person is at it"
+                .to_owned(),
+        );
+    }
     if has_canary {
         let reading = senses.reading(service)?;
         let shared = reading.evaluations.iter().find(|evaluation| {

@@ -3,19 +3,20 @@
 //! A step is journaled as started before its effect is asked for. After a crash a started step is unknown; then, by what
 //! its action declares: observable, it is looked at and adopted if it has happened, else done; idempotent, it is done again
 //! with the same key; neither, a person has to say.
+//!
+//! [`waits`] has the steps that only look, [`words`] what is said of an end.
+
+mod waits;
+mod words;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use crate::model::OperationId;
 use crate::model::command::{Actor, Settlement};
 use crate::model::event::Event;
-use crate::model::operation::{Action, Operation, OperationStatus, Outcome, StepState};
+use crate::model::operation::{Action, Operation, OperationStatus, Outcome, PlanKind, StepState};
 use crate::model::platform::PlatformAction;
-use crate::model::release::{Arm, Quality};
-use crate::model::trigger::Verdict;
-use crate::model::units::human;
-use crate::model::{OperationId, Span};
+use crate::model::release::Quality;
 
 use super::core::Work;
 use super::input::{Effect, RunStep, StepFinished, StepResult};
@@ -30,13 +31,13 @@ pub(super) fn key_prefix(work: &Work<'_>, operation: &OperationId) -> String {
 pub(super) fn begin(work: &mut Work<'_>, operation: &OperationId, planned: Event) {
     work.emit(planned);
     if let Some(begun) = work.state.operations.get(operation).cloned() {
-        messages::rollback_started(work, &begun);
+        messages::operation_started(work, &begun);
     }
     advance(work, operation);
 }
 
 /// Goes on with an operation after its process may have died.
-pub(super) fn resume(work: &mut Work<'_>, id: &OperationId) {
+pub(super) fn take_over(work: &mut Work<'_>, id: &OperationId) {
     let Some(operation) = work.state.operations.get(id).cloned() else { return };
     if matches!(operation.status, OperationStatus::NeedsDecision { .. }) {
         return;
@@ -59,7 +60,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             OperationStatus::Planned | OperationStatus::Running => {}
         }
         let Some(step) = operation.current() else {
-            return end(work, &operation, Outcome::Verified, &verified_detail(&operation));
+            return end(work, &operation, Outcome::Verified, &words::verified(&operation));
         };
         let is_waiting = operation.plan.steps[step].action.only_waits();
         if operation.cancelling && (is_waiting || !matches!(operation.steps[step], StepState::Started { .. }))
@@ -73,7 +74,11 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
             return end(work, &operation, Outcome::Cancelled, &detail);
         }
-        let is_begun = matches!(operation.steps[step], StepState::Started { .. } | StepState::Failed { .. });
+        let is_over = matches!(operation.steps[step], StepState::Failed { .. });
+        if operation.paused.is_some() && !is_over {
+            return;
+        }
+        let is_begun = is_over || matches!(operation.steps[step], StepState::Started { .. });
         if !is_begun && work.stopping {
             return;
         }
@@ -104,9 +109,9 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             StepState::Started { at, .. } => {
                 let has_moved = match operation.plan.steps[step].action {
                     Action::Platform { .. } => false,
-                    Action::Watch { lasts } => watch(work, &operation, step, at, lasts),
+                    Action::Watch { lasts } => waits::watch(work, &operation, step, at, lasts),
                     Action::Verify { hold, deadline, probes_only } => {
-                        verify(work, &operation, step, at, hold, deadline, probes_only)
+                        waits::verify(work, &operation, step, at, hold, deadline, probes_only)
                     }
                 };
                 if !has_moved {
@@ -114,7 +119,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
                 }
             }
             StepState::Failed { ref reason, .. } => {
-                let detail = failed_detail(&operation, step, reason);
+                let detail = words::failed(&operation, step, reason);
                 return end(work, &operation, Outcome::Failed, &detail);
             }
             StepState::Succeeded { .. } | StepState::Skipped { .. } => return,
@@ -255,7 +260,7 @@ fn need_decision(work: &mut Work<'_>, operation: &Operation, step: usize, facts:
     messages::decision_needed(work, operation, facts);
 }
 
-/// Whether a step, once done, has put all the traffic on the target.
+/// Whether a step, once done, has put all the traffic on the release that was to get it.
 fn brings_traffic_back(action: &Action, operation: &Operation) -> bool {
     let to = &operation.plan.to.reference;
     match action {
@@ -272,6 +277,9 @@ fn traffic_back(work: &mut Work<'_>, operation: &Operation) {
         operation: operation.id.clone(),
         release: operation.plan.to.reference.clone(),
     });
+    if operation.plan.kind != PlanKind::RollBack {
+        return;
+    }
     work.emit(Event::ReleaseMarked {
         service: operation.plan.service.clone(),
         version: operation.plan.from.version.clone(),
@@ -282,129 +290,10 @@ fn traffic_back(work: &mut Work<'_>, operation: &Operation) {
     });
 }
 
-/// Waits; stops the operation when the target fails meanwhile. True when the step has ended.
-fn watch(work: &mut Work<'_>, operation: &Operation, step: usize, at: Timestamp, lasts: Span) -> bool {
-    let known = work.state.service(&operation.plan.service);
-    let target = known.and_then(|known| known.arms.get(&Arm::Stable));
-    if let Some((Verdict::Failing { reasons }, since)) = target
-        && *since >= at
-    {
-        let reason = format!("`{}` is failing too: {}", operation.plan.to.version, reasons.join("; "));
-        work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason });
-        return true;
-    }
-    if elapsed(at, work.now) < *lasts {
-        return false;
-    }
-    let detail = format!("watched for {}", human(*lasts));
-    work.emit(Event::StepSucceeded { operation: operation.id.clone(), step, adopted: false, detail });
-    true
-}
-
-/// Waits until the release that is now live is seen healthy, without a break, for long enough. True when the step (or the
-/// operation) has ended.
-fn verify(
-    work: &mut Work<'_>,
-    operation: &Operation,
-    step: usize,
-    at: Timestamp,
-    hold: Span,
-    deadline: Span,
-    probes_only: bool,
-) -> bool {
-    let service = &operation.plan.service;
-    // The journaled verdict says since when; only one that is seen now as well counts.
-    let seen = work.senses.reading(service).and_then(|reading| reading.verdict.clone());
-    let is_seen = seen.as_ref() == Some(&Verdict::Healthy);
-    let verdict = work.state.service(service).and_then(|known| known.verdict.clone());
-    let healthy_since = if probes_only {
-        work.senses.probes_well_since(service, work.now)
-    } else {
-        let healthy = verdict.as_ref().filter(|(verdict, _)| *verdict == Verdict::Healthy && is_seen);
-        healthy.map(|(_, since)| *since)
-    };
-    // While another release has traffic, what is seen is its health, too. A platform may show a change late.
-    let inventory = work.state.service(service).and_then(|known| known.inventory.as_ref());
-    let others = inventory
-        .into_iter()
-        .flat_map(|inventory| inventory.traffic.iter().map(move |share| (inventory, share)));
-    let other = others
-        .filter(|(_, share)| share.percent > 0 && share.reference != operation.plan.to.reference)
-        .map(|(inventory, share)| {
-            inventory
-                .release(&share.reference)
-                .map_or(share.reference.as_str(), |release| release.version.as_str())
-        })
-        .next();
-    if let Some(other) = other {
-        if elapsed(at, work.now) < *deadline {
-            return false;
-        }
-        let detail = format!(
-            "`{other}` gets traffic: what is seen is not the health of `{}`",
-            operation.plan.to.version
-        );
-        work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
-        end(work, operation, Outcome::Unverified, &detail);
-        return true;
-    }
-    // What was seen before this step began was seen of the traffic as it was.
-    if let Some(since) = healthy_since.map(|since| since.max(at)) {
-        if elapsed(since, work.now) < *hold {
-            return false;
-        }
-        let detail = format!("healthy since {since:.0}");
-        work.emit(Event::StepSucceeded { operation: operation.id.clone(), step, adopted: false, detail });
-        return true;
-    }
-    if elapsed(at, work.now) < *deadline {
-        return false;
-    }
-    let limit = human(*deadline);
-    let (outcome, detail) = match verdict {
-        Some((Verdict::Unknown { reasons }, _)) => (
-            Outcome::Unverified,
-            format!("the traffic is back, but nothing says whether that helped: {}", reasons.join("; ")),
-        ),
-        Some((verdict, _)) if verdict != Verdict::Healthy => (
-            Outcome::NotRecovered,
-            format!(
-                "the release was not the cause, or not alone: still {} after {limit}: {}",
-                verdict.word(),
-                verdict.reasons().join("; ")
-            ),
-        ),
-        _ if probes_only => {
-            (Outcome::Unverified, format!("the traffic is back, but no probe was healthy within {limit}"))
-        }
-        _ => (Outcome::Unverified, format!("the traffic is back, but nothing was seen of it within {limit}")),
-    };
-    work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason: detail.clone() });
-    end(work, operation, outcome, &detail);
-    true
-}
-
-fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
-    if since >= now { Duration::ZERO } else { now.duration_since(since).unsigned_abs() }
-}
-
-fn verified_detail(operation: &Operation) -> String {
-    format!("{} serves {} and is healthy", operation.plan.to.version, operation.plan.service)
-}
-
-fn failed_detail(operation: &Operation, step: usize, reason: &str) -> String {
-    let title = &operation.plan.steps[step].title;
-    let traffic = if operation.traffic_back_at.is_some() {
-        "the traffic is back"
-    } else {
-        "the traffic may be where it was: look at the platform"
-    };
-    format!("step {} of {}, `{title}`: {reason}; {traffic}", step + 1, operation.steps.len())
-}
-
 pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
     work.emit(Event::OperationEnded { operation: operation.id.clone(), outcome, detail: detail.to_owned() });
-    if outcome == Outcome::Verified {
+    // A promoted release earns its record like any other that serves as stable: by `good_after`.
+    if outcome == Outcome::Verified && operation.plan.kind == PlanKind::RollBack {
         work.emit(Event::ReleaseMarked {
             service: operation.plan.service.clone(),
             version: operation.plan.to.version.clone(),
@@ -414,5 +303,5 @@ pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, 
             reason: format!("verified by {}", operation.id),
         });
     }
-    messages::rollback_ended(work, operation, outcome, detail);
+    messages::operation_ended(work, operation, outcome, detail);
 }

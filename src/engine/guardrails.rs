@@ -1,12 +1,14 @@
-//! What may forbid an action. Consulted for every automatic one and shown for every manual one, always all of them, in
-//! one order, so that people see the same list everywhere.
+//! What may forbid an action. Consulted for every automatic one and shown for every manual one, always all that concern a
+//! plan of its kind, in one order, so that people see the same list everywhere.
 
 use jiff::Timestamp;
 
 use crate::model::ServiceName;
 use crate::model::command::Override;
 use crate::model::decision::{Guardrail, GuardrailCheck};
-use crate::model::release::Release;
+use crate::model::operation::PlanKind;
+use crate::model::release::{Arm, Release};
+use crate::model::trigger::Verdict;
 use crate::model::units::human;
 
 use super::input::Settings;
@@ -19,17 +21,19 @@ use super::target::Target;
 pub struct Intent<'a> {
     /// The service.
     pub service: &'a ServiceName,
+    /// What for.
+    pub kind: PlanKind,
     /// Nobody asked: the engine acts by itself.
     pub automatic: bool,
     /// The release that would be left.
     pub from: Option<&'a Release>,
-    /// The release that would be returned to.
+    /// The release that would get the traffic.
     pub target: &'a Target,
     /// What a person takes upon themselves.
     pub overrides: &'a [Override],
 }
 
-/// Consults every guardrail.
+/// Consults every guardrail that concerns this.
 pub fn check(
     settings: &Settings,
     state: &State,
@@ -39,6 +43,7 @@ pub fn check(
 ) -> Vec<GuardrailCheck> {
     Guardrail::ALL
         .into_iter()
+        .filter(|guardrail| guardrail.concerns(intent.kind))
         .filter(|guardrail| intent.automatic || *guardrail != Guardrail::Automatic)
         .map(|guardrail| {
             let mut check = GuardrailCheck {
@@ -54,7 +59,7 @@ pub fn check(
                     .overrides
                     .iter()
                     .find(|taken| taken.guardrail == guardrail && !taken.reason.trim().is_empty());
-                // Nobody can override the absence of a release to return to.
+                // Nobody can override the absence of a release to give the traffic to.
                 if guardrail != Guardrail::Target || intent.target.release.is_some() {
                     check.overridden = taken.map(|taken| taken.reason.clone());
                 }
@@ -178,7 +183,19 @@ fn consult(
                 _ => check.detail = "the platform names no schema".to_owned(),
             }
         }
+        Guardrail::Health => health(check, senses, intent),
     }
+}
+
+/// Only what is seen now counts: a verdict from the journal may be as old as the last leader.
+fn health(check: &mut GuardrailCheck, senses: &Senses, intent: Intent<'_>) {
+    let seen = senses.reading(intent.service).and_then(|reading| reading.arms.get(&Arm::Canary));
+    check.passes = seen == Some(&Verdict::Healthy);
+    check.detail = match seen {
+        Some(Verdict::Healthy) => "the canary is healthy".to_owned(),
+        Some(verdict) => format!("the canary is {}: {}", verdict.word(), verdict.reasons().join("; ")),
+        None => "nothing is known of the canary's health".to_owned(),
+    };
 }
 
 fn freeze(

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::model::command::Actor;
 use crate::model::decision::{Decision, Guardrail, Recommendation};
 use crate::model::event::Event;
 use crate::model::notification::Notification;
-use crate::model::operation::{Operation, Outcome};
+use crate::model::operation::{Operation, Outcome, PlanKind};
 use crate::model::trigger::{Finding, Severity};
-use crate::model::{NotificationId, ServiceName};
+use crate::model::{NotificationId, OperationId, ServiceName};
 
 use super::core::Work;
 use super::input::Effect;
@@ -18,34 +19,90 @@ use super::state::Told;
 const TELL_AGAIN: Duration = Duration::from_secs(300);
 
 /// An operation has begun.
-pub(super) fn rollback_started(work: &mut Work<'_>, operation: &Operation) {
+pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
     let plan = &operation.plan;
-    let text = format!(
-        "{}: {} from {} to {} ({}), started by {}: {}",
-        plan.service,
-        "rolling back",
-        plan.from.version,
-        plan.to.version,
-        plan.strategy.word(),
-        operation.by,
-        operation.reason
-    );
-    queue(work, "rollback-started", Severity::High, Some(&plan.service), &text, &facts(operation));
+    let (from, to) = (&plan.from.version, &plan.to.version);
+    let (topic, words) = match plan.kind {
+        PlanKind::RollBack => {
+            ("rollback-started", format!("rolling back from {from} to {to} ({})", plan.strategy.word()))
+        }
+        PlanKind::Promote => {
+            ("promotion-started", format!("promoting {to}, which gets all the traffic of {from}"))
+        }
+        // It is one step: people are told how it ended.
+        PlanKind::Maintenance { .. } => return,
+    };
+    let text = format!("{}: {words}, started by {}: {}", plan.service, operation.by, operation.reason);
+    queue(work, topic, Severity::High, Some(&plan.service), &text, &facts(operation));
 }
 
 /// An operation has ended.
-pub(super) fn rollback_ended(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
-    let (severity, lead) = match outcome {
-        Outcome::Verified => (Severity::High, "rollback verified"),
-        Outcome::NotRecovered => (Severity::Critical, "rolled back but NOT recovered, a person is needed"),
-        Outcome::Unverified => (Severity::Critical, "rolled back but not verified, a person has to look"),
-        Outcome::Failed => (Severity::Critical, "rollback FAILED, a person is needed"),
-        Outcome::Cancelled => (Severity::High, "rollback cancelled"),
+pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
+    let severity = match outcome {
+        Outcome::Verified | Outcome::Cancelled => Severity::High,
+        Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => Severity::Critical,
     };
-    let text = format!("{}: {lead}: {detail}", operation.plan.service);
+    let (topic, lead) = match operation.plan.kind {
+        PlanKind::RollBack => (
+            "rollback-ended",
+            match outcome {
+                Outcome::Verified => "rollback verified",
+                Outcome::NotRecovered => "rolled back but NOT recovered, a person is needed",
+                Outcome::Unverified => "rolled back but not verified, a person has to look",
+                Outcome::Failed => "rollback FAILED, a person is needed",
+                Outcome::Cancelled => "rollback cancelled",
+            },
+        ),
+        PlanKind::Promote => (
+            "promotion-ended",
+            match outcome {
+                Outcome::Verified => "promotion verified",
+                Outcome::NotRecovered => "promoted and NOT healthy, a person has to decide",
+                Outcome::Unverified => "promoted but not verified, a person has to look",
+                Outcome::Failed => "promotion FAILED, a person is needed",
+                Outcome::Cancelled => "promotion cancelled",
+            },
+        ),
+        PlanKind::Maintenance { .. } => (
+            "maintenance-ended",
+            match outcome {
+                Outcome::Verified => "maintenance",
+                Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => {
+                    "maintenance FAILED, a person is needed"
+                }
+                Outcome::Cancelled => "maintenance cancelled",
+            },
+        ),
+    };
+    let asked = match operation.plan.kind {
+        // Nobody was told when it began.
+        PlanKind::Maintenance { .. } => format!(", asked for by {}: {}", operation.by, operation.reason),
+        PlanKind::RollBack | PlanKind::Promote => String::new(),
+    };
+    let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
-    queue(work, "rollback-ended", severity, Some(&operation.plan.service), &text, &facts);
+    queue(work, topic, severity, Some(&operation.plan.service), &text, &facts);
+}
+
+/// A person holds an operation.
+pub(super) fn operation_paused(work: &mut Work<'_>, id: &OperationId) {
+    let Some(operation) = work.state.operations.get(id).cloned() else { return };
+    let Some(paused) = &operation.paused else { return };
+    held(work, &operation, "operation-paused", "paused", &paused.by, &paused.reason);
+}
+
+/// A person lets an operation go on.
+pub(super) fn operation_resumed(work: &mut Work<'_>, id: &OperationId, by: &Actor, reason: &str) {
+    if let Some(operation) = work.state.operations.get(id).cloned() {
+        held(work, &operation, "operation-resumed", "resumed", by, reason);
+    }
+}
+
+fn held(work: &mut Work<'_>, operation: &Operation, topic: &str, word: &str, by: &Actor, reason: &str) {
+    let plan = &operation.plan;
+    let text = format!("{}: {} {} {word} by {by}: {reason}", plan.service, plan.kind.noun(), operation.id);
+    queue(work, topic, Severity::High, Some(&plan.service), &text, &facts(operation));
 }
 
 /// A person has to say what happened.

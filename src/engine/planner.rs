@@ -1,7 +1,7 @@
-//! Plans: which steps take a release back on a platform that can do this and that.
+//! Plans: which steps take a release back, promote one or turn the maintenance page, on a platform that can do this and that.
 
 use crate::config::schema::RollbackSpec;
-use crate::model::operation::{Action, Plan, Requirement, Step, Strategy};
+use crate::model::operation::{Action, Plan, PlanKind, Requirement, Step, Strategy};
 use crate::model::platform::PlatformAction;
 use crate::model::release::{Arm, Inventory, Release, Share};
 use crate::model::{IdempotencyKey, ReleaseRef, ServiceName};
@@ -15,7 +15,7 @@ pub struct Draft<'a> {
     pub service: &'a ServiceName,
     /// The release that is left.
     pub from: &'a Release,
-    /// The release that is returned to.
+    /// The release that gets the traffic.
     pub to: &'a Release,
     /// How.
     pub strategy: Strategy,
@@ -34,7 +34,7 @@ pub struct Draft<'a> {
 /// With weights the target is brought up if it is not running, then traffic moves: at once, or first a part of it, watched.
 /// Without weights the platform's own "make this release serve" is the one change. An emergency puts the maintenance page
 /// before it, where there is one, and takes it away only when health is seen.
-pub fn plan(draft: Draft<'_>) -> Result<Plan, String> {
+pub fn roll_back(draft: Draft<'_>) -> Result<Plan, String> {
     let Draft { service, from, to, strategy, inventory, platform, settings, .. } = draft;
     let can = platform.capabilities;
     if !can.weights && !can.restore {
@@ -75,21 +75,48 @@ pub fn plan(draft: Draft<'_>) -> Result<Plan, String> {
         let title = format!("make `{}` serve", to.version);
         steps.push(draft.step(steps.len(), title, PlatformAction::Restore { release: to.reference.clone() }));
     }
-    let verify =
-        Action::Verify { hold: settings.verify_hold, deadline: settings.verify_deadline, probes_only: page };
-    steps.push(draft.wait(steps.len(), format!("verify that `{}` is healthy", to.version), verify));
+    steps.push(draft.verify(steps.len(), page));
     if page {
         let action = PlatformAction::Maintenance { on: false };
         steps.push(draft.step(steps.len(), "turn the maintenance page off".to_owned(), action));
     }
-    Ok(Plan {
-        service: service.clone(),
-        purpose: format!("roll back {service} from {} to {}", from.version, to.version),
-        strategy,
-        from: from.clone(),
-        to: to.clone(),
-        steps,
-    })
+    let purpose = format!("roll back {service} from {} to {}", from.version, to.version);
+    Ok(draft.finish(PlanKind::RollBack, purpose, steps))
+}
+
+/// Makes the plan of a promotion, or says why the platform cannot do it: all the traffic to the canary, then verify.
+///
+/// It needs weights. Where a platform has one call that makes a release serve, that call is for going back, and may do more
+/// than move traffic.
+pub fn promote(draft: Draft<'_>) -> Result<Plan, String> {
+    let Draft { service, from, to, platform, .. } = draft;
+    if !platform.capabilities.weights {
+        return Err(format!(
+            "the platform of `{service}` cannot move traffic by weights: promote `{}` with its own tools",
+            to.version
+        ));
+    }
+    let shares = vec![Share { reference: to.reference.clone(), arm: Arm::Stable, percent: 100 }];
+    let title = format!("give `{}` all the traffic", to.version);
+    let steps = vec![draft.step(0, title, PlatformAction::ShiftTraffic { shares }), draft.verify(1, false)];
+    let purpose = format!("promote {} of {service}, now {}", to.version, from.version);
+    Ok(draft.finish(PlanKind::Promote, purpose, steps))
+}
+
+/// Makes the plan that turns the maintenance page on or off, or says why the platform cannot, or need not.
+pub fn maintenance(draft: Draft<'_>, on: bool) -> Result<Plan, String> {
+    let Draft { service, inventory, platform, .. } = draft;
+    let word = if on { "on" } else { "off" };
+    if !platform.capabilities.maintenance {
+        return Err(format!("the platform of `{service}` has no maintenance page"));
+    }
+    if inventory.maintenance == Some(on) {
+        return Err(format!("the maintenance page of `{service}` is already {word}"));
+    }
+    let action = PlatformAction::Maintenance { on };
+    let steps = vec![draft.step(0, format!("turn the maintenance page {word}"), action)];
+    let purpose = format!("turn the maintenance page of {service} {word}");
+    Ok(draft.finish(PlanKind::Maintenance { on }, purpose, steps))
 }
 
 /// What the release being left keeps after the first part of a gradual rollback.
@@ -111,6 +138,28 @@ impl Draft<'_> {
             timeout: self.settings.step_timeout,
             retries: self.settings.retries,
             key: self.key(index),
+        }
+    }
+
+    /// Users' traffic says nothing while the maintenance page keeps it away.
+    fn verify(&self, index: usize, page: bool) -> Step {
+        let action = Action::Verify {
+            hold: self.settings.verify_hold,
+            deadline: self.settings.verify_deadline,
+            probes_only: page || self.inventory.maintenance == Some(true),
+        };
+        self.wait(index, format!("verify that `{}` is healthy", self.to.version), action)
+    }
+
+    fn finish(&self, kind: PlanKind, purpose: String, steps: Vec<Step>) -> Plan {
+        Plan {
+            kind,
+            service: self.service.clone(),
+            purpose,
+            strategy: self.strategy,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            steps,
         }
     }
 

@@ -4,18 +4,21 @@
 //! [`Engine`] is the handle that the faces hold. It follows the journal, leads when it may and nobody else does, and takes
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
-//! step out; [`outbox`] delivers messages.
+//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages.
 
 pub mod act;
 mod clock;
 pub mod follower;
 pub mod leader;
 pub mod outbox;
+pub mod output;
+mod tenure;
 pub mod view;
 pub mod world;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -24,17 +27,21 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use crate::journal::{Entry, JournalError, Lease, Position};
+pub use crate::journal::{Entry, Journal, JournalError, Lease, Position};
 
-use crate::journal::Journal;
-use crate::model::CommandId;
-use crate::model::command::{Actor, Command, Envelope, RollBack};
+use crate::model::command::{Actor, Command, Envelope};
 use crate::model::event::Event;
 use crate::model::probe::ProbeResult;
+use crate::model::reading::ServiceReading;
+use crate::model::release::Inventory;
+use crate::model::series::{Series, SeriesRequest};
+use crate::model::{CommandId, ServiceName};
 
-use super::commands::Proposal;
 use super::core::Core;
 use super::input::{Input, Settings};
+use super::proposal::Proposal;
+use super::series;
+pub use output::Output;
 pub use view::{Leadership, View};
 pub use world::World;
 
@@ -75,6 +82,12 @@ pub enum EngineError {
 pub enum Lead {
     /// Whenever nobody else does.
     Auto,
+    /// At once, also from a process that holds the lease, because that one hangs; afterwards as [`Lead::Auto`].
+    ///
+    /// The journal makes this safe: the new token fences the old leader off, whatever it still does, and it does not take
+    /// the lease back while ours runs. A call that it has already sent to a platform may still arrive; its step is then
+    /// begun and not ended in the journal, and is looked at before anything else is done with it.
+    Now,
     /// Never: look only.
     Never,
 }
@@ -109,6 +122,15 @@ pub(crate) struct Shared {
     /// A command was put into the inbox by this process.
     pub(crate) inbox: Notify,
     pub(crate) stop: CancellationToken,
+    /// When the journal was last read, in milliseconds since 1970.
+    pub(crate) looked_at: AtomicI64,
+}
+
+impl Shared {
+    /// The journal was read, or written to, just now.
+    pub(crate) fn looked(&self) {
+        self.looked_at.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+    }
 }
 
 impl Engine {
@@ -131,6 +153,7 @@ impl Engine {
             entries,
             inbox: Notify::new(),
             stop: CancellationToken::new(),
+            looked_at: AtomicI64::new(Timestamp::now().as_millisecond()),
         });
         let task = tokio::spawn(run(Arc::clone(&shared)));
         Ok(Self { shared, task: Some(task) })
@@ -141,6 +164,13 @@ impl Engine {
         self.shared.view.subscribe()
     }
 
+    /// When the journal was last known to be what the view shows: how old the picture is. It goes on by itself while nothing
+    /// changes, at least once a second, and stands still while the journal cannot be used.
+    pub fn looked_at(&self) -> Timestamp {
+        let at = self.shared.looked_at.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(at).unwrap_or(Timestamp::MIN)
+    }
+
     /// New journal entries, from now on, whichever process appended them.
     pub fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.shared.entries.subscribe()
@@ -149,6 +179,15 @@ impl Engine {
     /// Entries of the journal after a place; at most `limit`.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, EngineError> {
         Ok(self.shared.journal.read(after, limit).await?)
+    }
+
+    /// A service's indicators over time, from the recorded samples, whoever recorded them.
+    pub async fn series(&self, asked: &SeriesRequest) -> Result<Vec<Series>, EngineError> {
+        let config = &self.settings().config;
+        let since = series::needed_since(config, asked);
+        let samples = self.shared.journal.samples_of(&asked.service, since, asked.to).await?;
+        let state = Arc::clone(&self.shared.view.borrow().state);
+        Ok(series::draw(config, state.service(&asked.service), asked, &samples))
     }
 
     /// What the core knows of the world besides the events.
@@ -198,17 +237,45 @@ impl Engine {
         found.await.map_err(|_| EngineError::NoAnswer(limit))?
     }
 
-    /// Reads a service's platform and says what a rollback would be now; if it cannot be read, the guardrails say so.
-    /// Changes nothing.
-    pub async fn propose(&self, asked: &RollBack) -> Proposal {
-        let state = Arc::clone(&self.shared.view.borrow().state);
-        let mut core = Core::new(Arc::clone(self.settings()), state);
-        if let Some(platform) = self.shared.world.platforms.get(&asked.service) {
+    /// Reads a service's platform and says what the operation would be now that a command asks for; if it cannot be read, the
+    /// guardrails say so. Changes nothing.
+    pub async fn propose(&self, command: &Command) -> Proposal {
+        let view = Arc::clone(&self.shared.view.borrow());
+        let mut core = Core::new(Arc::clone(self.settings()), Arc::clone(&view.state));
+        if let Some(service) = command.service()
+            && let Some(platform) = self.shared.world.platforms.get(service)
+        {
             let at = now();
             let result = platform.read().await.map_err(|error| error.to_string());
-            core.step(Input::Inventory { service: asked.service.clone(), at, result }, now());
+            core.step(Input::Inventory { service: service.clone(), at, result }, now());
+            if let Some((at, reading)) = self.sensed(&view, service).await {
+                core.adopt(service, reading, at, now());
+            }
         }
-        core.propose(asked, now())
+        core.propose(command, now())
+    }
+
+    /// Reads a service's platform now. What it says is for the person who asked; the leader reads for itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service or it cannot be read, in words.
+    pub async fn inventory(&self, service: &ServiceName) -> Result<Inventory, String> {
+        match self.shared.world.platforms.get(service) {
+            Some(platform) => platform.read().await.map_err(|error| error.to_string()),
+            None => Err(format!("no service `{service}`")),
+        }
+    }
+
+    /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.
+    async fn sensed(&self, view: &View, service: &ServiceName) -> Option<(Timestamp, Arc<ServiceReading>)> {
+        if let Some((at, reading)) = view.readings.get(service) {
+            return Some((*at, Arc::clone(reading)));
+        }
+        // Without them the guardrails say what is not known.
+        let readings = self.shared.journal.readings().await.unwrap_or_default();
+        let found = readings.into_iter().find(|(name, _, _)| name == service);
+        found.map(|(_, at, reading)| (at, Arc::new(reading)))
     }
 
     /// Gives the lease back and stops. A step that is being carried out is left to whoever leads next.
@@ -237,6 +304,15 @@ pub async fn open_journal(path: &std::path::Path) -> Result<Arc<dyn Journal>, En
     Ok(Arc::new(crate::journal::sqlite::SqliteJournal::open(path).await?))
 }
 
+/// Opens the journal of an environment for looking only: nothing that writes works, and nothing that others do is held up.
+/// Where there is none yet, an empty one is made, so that there is something to look at.
+pub async fn open_journal_to_look(path: &std::path::Path) -> Result<Arc<dyn Journal>, EngineError> {
+    if path.metadata().is_ok_and(|meta| meta.len() > 0) {
+        return Ok(Arc::new(crate::journal::sqlite::SqliteJournal::open_read_only(path).await?));
+    }
+    open_journal(path).await
+}
+
 /// Runs every probe of the environment once.
 pub async fn check(world: &World) -> Vec<ProbeResult> {
     crate::observe::once(&world.probes, &world.secrets).await
@@ -257,11 +333,16 @@ fn holder(role: &str) -> String {
 /// Follows until it may lead, leads until it may not, and so on.
 async fn run(shared: Arc<Shared>) {
     let mut wait = Duration::from_millis(200);
+    let mut lead = shared.options.lead;
     loop {
-        let followed = follower::follow(&shared).await;
+        let followed = follower::follow(&shared, lead).await;
         let ended = match followed {
             // Nobody would hear of a task that ended in a panic: it would look as if nothing ever happened any more.
             Ok(Some(lease)) => {
+                // Once: two that take it from each other again and again would both get nothing done.
+                if lead == Lead::Now {
+                    lead = Lead::Auto;
+                }
                 AssertUnwindSafe(leader::lead(&shared, lease)).catch_unwind().await.unwrap_or_else(|_| {
                     let reason = "it failed (a defect of unship; the log has it) and begins anew".to_owned();
                     Err(JournalError::Store { path: "the engine".to_owned(), reason })
@@ -286,26 +367,5 @@ async fn run(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-    }
-}
-
-/// Whether a lease still runs, seen by two clocks: one that cannot be set, and one that goes on while the machine sleeps.
-#[derive(Clone, Debug)]
-pub(crate) struct LeaseClock(Arc<std::sync::Mutex<(tokio::time::Instant, Timestamp)>>);
-
-impl LeaseClock {
-    pub(crate) fn new(lease: &Lease, ttl: Duration, asked_at: tokio::time::Instant) -> Self {
-        Self(Arc::new(std::sync::Mutex::new((asked_at + ttl, lease.until))))
-    }
-
-    pub(crate) fn renew(&self, lease: &Lease, ttl: Duration, asked_at: tokio::time::Instant) {
-        let mut ends = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *ends = (asked_at + ttl, lease.until);
-    }
-
-    /// Whether nobody else can have been granted the lease yet.
-    pub(crate) fn runs(&self) -> bool {
-        let ends = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tokio::time::Instant::now() < ends.0 && Timestamp::now() < ends.1
     }
 }

@@ -30,6 +30,9 @@ use watcher::Watcher;
 /// How far back the values shown to people look, at least.
 const DISPLAY_WINDOW: Duration = Duration::from_secs(10);
 
+/// The quantile of a latency that is shown to people.
+pub(super) const DISPLAY_QUANTILE: f64 = 0.95;
+
 /// What is remembered of the samples.
 #[derive(Clone, Debug)]
 pub struct Senses {
@@ -89,7 +92,7 @@ impl Senses {
                     config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
                 let unit = unit_of(&spec.read);
                 for arm in [None, Some(Arm::Stable), Some(Arm::Canary)] {
-                    let window = Window::new(DISPLAY_WINDOW.max(interval * 3));
+                    let window = Window::new(display_window(interval));
                     shown.insert((indicator.clone(), arm), Shown { window, unit });
                 }
             }
@@ -120,6 +123,13 @@ impl Senses {
     /// The newest reading of a service.
     pub fn reading(&self, service: &ServiceName) -> Option<&Arc<ServiceReading>> {
         self.services.get(service).map(|sense| &sense.reading)
+    }
+
+    /// Takes over what another process has sensed of a service, until it is evaluated here.
+    pub fn adopt(&mut self, service: &ServiceName, reading: Arc<ServiceReading>) {
+        if let Some(sense) = self.services.get_mut(service) {
+            sense.reading = reading;
+        }
     }
 
     /// The newest readings of all services.
@@ -351,7 +361,7 @@ impl ServiceSense {
             indicators.push(IndicatorReading {
                 indicator: indicator.clone(),
                 arm: *arm,
-                value: totals.as_ref().and_then(|totals| totals.value(0.95, Aggregate::Last)),
+                value: totals.as_ref().and_then(|totals| totals.value(DISPLAY_QUANTILE, Aggregate::Last)),
                 unit: shown.unit,
                 samples: totals.as_ref().map_or(0.0, crate::triggers::window::Totals::samples),
                 at,
@@ -380,7 +390,13 @@ impl ServiceSense {
     }
 }
 
-fn unit_of(read: &SeriesSpec) -> Unit {
+/// How far back the value shown of an indicator looks, by the interval of its source.
+pub(super) fn display_window(interval: Duration) -> Duration {
+    DISPLAY_WINDOW.max(interval * 3)
+}
+
+/// How the values of an indicator are shown.
+pub(super) fn unit_of(read: &SeriesSpec) -> Unit {
     match read {
         SeriesSpec::Ratio { .. } | SeriesSpec::Gauge { divide_by: Some(_), .. } => Unit::Share,
         SeriesSpec::Latency { .. } => Unit::Millis,
@@ -404,7 +420,7 @@ fn longest_availability(config: &Config) -> Duration {
 }
 
 /// The services that a trigger watches.
-fn watched<'a>(
+pub(super) fn watched<'a>(
     config: &'a Config,
     spec: &'a crate::model::trigger::TriggerSpec,
 ) -> impl Iterator<Item = &'a ServiceName> {

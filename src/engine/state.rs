@@ -10,22 +10,24 @@ use serde::{Deserialize, Serialize};
 use crate::model::command::{Actor, Settlement};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
+use crate::model::incident::Incident;
 use crate::model::notification::Notification;
-use crate::model::operation::{Operation, OperationStatus, Outcome, StepState};
+use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanKind, StepState};
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName,
-    Version,
+    CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, ServiceName,
+    SourceName, Version,
 };
 
+use super::history::HistoryEntry;
+use super::incidents::{self, Settled};
+
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
-pub const STATE_FORMAT: u32 = 1;
+pub const STATE_FORMAT: u32 = 2;
 
 /// Ended operations that are kept for people to see.
 const OPERATIONS_KEPT: usize = 100;
-/// Entries of a service's history that are kept.
-const HISTORY_KEPT: usize = 50;
 /// Releases of a service whose quality is remembered.
 const QUALITIES_KEPT: usize = 200;
 /// Commands whose ids are remembered.
@@ -52,13 +54,19 @@ pub struct State {
     pub operations: BTreeMap<OperationId, Arc<Operation>>,
     /// Messages that no channel has taken yet.
     pub outbox: BTreeMap<NotificationId, Notification>,
-    /// How many findings, decisions, operations and messages there were: the next id.
+    /// How many findings, decisions, operations, messages and incidents there were: the next id.
     pub counts: Counts,
     /// The newest commands, so that one sent twice acts once.
     pub commands: VecDeque<CommandId>,
     /// What people were told of, and when last.
     #[serde(default)]
     pub told: BTreeMap<Told, Timestamp>,
+    /// Incidents: the open one and the newest of the resolved.
+    #[serde(default)]
+    pub incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    /// What was wrong when a person resolved the last incident, and still is: it opens no other.
+    #[serde(default)]
+    pub settled: BTreeMap<ServiceName, Settled>,
     /// The order of the operations, oldest first.
     order: VecDeque<OperationId>,
 }
@@ -88,6 +96,9 @@ pub struct Counts {
     pub operations: u64,
     /// Messages queued.
     pub notifications: u64,
+    /// Incidents declared.
+    #[serde(default)]
+    pub incidents: u64,
 }
 
 /// Something a person switched.
@@ -103,7 +114,7 @@ pub struct Switch {
     pub at: Timestamp,
 }
 
-/// Rollbacks are forbidden for a time.
+/// Rollbacks and promotions are forbidden for a time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Freeze {
     /// Until when; none until lifted.
@@ -146,7 +157,7 @@ pub struct ServiceState {
     pub rollbacks: u32,
     /// When the last one began or ended, whichever is later.
     pub last_rollback: Option<Timestamp>,
-    /// How the last one ended, if that asks for a person before anything automatic happens again.
+    /// How a rollback or a promotion ended, if that asks for a person before anything automatic happens again.
     pub needs_person: Option<String>,
     /// The operation that is open.
     pub operation: Option<OperationId>,
@@ -169,45 +180,6 @@ pub struct Mark {
     pub by: Actor,
     /// Why.
     pub reason: String,
-}
-
-/// Something that happened to a service's releases.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// When.
-    pub at: Timestamp,
-    /// The release it is about.
-    pub version: Version,
-    /// What.
-    pub what: HistoryKind,
-}
-
-/// What happened to a release.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum HistoryKind {
-    /// It began to get traffic as the canary.
-    CanaryStarted {
-        /// Percent.
-        percent: u8,
-    },
-    /// It serves as stable.
-    BecameStable,
-    /// It no longer gets traffic, and nothing of ours took it away.
-    Withdrawn,
-    /// It was taken back.
-    RolledBack {
-        /// By which operation.
-        operation: OperationId,
-        /// To which version.
-        to: Version,
-        /// How that ended; none while it goes on.
-        outcome: Option<Outcome>,
-        /// Who asked.
-        by: Actor,
-        /// Why.
-        reason: String,
-    },
 }
 
 impl State {
@@ -259,6 +231,12 @@ impl State {
         Arc::make_mut(self.services.entry(name.clone()).or_default())
     }
 
+    /// The release that the open rollback of a service takes away.
+    fn leaving(&self, service: &ServiceName) -> Option<&ReleaseRef> {
+        let operation = self.operation(self.service(service)?.operation.as_ref()?)?;
+        (operation.plan.kind == PlanKind::RollBack).then_some(&operation.plan.from.reference)
+    }
+
     fn operation_mut(&mut self, id: &OperationId) -> Option<&mut Operation> {
         self.operations.get_mut(id).map(Arc::make_mut)
     }
@@ -273,11 +251,13 @@ impl State {
 
     /// Takes one event in. Unknown ids change nothing: a fold cannot fail.
     pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        // Before the rest: what an event clears is still known there.
+        incidents::fold(self, event, at);
         match event {
             Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
             Event::InventoryChanged { service, inventory } => {
-                let service = self.service_mut(service);
-                service.take_inventory(inventory, at);
+                let leaving = self.leaving(service).cloned();
+                self.service_mut(service).take_inventory(inventory, leaving.as_ref(), at);
             }
             Event::PlatformReadable { service, fault } => {
                 self.service_mut(service).platform_fault =
@@ -330,7 +310,15 @@ impl State {
                     self.commands.pop_front();
                 }
             }
-            Event::GuardrailOverridden { .. } => {}
+            // Incidents are folded in `incidents`.
+            Event::GuardrailOverridden { .. }
+            | Event::IncidentOpened { .. }
+            | Event::IncidentJoined { .. }
+            | Event::IncidentAcknowledged { .. }
+            | Event::ChecklistTicked { .. }
+            | Event::IncidentLevelSet { .. }
+            | Event::IncidentNoted { .. }
+            | Event::IncidentResolved { .. } => {}
             Event::OperationPlanned { operation, plan, by, reason, decision, command, .. } => {
                 self.counts.operations += 1;
                 let planned = Operation {
@@ -345,22 +333,15 @@ impl State {
                     at,
                     traffic_back_at: None,
                     cancelling: false,
+                    paused: None,
                 };
                 let service = self.service_mut(&plan.service);
                 service.operation = Some(operation.clone());
-                service.rollbacks = service.rollbacks.saturating_add(1);
-                service.last_rollback = Some(at);
-                service.remember(HistoryEntry {
-                    at,
-                    version: plan.from.version.clone(),
-                    what: HistoryKind::RolledBack {
-                        operation: operation.clone(),
-                        to: plan.to.version.clone(),
-                        outcome: None,
-                        by: by.clone(),
-                        reason: reason.clone(),
-                    },
-                });
+                if plan.kind == PlanKind::RollBack {
+                    service.rollbacks = service.rollbacks.saturating_add(1);
+                    service.last_rollback = Some(at);
+                }
+                service.take_plan(&planned);
                 self.operations.insert(operation.clone(), Arc::new(planned));
                 self.order.push_back(operation.clone());
                 self.forget_old_operations();
@@ -413,9 +394,10 @@ impl State {
             Event::TrafficBack { operation, .. } => {
                 let Some(operation) = self.operation_mut(operation) else { return };
                 operation.traffic_back_at = Some(at);
-                let service = operation.plan.service.clone();
-                // What was sensed until now speaks of the traffic as it was.
+                let (id, service) = (operation.id.clone(), operation.plan.service.clone());
                 let service = self.service_mut(&service);
+                service.traffic_moved(&id);
+                // What was sensed until now speaks of the traffic as it was.
                 for arm in Arm::ALL {
                     service.arms_since.insert(arm, at);
                 }
@@ -439,6 +421,23 @@ impl State {
             Event::CancelRequested { operation, .. } => {
                 if let Some(operation) = self.operation_mut(operation) {
                     operation.cancelling = true;
+                }
+            }
+            Event::OperationPaused { operation, by, reason } => {
+                if let Some(operation) = self.operation_mut(operation) {
+                    operation.paused = Some(Paused { at, by: by.clone(), reason: reason.clone() });
+                }
+            }
+            Event::OperationResumed { operation, .. } => {
+                if let Some(operation) = self.operation_mut(operation) {
+                    operation.paused = None;
+                    // What waits for time to pass begins anew: nobody relied on what was seen meanwhile.
+                    if let Some(step) = operation.current()
+                        && operation.plan.steps[step].action.only_waits()
+                        && let StepState::Started { at: began, .. } = &mut operation.steps[step]
+                    {
+                        *began = at;
+                    }
                 }
             }
             Event::OperationEnded { operation: id, outcome, detail } => {
@@ -496,21 +495,26 @@ impl State {
     fn end_operation(&mut self, id: &OperationId, outcome: Outcome, detail: &str, at: Timestamp) {
         let Some(operation) = self.operation_mut(id) else { return };
         operation.status = OperationStatus::Ended { outcome, detail: detail.to_owned(), at };
-        let (service, was_automatic) = (operation.plan.service.clone(), operation.by == Actor::Engine);
+        // What is over is not held any more.
+        operation.paused = None;
+        let (kind, was_automatic) = (operation.plan.kind, operation.by == Actor::Engine);
+        let service = operation.plan.service.clone();
         let service = self.service_mut(&service);
         if service.operation.as_ref() == Some(id) {
             service.operation = None;
         }
-        service.last_rollback = Some(at);
-        for entry in &mut service.history {
-            if let HistoryKind::RolledBack { operation, outcome: ended, .. } = &mut entry.what
-                && operation == id
-            {
-                *ended = Some(outcome);
+        service.operation_ended(id, outcome);
+        // A rollback that did not help is not followed by another one without a person, and neither is a promotion that went
+        // wrong: whoever promoted has to say what now.
+        let asks_for_person = match kind {
+            PlanKind::RollBack => {
+                service.last_rollback = Some(at);
+                was_automatic && outcome != Outcome::Verified
             }
-        }
-        // A rollback that did not help is not followed by another one without a person.
-        if was_automatic && outcome != Outcome::Verified {
+            PlanKind::Promote => outcome == Outcome::NotRecovered,
+            PlanKind::Maintenance { .. } => false,
+        };
+        if asks_for_person {
             service.needs_person = Some(format!("{id} ended {}: {detail}", outcome.words()));
         }
     }
@@ -554,13 +558,6 @@ impl ServiceState {
             .or_else(|| self.stable().map(|release| (Arm::Stable, release)))
     }
 
-    fn remember(&mut self, entry: HistoryEntry) {
-        self.history.push_back(entry);
-        if self.history.len() > HISTORY_KEPT {
-            self.history.pop_front();
-        }
-    }
-
     /// Forgets what the platform no longer has before what it has: a release that serves for years was marked long ago.
     fn forget_old_qualities(&mut self) {
         while self.qualities.len() > QUALITIES_KEPT {
@@ -573,48 +570,4 @@ impl ServiceState {
             self.qualities.remove(&oldest);
         }
     }
-
-    fn take_inventory(&mut self, inventory: &Inventory, at: Timestamp) {
-        let before = self.inventory.take();
-        for arm in Arm::ALL {
-            let old = before.as_ref().and_then(|inventory| serving(inventory, arm));
-            let new = serving(inventory, arm);
-            if old.map(|(release, _)| &release.reference) == new.map(|(release, _)| &release.reference) {
-                continue;
-            }
-            self.arms_since.insert(arm, at);
-            self.arms.remove(&arm);
-            match (arm, new) {
-                (Arm::Stable, Some((release, _))) => {
-                    self.remember(HistoryEntry {
-                        at,
-                        version: release.version.clone(),
-                        what: HistoryKind::BecameStable,
-                    });
-                }
-                (Arm::Canary, Some((release, percent))) => self.remember(HistoryEntry {
-                    at,
-                    version: release.version.clone(),
-                    what: HistoryKind::CanaryStarted { percent },
-                }),
-                (Arm::Canary, None) => {
-                    let gone = old.filter(|(release, _)| {
-                        inventory.percent(&release.reference) == 0 && self.operation.is_none()
-                    });
-                    if let Some((release, _)) = gone {
-                        let version = release.version.clone();
-                        self.remember(HistoryEntry { at, version, what: HistoryKind::Withdrawn });
-                    }
-                }
-                (Arm::Stable, None) => {}
-            }
-        }
-        self.inventory = Some(inventory.clone());
-    }
-}
-
-/// The release that gets traffic as this arm, and how much.
-fn serving(inventory: &Inventory, arm: Arm) -> Option<(&Release, u8)> {
-    let share = inventory.share(arm).filter(|share| share.percent > 0)?;
-    Some((inventory.release(&share.reference)?, share.percent))
 }

@@ -1,4 +1,4 @@
-//! Which release to return to: by evidence, never by "previous".
+//! Which release is to get the traffic: by evidence, never by "previous".
 
 use crate::model::release::{Quality, Release};
 use crate::model::trigger::Verdict;
@@ -6,7 +6,7 @@ use crate::model::{ReleaseRef, Version};
 
 use super::state::ServiceState;
 
-/// The release to return to, or why there is none.
+/// The release that is to get the traffic, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// The release, if one can be named at all.
@@ -18,7 +18,7 @@ pub struct Target {
 }
 
 impl Target {
-    fn none(problem: String) -> Self {
+    pub(super) const fn none(problem: String) -> Self {
         Self { release: None, evidence: String::new(), problem: Some(problem) }
     }
 }
@@ -60,6 +60,24 @@ pub fn choose(service: &ServiceState, leaving: &ReleaseRef, asked: Option<&Versi
             known(service)
         )),
     }
+}
+
+/// The release that a promotion gives the traffic: what is tried as the canary. Marked bad, it has a problem.
+pub fn canary(service: &ServiceState) -> Target {
+    let Some(canary) = service.canary() else {
+        return Target::none("nothing gets traffic as the canary: there is nothing to promote".to_owned());
+    };
+    let version = &canary.version;
+    let (evidence, problem) = match service.qualities.get(&canary.reference) {
+        Some(mark) if mark.quality == Quality::Bad => {
+            (String::new(), Some(format!("`{version}` is marked bad: {}", mark.reason)))
+        }
+        Some(mark) if mark.quality == Quality::Good => {
+            (format!("`{version}` recorded good at {:.0}: {}", mark.at, mark.reason), None)
+        }
+        _ => (format!("`{version}` is the canary, and nothing recorded speaks against it"), None),
+    };
+    Target { release: Some(canary.clone()), evidence, problem }
 }
 
 fn judged(service: &ServiceState, release: &Release) -> Target {

@@ -58,21 +58,38 @@ fn until(now: Timestamp, ttl: Duration) -> i64 {
 }
 
 pub(super) async fn acquire(store: &Store, holder: &str, ttl: Duration) -> Result<Lease, JournalError> {
+    take(store, holder, ttl, Running::IsTheirs).await
+}
+
+pub(super) async fn seize(store: &Store, holder: &str, ttl: Duration) -> Result<Lease, JournalError> {
+    take(store, holder, ttl, Running::IsTaken).await
+}
+
+/// What another holder's lease that still runs is to whoever wants it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Running {
+    /// It stays theirs.
+    IsTheirs,
+    /// It is taken from them.
+    IsTaken,
+}
+
+async fn take(store: &Store, holder: &str, ttl: Duration, running: Running) -> Result<Lease, JournalError> {
     let mut tx = store.begin(Durability::Full).await?;
     // After the lock: what was waited for must not shorten anybody's lease.
     let now = Timestamp::now();
     let stored = Stored::read(tx.on()).await.map_err(|error| store.fault(&error))?;
     let token = match stored {
         None => 1,
-        Some(stored) if stored.until_ms <= now.as_millisecond() => stored
-            .token
-            .checked_add(1)
-            .ok_or_else(|| store.file.damaged("the lease's token cannot grow any more"))?,
-        Some(stored) if stored.holder == holder => stored.token,
-        Some(stored) => {
+        Some(stored) if stored.until_ms > now.as_millisecond() && stored.holder == holder => stored.token,
+        Some(stored) if stored.until_ms > now.as_millisecond() && running == Running::IsTheirs => {
             tx.give_up().await?;
             return Err(JournalError::Held(stored.lease(&store.file)?));
         }
+        Some(stored) => stored
+            .token
+            .checked_add(1)
+            .ok_or_else(|| store.file.damaged("the lease's token cannot grow any more"))?,
     };
     let granted = Stored { holder: holder.to_owned(), token, until_ms: until(now, ttl) };
     granted.write(tx.on()).await.map_err(|error| store.fault(&error))?;
@@ -165,6 +182,34 @@ mod tests {
         assert_eq!(next.token, lease.token + 1);
         let fenced = journal.append(lease.token, at(1), &[event(1)], &[]).await.unwrap_err();
         assert!(matches!(fenced, JournalError::Fenced { .. }), "{fenced}");
+    }
+
+    /// A lease can be taken from a holder whose time is not over. From then on its token is an old one: it appends
+    /// nothing, prolongs nothing, ends nothing, and its holder does not get the lease back while the new one runs.
+    #[tokio::test]
+    async fn a_running_lease_can_be_seized() {
+        let (_dir, path) = place();
+        let (hung, other) =
+            (SqliteJournal::open(&path).await.unwrap(), SqliteJournal::open(&path).await.unwrap());
+        let old = hung.acquire("hung", LONG).await.unwrap();
+        hung.append(old.token, at(1), &[event(1)], &[]).await.unwrap();
+        let new = other.seize("other", LONG).await.unwrap();
+        assert_eq!((new.token, new.holder.as_str()), (old.token + 1, "other"));
+        for fenced in [
+            hung.append(old.token, at(2), &[event(2)], &[]).await.unwrap_err(),
+            hung.renew(old.token, LONG).await.unwrap_err(),
+        ] {
+            assert!(matches!(fenced, JournalError::Fenced { ours: 1, theirs: 2, .. }), "{fenced}");
+        }
+        hung.release(old.token).await.unwrap();
+        let held = hung.acquire("hung", LONG).await.unwrap_err();
+        assert!(matches!(&held, JournalError::Held(lease) if *lease == new), "{held}");
+        other.append(new.token, at(3), &[event(3)], &[]).await.unwrap();
+        assert_eq!(hung.read(0, 10).await.unwrap().len(), 2);
+        // What is ours already is kept, and what is free is taken as ever.
+        assert_eq!(other.seize("other", LONG * 2).await.unwrap().token, new.token);
+        other.release(new.token).await.unwrap();
+        assert_eq!(other.seize("other", LONG).await.unwrap().token, new.token + 1);
     }
 
     /// An old token can neither prolong nor end the lease of the one after.

@@ -16,6 +16,8 @@ pub(super) const FORMAT: i64 = 1;
 /// - `series` and `samples`: what was measured. A series is never deleted, so its id can be remembered by any process.
 /// - `readings`: the newest of each service.
 ///
+/// [`ADDED`] comes on top.
+///
 /// Times are milliseconds since 1970, except those of samples and readings, which are nanoseconds so that what is read
 /// back is exactly what was measured.
 pub(super) const CREATE: &[&str] = &[
@@ -72,9 +74,39 @@ pub(super) const CREATE: &[&str] = &[
     "PRAGMA user_version = 1",
 ];
 
+/// What was added since, by the names of its parts. A file that was made before gets it when it is opened for writing;
+/// opened for reading only, it may lack it. An older program neither knows nor disturbs it, so the format stays.
+///
+/// - `samples_of_series`: a service's part of the samples, for charts; the table itself is in the order of time.
+/// - `readings_at`: when each reading was published, without its text.
+/// - `output`: what platforms said during steps, the newest of it. A place is never given out twice.
+pub(super) const ADDED: &[(&str, &str)] = &[
+    ("samples_of_series", "CREATE INDEX IF NOT EXISTS samples_of_series ON samples (series, at)"),
+    ("readings_at", "CREATE INDEX IF NOT EXISTS readings_at ON readings (at)"),
+    (
+        "output",
+        "CREATE TABLE IF NOT EXISTS output (
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            operation TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            text TEXT NOT NULL
+        ) STRICT",
+    ),
+    ("output_of_operation", "CREATE INDEX IF NOT EXISTS output_of_operation ON output (operation, place)"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The names by which it is seen whether a file has a part are those of the parts.
+    #[test]
+    fn the_added_parts_are_called_by_their_names() {
+        for (name, sql) in ADDED {
+            assert!(sql.contains(&format!(" IF NOT EXISTS {name} ")), "{sql}");
+        }
+    }
 
     /// The marks that a file gets are the ones that are looked for.
     #[test]

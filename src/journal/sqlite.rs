@@ -4,6 +4,7 @@
 //! `synchronous=FULL`, so an append that returned survives a loss of power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 //! Many processes may read and write the same file; it has to be on a local disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use jiff::Timestamp;
 
 use crate::model::command::Envelope;
 use crate::model::event::Event;
+use crate::model::output::OutputLine;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{CommandId, OperationId, ServiceName};
 
 use super::store::{Store, Tuning};
 use super::{
-    Entry, Journal, JournalError, Lease, Position, Snapshot, Verification, entries, inbox, lease, samples,
-    snapshots, verify,
+    Entry, Glance, Journal, JournalError, Lease, Position, Snapshot, Verification, entries, inbox, lease,
+    output, samples, snapshots, verify,
 };
 
 /// An open journal file.
@@ -30,7 +32,7 @@ pub struct SqliteJournal {
 
 impl SqliteJournal {
     /// Opens the file for reading and writing; makes it when it is missing or empty (its directory has to exist). The
-    /// time this takes does not depend on how much is in it.
+    /// time this takes does not depend on how much is in it, but for the first time after a program that knew less.
     ///
     /// A file that is not a journal of ours, or of a newer program, is left as it is.
     pub async fn open(path: &Path) -> Result<Self, JournalError> {
@@ -91,6 +93,10 @@ impl Journal for SqliteJournal {
         lease::acquire(&self.store, holder, ttl).await
     }
 
+    async fn seize(&self, holder: &str, ttl: Duration) -> Result<Lease, JournalError> {
+        lease::seize(&self.store, holder, ttl).await
+    }
+
     async fn renew(&self, token: u64, ttl: Duration) -> Result<Lease, JournalError> {
         lease::renew(&self.store, token, ttl).await
     }
@@ -119,6 +125,15 @@ impl Journal for SqliteJournal {
         samples::samples(&self.store, since).await
     }
 
+    async fn samples_of(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, JournalError> {
+        samples::samples_of(&self.store, service, from, to).await
+    }
+
     async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
         samples::prune(&self.store, before).await
     }
@@ -133,6 +148,29 @@ impl Journal for SqliteJournal {
 
     async fn readings(&self) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
         samples::readings(&self.store).await
+    }
+
+    async fn readings_other_than(
+        &self,
+        known: &BTreeMap<ServiceName, Timestamp>,
+    ) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
+        samples::readings_other_than(&self.store, known).await
+    }
+
+    async fn say(&self, lines: &[(OperationId, OutputLine)]) -> Result<(), JournalError> {
+        output::say(&self.store, lines).await
+    }
+
+    async fn said(&self, after: u64) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError> {
+        output::said(&self.store, after).await
+    }
+
+    fn glance(&self) -> Option<Glance> {
+        self.store.glance()
+    }
+
+    async fn version(&self) -> Result<u64, JournalError> {
+        self.store.version().await
     }
 
     async fn verify(&self) -> Result<Verification, JournalError> {

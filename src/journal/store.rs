@@ -1,7 +1,8 @@
 //! The open file: one connection that writes, a few that read, and the rule that a transaction which did not end well takes
 //! its connection with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex as StdMutex;
@@ -16,10 +17,10 @@ use sqlx::sqlite::{
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
-use super::JournalError;
 use super::errors::{File, is_busy, is_cantopen, is_corrupt, is_not_sqlite, words};
 use super::sample_codec::SeriesKey;
-use super::schema::{APPLICATION_ID, CREATE, FORMAT};
+use super::schema::{ADDED, APPLICATION_ID, CREATE, FORMAT};
+use super::{Glance, JournalError};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,23 @@ pub(super) struct Store {
     /// Without a writer the file was opened for reading only.
     writer: Option<Writer>,
     readers: SqlitePool,
+    watch: Mutex<Watch>,
+}
+
+/// The connection that tells whether anything was written. It has to stay the same: what it says compares with nothing else.
+#[derive(Debug)]
+struct Watch {
+    options: SqliteConnectOptions,
+    connection: Option<Watching>,
+    /// How many connections there were.
+    opened: u32,
+}
+
+#[derive(Debug)]
+struct Watching {
+    connection: SqliteConnection,
+    /// The log that it reads; none where nobody may write, so that there is none.
+    wal: Option<Inode>,
 }
 
 #[derive(Debug)]
@@ -125,12 +143,13 @@ impl Store {
         let create = options.clone().create_if_missing(size.is_none());
         let mut connection = connect(&file, &create).await?;
         prepare(&file, &mut connection).await?;
-        let readers = pool(self::options(&file).pragma("query_only", "1"), tuning);
+        let reading = self::options(&file).pragma("query_only", "1");
         let writing = Writing { connection, wal: None };
         Ok(Self {
             opened: Inode::of(&file)?,
             writer: Some(Writer { options, connection: Mutex::new(Some(writing)) }),
-            readers,
+            readers: pool(reading.clone(), tuning),
+            watch: Mutex::new(Watch::new(reading)),
             damage: None,
             series: StdMutex::default(),
             file,
@@ -177,7 +196,8 @@ impl Store {
                 Identity::Ours => Ok(Self {
                     opened: Inode::of(&file)?,
                     writer: None,
-                    readers: pool(options, tuning),
+                    readers: pool(options.clone(), tuning),
+                    watch: Mutex::new(Watch::new(options)),
                     damage,
                     series: StdMutex::default(),
                     file,
@@ -189,6 +209,9 @@ impl Store {
     /// Closes every connection; the last one on a file that can be written copies the log into the file.
     pub(super) async fn close(&self) {
         self.readers.close().await;
+        if let Some(watching) = self.watch.lock().await.connection.take() {
+            let _ = watching.connection.close().await;
+        }
         if let Some(writer) = &self.writer {
             let writing = writer.connection.lock().await.take();
             if let Some(writing) = writing {
@@ -204,6 +227,58 @@ impl Store {
         // It may have been opened just now, and then the file may be another one.
         self.must_be_there().inspect_err(|_| connection.close_on_drop())?;
         Ok(connection)
+    }
+
+    /// The sizes and times of the file and its log. Every write changes the log: it grows, or is begun again.
+    pub(super) fn glance(&self) -> Option<Glance> {
+        let mut hasher = DefaultHasher::new();
+        for path in [&self.file.path, &self.file.wal()] {
+            let meta = match std::fs::metadata(path) {
+                Ok(meta) => Some(meta),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(_) => return None,
+            };
+            let looks = meta.map(|meta| {
+                let written = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
+                (meta.dev(), meta.ino(), meta.len(), written)
+            });
+            looks.hash(&mut hasher);
+        }
+        Some(Glance(hasher.finish()))
+    }
+
+    /// Changes with every transaction of anybody: <https://www.sqlite.org/pragma.html#pragma_data_version>.
+    ///
+    /// Fails when the file or the log that is read is not the one that everybody else finds there: SQLite would go on
+    /// reading the old one, and nothing would ever be new in it.
+    pub(super) async fn version(&self) -> Result<u64, JournalError> {
+        let mut watch = self.watch.lock().await;
+        self.must_be_there()?;
+        let mut watching = match watch.connection.take() {
+            Some(watching) => watching,
+            None => {
+                let connection = connect(&self.file, &watch.options).await?;
+                watch.opened += 1;
+                Watching { connection, wal: None }
+            }
+        };
+        if let Some(wal) = watching.wal
+            && let Err(error) = self.must_be_wal(wal)
+        {
+            // Kept, so that it goes on when the log is put back.
+            watch.connection = Some(watching);
+            return Err(error);
+        }
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(&mut watching.connection)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        if watching.wal.is_none() {
+            watching.wal = Inode::of_wal(&self.file).ok();
+        }
+        watch.connection = Some(watching);
+        self.must_be_there()?;
+        Ok(u64::from(watch.opened) << 32 | (version.cast_unsigned() & u64::from(u32::MAX)))
     }
 
     /// Whether the path still leads to the file that was opened. SQLite goes on writing to a file that was deleted or
@@ -269,6 +344,12 @@ impl Store {
             Identity::Ours => Ok(Writing { connection, wal: None }),
             Identity::Empty => Err(self.file.damaged("it was emptied while it was open")),
         }
+    }
+}
+
+impl Watch {
+    fn new(options: SqliteConnectOptions) -> Self {
+        Self { options, connection: None, opened: 0 }
     }
 }
 
@@ -445,15 +526,30 @@ async fn prepare(file: &File, connection: &mut SqliteConnection) -> Result<(), J
             // Changes nothing. A file that cannot be written is opened, and even a transaction begun, without a word:
             // only a statement that writes is refused.
             run(connection, "UPDATE lease SET token = token WHERE 0").await.map_err(fault)?;
-            run(connection, "ROLLBACK").await.map_err(fault)
+            if has_all(connection).await.map_err(fault)? {
+                return run(connection, "ROLLBACK").await.map_err(fault);
+            }
         }
         Identity::Empty => {
             for statement in CREATE {
                 run(connection, statement).await.map_err(fault)?;
             }
-            run(connection, "COMMIT").await.map_err(fault)
         }
     }
+    for (_, statement) in ADDED {
+        run(connection, statement).await.map_err(fault)?;
+    }
+    run(connection, "COMMIT").await.map_err(fault)
+}
+
+/// Whether a journal has what was added to the format.
+async fn has_all(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let names: HashSet<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema")
+        .fetch_all(connection)
+        .await?
+        .into_iter()
+        .collect();
+    Ok(ADDED.iter().all(|(name, _)| names.contains(*name)))
 }
 
 /// Turns the write-ahead log on. SQLite does not wait for others here, so we do.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Guardrail;
+use super::incident::{Level, Ticked};
 use super::operation::Strategy;
 use super::release::Quality;
-use super::{CommandId, OperationId, ReleaseRef, ServiceName, Version};
+use super::{CommandId, IncidentId, ItemId, OperationId, ReleaseRef, ServiceName, Version};
 
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +50,31 @@ pub struct Envelope {
 pub enum Command {
     /// Take a release back.
     RollBack(RollBack),
+    /// Give the canary all the traffic.
+    Promote(Promote),
+    /// Turn the maintenance page of a service on or off.
+    Maintenance {
+        /// The service.
+        service: ServiceName,
+        /// On.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Hold an operation: no further step is begun until it is resumed.
+    Pause {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
+    /// Let a paused operation go on.
+    Resume {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
     /// Stop an operation at its next step.
     Cancel {
         /// The operation.
@@ -76,7 +102,7 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Forbid rollbacks for a time.
+    /// Forbid rollbacks and promotions for a time.
     Freeze {
         /// The service; none for all.
         service: Option<ServiceName>,
@@ -106,6 +132,55 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Declare an incident.
+    OpenIncident {
+        /// The services that are hurt, as far as is known; may be none.
+        services: Vec<ServiceName>,
+        /// What is wrong, in a few words.
+        title: String,
+        /// How bad it is.
+        level: Level,
+    },
+    /// Say that somebody works on an incident.
+    Acknowledge {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Tick an item of an incident's checklist, or take a tick back.
+    Tick {
+        /// The incident.
+        incident: IncidentId,
+        /// The item.
+        item: ItemId,
+        /// How it was settled; none takes the tick back.
+        ticked: Option<Ticked>,
+        /// What the others should know of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Say how bad an incident is.
+    SetLevel {
+        /// The incident.
+        incident: IncidentId,
+        /// How bad.
+        level: Level,
+        /// Why.
+        reason: String,
+    },
+    /// Say that an incident is over.
+    Resolve {
+        /// The incident.
+        incident: IncidentId,
+        /// What ended it.
+        reason: String,
+    },
+    /// Write something down in an incident.
+    Note {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        text: String,
+    },
 }
 
 impl Command {
@@ -113,6 +188,11 @@ impl Command {
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::RollBack(_) => "roll back",
+            Self::Promote(_) => "promote",
+            Self::Maintenance { on: true, .. } => "turn the maintenance page on",
+            Self::Maintenance { on: false, .. } => "turn the maintenance page off",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
             Self::Cancel { .. } => "cancel",
             Self::Settle { .. } => "settle",
             Self::Mark { .. } => "mark",
@@ -121,6 +201,61 @@ impl Command {
             Self::Automatic { on: true, .. } => "turn automatic action on",
             Self::Automatic { on: false, .. } => "turn automatic action off",
             Self::Reset { .. } => "reset the count of rollbacks",
+            Self::OpenIncident { .. } => "open an incident",
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Tick { ticked: Some(_), .. } => "tick an item",
+            Self::Tick { ticked: None, .. } => "untick an item",
+            Self::SetLevel { .. } => "set the severity",
+            Self::Resolve { .. } => "resolve",
+            Self::Note { .. } => "write a note",
+        }
+    }
+}
+
+impl Command {
+    /// The service that it is about, if it is about one. Those of a new incident are looked at when it is opened.
+    pub const fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::RollBack(RollBack { service, .. })
+            | Self::Promote(Promote { service, .. })
+            | Self::Maintenance { service, .. }
+            | Self::Mark { service, .. }
+            | Self::Reset { service, .. } => Some(service),
+            Self::Freeze { service, .. } | Self::Thaw { service, .. } => service.as_ref(),
+            Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Cancel { .. }
+            | Self::Settle { .. }
+            | Self::Automatic { .. }
+            | Self::OpenIncident { .. }
+            | Self::Acknowledge { .. }
+            | Self::Tick { .. }
+            | Self::SetLevel { .. }
+            | Self::Resolve { .. }
+            | Self::Note { .. } => None,
+        }
+    }
+
+    /// Why it is asked; none for what needs no reason: it says all by itself, or is itself the text.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::RollBack(RollBack { reason, .. })
+            | Self::Promote(Promote { reason, .. })
+            | Self::Maintenance { reason, .. }
+            | Self::Pause { reason, .. }
+            | Self::Resume { reason, .. }
+            | Self::Mark { reason, .. }
+            | Self::Reset { reason, .. }
+            | Self::Freeze { reason, .. }
+            | Self::Thaw { reason, .. }
+            | Self::Cancel { reason, .. }
+            | Self::Settle { reason, .. }
+            | Self::Automatic { reason, .. }
+            | Self::SetLevel { reason, .. }
+            | Self::Resolve { reason, .. } => Some(reason),
+            Self::OpenIncident { .. } | Self::Acknowledge { .. } | Self::Tick { .. } | Self::Note { .. } => {
+                None
+            }
         }
     }
 }
@@ -138,6 +273,21 @@ pub struct RollBack {
     pub to: Option<Version>,
     /// How.
     pub strategy: Strategy,
+    /// Why.
+    pub reason: String,
+    /// The guardrails that the sender takes upon themselves, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// What is asked when the canary is to get all the traffic.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Promote {
+    /// The service.
+    pub service: ServiceName,
+    /// The canary that the sender saw; if another one is there by now, or none, the command is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseRef>,
     /// Why.
     pub reason: String,
     /// The guardrails that the sender takes upon themselves, each with a reason.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::operation::PlanKind;
 use super::release::Release;
 use super::trigger::Finding;
 use super::{DecisionId, ServiceName};
@@ -57,15 +58,17 @@ pub enum Guardrail {
     Maximum,
     /// What is known of the service is too old to act on.
     StaleData,
-    /// There is a release to return to, and it is not the one being left.
+    /// There is a release to give the traffic to, it is not the one being left, and nothing recorded speaks against it.
     Target,
     /// The target works with the database as it is.
     Schema,
+    /// The canary that would be promoted is seen healthy.
+    Health,
 }
 
 impl Guardrail {
     /// All, in the order in which they are consulted and shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadOnly,
         Self::Automatic,
         Self::Busy,
@@ -75,6 +78,7 @@ impl Guardrail {
         Self::StaleData,
         Self::Target,
         Self::Schema,
+        Self::Health,
     ];
 
     /// The word in `--override` and on screen.
@@ -89,6 +93,18 @@ impl Guardrail {
             Self::StaleData => "stale-data",
             Self::Target => "target",
             Self::Schema => "schema",
+            Self::Health => "health",
+        }
+    }
+
+    /// Whether it is consulted for a plan of this kind. Asking too often is the rollbacks' danger, and only a promotion gives more
+    /// traffic to a release that has to be healthy for it. The maintenance page is for the worst moments: only what nobody can
+    /// override stands before it.
+    pub const fn concerns(self, kind: PlanKind) -> bool {
+        match kind {
+            PlanKind::RollBack => !matches!(self, Self::Health),
+            PlanKind::Promote => !matches!(self, Self::Automatic | Self::Cooldown | Self::Maximum),
+            PlanKind::Maintenance { .. } => matches!(self, Self::ReadOnly | Self::Busy),
         }
     }
 

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
+use super::incident::{Level, Ticked};
 use super::notification::Notification;
 use super::operation::{Outcome, Plan};
 use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
 use super::{
-    CommandId, DecisionId, FindingId, NotificationId, OperationId, ReleaseRef, ServiceName, SourceName,
-    Version,
+    CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
+    ServiceName, SourceName, Version,
 };
 
 /// The version that [`Event`]s are written with.
@@ -177,7 +178,7 @@ pub enum Event {
         /// The step.
         step: usize,
     },
-    /// All traffic of the service is seen on the target.
+    /// All traffic of the service is seen on the release that was to get it.
     TrafficBack {
         /// The operation.
         operation: OperationId,
@@ -213,6 +214,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A person holds an operation.
+    OperationPaused {
+        /// The operation.
+        operation: OperationId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// A person lets an operation go on.
+    OperationResumed {
+        /// The operation.
+        operation: OperationId,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
     /// Nothing more happens in an operation.
     OperationEnded {
         /// The operation.
@@ -237,7 +256,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Rollbacks are forbidden for a time.
+    /// Rollbacks and promotions are forbidden for a time.
     FreezeSet {
         /// The service; none for all.
         service: Option<ServiceName>,
@@ -273,6 +292,81 @@ pub enum Event {
         /// Who.
         by: Actor,
         /// Why.
+        reason: String,
+    },
+    /// An incident was declared.
+    IncidentOpened {
+        /// Its id.
+        incident: IncidentId,
+        /// What is wrong, in a few words.
+        title: String,
+        /// How bad it is.
+        level: Level,
+        /// The services that are hurt; none when a person could not say yet.
+        services: Vec<ServiceName>,
+        /// Who.
+        by: Actor,
+        /// What it was declared for, with the figures; empty when a person's title says it all.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Another service became part of an incident.
+    IncidentJoined {
+        /// The incident.
+        incident: IncidentId,
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody works on an incident.
+    IncidentAcknowledged {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: Actor,
+    },
+    /// An item of an incident's checklist was ticked, or a tick was taken back.
+    ChecklistTicked {
+        /// The incident.
+        incident: IncidentId,
+        /// The item.
+        item: ItemId,
+        /// How it was settled; none: the tick was taken back.
+        ticked: Option<Ticked>,
+        /// Who; the engine for what it sensed itself.
+        by: Actor,
+        /// In words: what a person wrote, or the fact that the engine saw.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// An incident is worse, or less bad, than it was said to be.
+    IncidentLevelSet {
+        /// The incident.
+        incident: IncidentId,
+        /// How bad it is.
+        level: Level,
+        /// Who says so.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody wrote something down.
+    IncidentNoted {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: Actor,
+        /// What.
+        text: String,
+    },
+    /// An incident is over.
+    IncidentResolved {
+        /// The incident.
+        incident: IncidentId,
+        /// Who says so.
+        by: Actor,
+        /// What ended it.
         reason: String,
     },
     /// A message was put into the outbox.
@@ -324,12 +418,21 @@ impl Event {
             Self::DecisionNeeded { .. } => "decision_needed",
             Self::DecisionSettled { .. } => "decision_settled",
             Self::CancelRequested { .. } => "cancel_requested",
+            Self::OperationPaused { .. } => "operation_paused",
+            Self::OperationResumed { .. } => "operation_resumed",
             Self::OperationEnded { .. } => "operation_ended",
             Self::ReleaseMarked { .. } => "release_marked",
             Self::FreezeSet { .. } => "freeze_set",
             Self::FreezeLifted { .. } => "freeze_lifted",
             Self::AutomaticSet { .. } => "automatic_set",
             Self::CountReset { .. } => "count_reset",
+            Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentJoined { .. } => "incident_joined",
+            Self::IncidentAcknowledged { .. } => "incident_acknowledged",
+            Self::ChecklistTicked { .. } => "checklist_ticked",
+            Self::IncidentLevelSet { .. } => "incident_level_set",
+            Self::IncidentNoted { .. } => "incident_noted",
+            Self::IncidentResolved { .. } => "incident_resolved",
             Self::NotificationQueued { .. } => "notification_queued",
             Self::NotificationSent { .. } => "notification_sent",
             Self::NotificationFailed { .. } => "notification_failed",

@@ -114,3 +114,11 @@ name! {
     /// Makes a platform call recognisable when it is repeated: `op-12/2`.
     IdempotencyKey
 }
+name! {
+    /// An incident: `INC-3`.
+    IncidentId
+}
+name! {
+    /// An item of a checklist: `verify-health`. The same for as long as the checklist has it.
+    ItemId
+}

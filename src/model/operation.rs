@@ -33,6 +33,33 @@ impl Strategy {
     }
 }
 
+/// What a plan is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum PlanKind {
+    /// Take a release back. What plans were before they had a kind.
+    #[default]
+    RollBack,
+    /// Give the canary all the traffic.
+    Promote,
+    /// Turn the maintenance page on or off. Moves no traffic between releases.
+    Maintenance {
+        /// On.
+        on: bool,
+    },
+}
+
+impl PlanKind {
+    /// The noun on screen.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::RollBack => "rollback",
+            Self::Promote => "promotion",
+            Self::Maintenance { .. } => "maintenance",
+        }
+    }
+}
+
 /// One action of a plan.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Step {
@@ -149,15 +176,18 @@ pub enum StepState {
 /// An ordered list of steps with a purpose.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Plan {
+    /// What it is for. Journals from before there were kinds hold rollbacks alone.
+    #[serde(default)]
+    pub kind: PlanKind,
     /// The service.
     pub service: ServiceName,
     /// What it is for, in words.
     pub purpose: String,
     /// How.
     pub strategy: Strategy,
-    /// The release that is left.
+    /// The release that is left. For maintenance the one that serves, which stays.
     pub from: Release,
-    /// The release that is returned to.
+    /// The release that gets the traffic. For maintenance the same as `from`.
     pub to: Release,
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -186,12 +216,26 @@ pub struct Operation {
     pub command: Option<CommandId>,
     /// When it was planned.
     pub at: Timestamp,
-    /// When all traffic was on the target, if that has been seen.
+    /// When all traffic was on the release that was to get it, if that has been seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_back_at: Option<Timestamp>,
     /// A person asked to stop; it stops at the next step.
     #[serde(default)]
     pub cancelling: bool,
+    /// A person holds it: no further step is begun until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+}
+
+/// An operation is held by a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who holds it.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
 }
 
 impl Operation {
@@ -234,15 +278,17 @@ pub enum OperationStatus {
     },
 }
 
-/// How an operation ended.
+/// How an operation ended. What is said of traffic is said of maintenance where it applies: verified means that the page is as
+/// asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The traffic is back and the release that is now live is healthy.
+    /// The traffic is where it was to go, and the release that is now live is healthy.
     Verified,
-    /// The traffic is back and things are as bad as before: the release was not the cause.
+    /// The traffic is there, and the service is not healthy. After a rollback: the release that was left was not the cause, or
+    /// not alone. After a promotion: the release that was promoted is not well with all the traffic.
     NotRecovered,
-    /// The traffic is back, and there were not enough data to say whether that helped.
+    /// The traffic is there, and there were not enough data to say how the service is.
     Unverified,
     /// A step failed; where the traffic goes has to be looked at.
     Failed,

@@ -11,7 +11,7 @@ use unship::model::operation::{OperationStatus, Outcome, StepState, Strategy};
 use unship::model::probe::{Health, ProbeOutcome, ProbeResult};
 use unship::model::release::{Arm, Inventory, Quality, Share};
 use unship::model::source::{Reading, Sample, SampleValue, SourceReport, Subject};
-use unship::model::trigger::{NoData, Scope, TriggerAction};
+use unship::model::trigger::{NoData, Scope, TriggerAction, Verdict};
 
 use crate::harness::{World, inventory, service, settings};
 
@@ -134,6 +134,31 @@ fn nothing_is_verified_while_nobody_looks() {
         world.second("shop", &[("3.0", 130.0, 0.0)]);
     }
     assert_eq!(outcome(&world), Some(Outcome::Verified));
+}
+
+/// Time without a leader proves nothing good: a release that was healthy when its guard died, and is when the next one
+/// begins, is not recorded as good for the time in which nobody looked.
+#[test]
+fn the_time_without_a_leader_proves_nothing_good() {
+    let settings = settings(|config| config.rollback.good_after = "10s".parse().unwrap());
+    let mut world = World::new(settings.clone());
+    let healthy = [("pay", Subject::Version("3.0".into()), SampleValue::Ratio { bad: 0.0, total: 100.0 })];
+    world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..6 {
+        read(&mut world, &healthy);
+        world.pass(1_000);
+    }
+    let pay = |world: &World| world.core.state().service(&service("pay")).cloned().unwrap();
+    assert_eq!(pay(&world).arms[&Arm::Stable].0, Verdict::Healthy);
+    begin_again(&mut world, Duration::from_secs(3_600), settings);
+    world.inventory("pay", &[("3.0", Arm::Stable, 100)]);
+    for seconds in 0..10 {
+        read(&mut world, &healthy);
+        assert_eq!(pay(&world).quality(&"ref-3.0".into()), Quality::Unknown, "after {seconds} s");
+        world.pass(1_000);
+    }
+    read(&mut world, &healthy);
+    assert_eq!(pay(&world).quality(&"ref-3.0".into()), Quality::Good);
 }
 
 /// The watch of a gradual rollback is a time in which somebody looked.

@@ -9,22 +9,20 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use unship::engine::runtime::{Engine, Lead, Options, World};
-use unship::journal::{Entry, Journal, JournalError, Lease, Position, Snapshot, SqliteJournal, Verification};
+use unship::journal::{Journal, JournalError, SqliteJournal};
 use unship::model::command::{Actor, Command, Envelope, Override, RollBack};
 use unship::model::decision::Guardrail;
 use unship::model::event::Event;
 use unship::model::notification::Notification;
 use unship::model::operation::{OperationStatus, Strategy};
 use unship::model::platform::{Capabilities, Declares, PlatformAction};
-use unship::model::reading::ServiceReading;
 use unship::model::release::{Arm, Inventory};
-use unship::model::source::Sample;
 use unship::model::trigger::Severity;
-use unship::model::{CommandId, ServiceName};
 use unship::notify::{Channel, SendError};
 use unship::platform::{Call, Platform, PlatformError};
 
 use crate::harness::{inventory, settings};
+use crate::odd_journal::Odd;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -202,85 +200,13 @@ async fn an_answer_that_is_far_away_is_found() {
     engine.shutdown().await;
 }
 
-/// A journal whose samples take longer to read than a lease lasts.
-struct Slow {
-    journal: Arc<dyn Journal>,
-    takes: Duration,
-}
-
-#[async_trait]
-impl Journal for Slow {
-    async fn append(
-        &self,
-        token: u64,
-        at: Timestamp,
-        events: &[Event],
-        answers: &[CommandId],
-    ) -> Result<Vec<Entry>, JournalError> {
-        self.journal.append(token, at, events, answers).await
-    }
-    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, JournalError> {
-        self.journal.read(after, limit).await
-    }
-    async fn last(&self) -> Result<Position, JournalError> {
-        self.journal.last().await
-    }
-    async fn save_snapshot(&self, format: u32, snapshot: &Snapshot) -> Result<(), JournalError> {
-        self.journal.save_snapshot(format, snapshot).await
-    }
-    async fn load_snapshot(&self, format: u32) -> Result<Option<Snapshot>, JournalError> {
-        self.journal.load_snapshot(format).await
-    }
-    async fn acquire(&self, holder: &str, ttl: Duration) -> Result<Lease, JournalError> {
-        self.journal.acquire(holder, ttl).await
-    }
-    async fn renew(&self, token: u64, ttl: Duration) -> Result<Lease, JournalError> {
-        self.journal.renew(token, ttl).await
-    }
-    async fn release(&self, token: u64) -> Result<(), JournalError> {
-        self.journal.release(token).await
-    }
-    async fn lease(&self) -> Result<Option<Lease>, JournalError> {
-        self.journal.lease().await
-    }
-    async fn submit(&self, envelope: &Envelope) -> Result<(), JournalError> {
-        self.journal.submit(envelope).await
-    }
-    async fn inbox(&self) -> Result<Vec<Envelope>, JournalError> {
-        self.journal.inbox().await
-    }
-    async fn record(&self, samples: &[Sample]) -> Result<(), JournalError> {
-        self.journal.record(samples).await
-    }
-    async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>, JournalError> {
-        tokio::time::sleep(self.takes).await;
-        self.journal.samples(since).await
-    }
-    async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
-        self.journal.prune(before).await
-    }
-    async fn publish(
-        &self,
-        at: Timestamp,
-        readings: &[(ServiceName, ServiceReading)],
-    ) -> Result<(), JournalError> {
-        self.journal.publish(at, readings).await
-    }
-    async fn readings(&self) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
-        self.journal.readings().await
-    }
-    async fn verify(&self) -> Result<Verification, JournalError> {
-        self.journal.verify().await
-    }
-}
-
 /// The lease is kept while the journal is still being read: else two slow processes would take it from each other for ever
 /// and none would lead.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_kept_while_loading() {
     let (_dir, inner) = journal().await;
     let lease = Duration::from_millis(600);
-    let slow: Arc<dyn Journal> = Arc::new(Slow { journal: Arc::clone(&inner), takes: lease * 4 });
+    let slow: Arc<dyn Journal> = Arc::new(Odd { takes: lease * 4, ..Odd::on(Arc::clone(&inner)) });
     let fake = Arc::new(Fake { calls: AtomicUsize::new(0), panics: false, takes: Duration::ZERO });
     let engine = Engine::start(world(fake), slow, Options { lease, ..options(Lead::Auto) }).await.unwrap();
     let begun = std::time::Instant::now();

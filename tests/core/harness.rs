@@ -9,10 +9,10 @@ use unship::config::Config;
 use unship::engine::{
     Core, Effect, Input, PlatformFacts, RunStep, Settings, State, StepFinished, StepResult, Turn,
 };
-use unship::model::command::{Actor, Command, Envelope, Override, RollBack};
+use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack};
 use unship::model::decision::Guardrail;
 use unship::model::event::Event;
-use unship::model::operation::{Operation, Strategy};
+use unship::model::operation::{Operation, OperationStatus, Outcome, Strategy};
 use unship::model::platform::{Capabilities, Declares, PlatformAction};
 use unship::model::probe::{Health, ProbeOutcome, ProbeResult};
 use unship::model::release::{Arm, Inventory, Release, Share};
@@ -245,6 +245,49 @@ impl World {
             reason: "5xx".into(),
             overrides,
         }))
+    }
+
+    pub(crate) fn promote(&mut self, service: &str, release: Option<&str>, overrides: &[Guardrail]) -> Turn {
+        let overrides = overrides
+            .iter()
+            .map(|guardrail| Override { guardrail: *guardrail, reason: "I looked".into() })
+            .collect();
+        self.send(Command::Promote(Promote {
+            service: service.into(),
+            release: release.map(|version| format!("ref-{version}").into()),
+            reason: "it is fine".into(),
+            overrides,
+        }))
+    }
+
+    pub(crate) fn maintenance(&mut self, service: &str, on: bool) -> Turn {
+        self.send(Command::Maintenance { service: service.into(), on, reason: "a repair".into() })
+    }
+
+    pub(crate) fn pause(&mut self) -> Turn {
+        let operation = self.operation().id.clone();
+        self.send(Command::Pause { operation, reason: "wait for me".into() })
+    }
+
+    pub(crate) fn resume(&mut self) -> Turn {
+        let operation = self.operation().id.clone();
+        self.send(Command::Resume { operation, reason: "go on".into() })
+    }
+
+    /// Why the newest command was refused; none when it was taken up.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::CommandRefused { reason, .. } => Some(Some(reason.as_str())),
+            Event::CommandAccepted { .. } => Some(None),
+            _ => None,
+        })?
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.operation().status {
+            OperationStatus::Ended { outcome, .. } => Some(outcome),
+            _ => None,
+        }
     }
 
     /// The process dies and another begins with what the journal has.

@@ -4,6 +4,10 @@
 
 mod defects;
 mod defects_runtime;
+mod following;
 mod harness;
+mod incidents;
+mod odd_journal;
+mod operations;
 mod properties;
 mod rollbacks;

@@ -1,6 +1,6 @@
 //! What holds whatever happens: any inputs, in any order, with crashes in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use unship::engine::{Effect, Input, Settings, State, StepResult, Turn};
 use unship::model::command::{Actor, Command, Settlement};
 use unship::model::decision::Guardrail;
 use unship::model::event::Event;
-use unship::model::operation::{OperationStatus, StepState};
+use unship::model::operation::{OperationStatus, PlanKind, StepState};
 use unship::model::probe::Health;
 use unship::model::release::{Arm, Quality};
 use unship::model::{OperationId, ServiceName};
@@ -43,7 +43,7 @@ fn give(world: &mut World, draw: Draw) -> Vec<Turn> {
     let newest = world.core.state().operations_in_order().last().map(|operation| operation.id.clone());
     let operation = newest.unwrap_or_else(|| OperationId::from("op-1"));
     let reason = String::from("because");
-    match what % 24 {
+    match what % 28 {
         0..=2 => stretch(world, service, a, b),
         3..=5 => {
             let rate = [0.0, 0.0, 0.0, 0.03, 0.2, 1.0][b as usize % 6];
@@ -120,6 +120,20 @@ fn give(world: &mut World, draw: Draw) -> Vec<Turn> {
                 world.send(Command::Reset { service: pick(&SERVICES, who).into(), reason }),
             ];
         }
+        23 => {
+            let command = Command::Pause { operation, reason };
+            return vec![world.send(command)];
+        }
+        24 => {
+            let command = Command::Resume { operation, reason };
+            return vec![world.send(command)];
+        }
+        25 => {
+            let seen = [None, Some(pick(&VERSIONS, b))][a as usize % 2];
+            let overrides: &[Guardrail] = if a > 60 { &Guardrail::ALL } else { &[] };
+            return vec![world.promote(service, seen, overrides)];
+        }
+        26 => return vec![world.maintenance(service, a > 127)],
         _ => return vec![world.crash()],
     }
     Vec::new()
@@ -158,6 +172,8 @@ struct Books {
     automatic: Option<bool>,
     frozen: BTreeMap<Option<ServiceName>, Timestamp>,
     services: BTreeMap<OperationId, ServiceName>,
+    kinds: BTreeMap<OperationId, PlanKind>,
+    paused: BTreeSet<OperationId>,
     bad: BTreeMap<(ServiceName, String), bool>,
     /// How often each step that can neither be looked at nor repeated was asked for, less what a person allowed.
     unrepeatable: BTreeMap<String, i64>,
@@ -171,12 +187,15 @@ impl Books {
                 Event::OperationPlanned { operation, plan, by, guardrails, .. } => {
                     let service = &plan.service;
                     prop_assert!(!self.open.contains_key(service), "two operations on {service:?}");
-                    prop_assert_ne!(&plan.from.reference, &plan.to.reference);
+                    prop_assert!(!settings.config.environment.read_only, "an operation on what is read-only");
+                    let stays = matches!(plan.kind, PlanKind::Maintenance { .. });
+                    prop_assert_eq!(plan.from.reference == plan.to.reference, stays);
                     prop_assert!(
                         guardrails.iter().all(|check| !check.blocks()),
                         "a guardrail was passed over"
                     );
                     if *by == Actor::Engine {
+                        prop_assert_eq!(plan.kind, PlanKind::RollBack, "only a person does anything else");
                         prop_assert!(
                             guardrails.iter().all(|check| check.passes && check.overridden.is_none())
                         );
@@ -199,14 +218,29 @@ impl Books {
                     }
                     self.open.insert(service.clone(), operation.clone());
                     self.services.insert(operation.clone(), service.clone());
-                    self.last_rollback.insert(service.clone(), *at);
-                    *self.rollbacks.entry(service.clone()).or_default() += 1;
+                    self.kinds.insert(operation.clone(), plan.kind);
+                    if plan.kind == PlanKind::RollBack {
+                        self.last_rollback.insert(service.clone(), *at);
+                        *self.rollbacks.entry(service.clone()).or_default() += 1;
+                    }
                 }
                 Event::OperationEnded { operation, .. } => {
+                    self.paused.remove(operation);
                     if let Some(service) = self.services.get(operation) {
                         self.open.remove(service);
-                        self.last_rollback.insert(service.clone(), *at);
+                        if self.kinds.get(operation) == Some(&PlanKind::RollBack) {
+                            self.last_rollback.insert(service.clone(), *at);
+                        }
                     }
+                }
+                Event::StepStarted { operation, .. } => {
+                    prop_assert!(!self.paused.contains(operation), "a paused operation began a step");
+                }
+                Event::OperationPaused { operation, .. } => {
+                    prop_assert!(self.paused.insert(operation.clone()), "paused twice");
+                }
+                Event::OperationResumed { operation, .. } => {
+                    prop_assert!(self.paused.remove(operation), "resumed without a pause");
                 }
                 Event::AutomaticSet { on, .. } => self.automatic = Some(*on),
                 Event::FreezeSet { service, until, .. } => {
@@ -266,12 +300,16 @@ impl Books {
     }
 }
 
-/// Any sequence of inputs, crashes included: at most one operation a service, no effect without its event, nothing
-/// automatic against a guardrail, nothing unrepeatable repeated, and the fold of the events is the state.
+/// Any sequence of inputs, crashes included: at most one operation a service, none where nothing may be changed, no step of one
+/// that is paused, no effect without its event, nothing automatic against a guardrail, nothing unrepeatable repeated, and the fold of the events is the state.
 fn holds(draws: Vec<Draw>) -> Result<(), TestCaseError> {
     static SETTINGS: LazyLock<Arc<Settings>> =
         LazyLock::new(|| settings(|config| config.guardrails.cooldown = "20s".parse().expect("a span")));
-    let mut world = World::new(Arc::clone(&SETTINGS));
+    static READ_ONLY: LazyLock<Arc<Settings>> =
+        LazyLock::new(|| settings(|config| config.environment.read_only = true));
+    // A few of the worlds may only be looked at.
+    let is_read_only = draws.first().is_some_and(|(what, ..)| what.is_multiple_of(32));
+    let mut world = World::new(Arc::clone(if is_read_only { &READ_ONLY } else { &SETTINGS }));
     let mut books = Books::default();
     for (index, draw) in draws.into_iter().enumerate() {
         let turns = give(&mut world, draw);

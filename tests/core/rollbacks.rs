@@ -4,7 +4,7 @@ use unship::engine::{Input, StepResult};
 use unship::model::command::{Actor, Command, Settlement};
 use unship::model::decision::{Guardrail, Recommendation};
 use unship::model::event::Event;
-use unship::model::operation::{OperationStatus, Outcome, StepState};
+use unship::model::operation::{OperationStatus, Outcome, PlanKind, StepState};
 use unship::model::probe::Health;
 use unship::model::release::{Arm, Quality};
 use unship::model::trigger::Verdict;
@@ -38,9 +38,9 @@ fn a_bad_canary_is_rolled_back() {
     assert_eq!((operation.plan.from.version.as_str(), operation.plan.to.version.as_str()), ("4.0", "3.0"));
     let decision = world.core.state().service(&service("shop")).unwrap().decision.clone().unwrap();
     assert_eq!(decision.recommendation, Recommendation::RollBackImmediately);
-    assert!(
-        decision.acted && !decision.reasons.is_empty() && decision.guardrails.len() == Guardrail::ALL.len()
-    );
+    let consulted = decision.guardrails.iter().map(|check| check.guardrail);
+    let concerning = Guardrail::ALL.into_iter().filter(|guardrail| guardrail.concerns(PlanKind::RollBack));
+    assert!(decision.acted && !decision.reasons.is_empty() && consulted.eq(concerning));
     world.done();
     assert!(world.operation().traffic_back_at.is_some());
     for _ in 0..6 {

@@ -11,11 +11,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use unship::model::command::{Actor, Command, Envelope, Override, RollBack, Settlement};
+use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
+use unship::model::incident::{Level, Ticked};
 use unship::model::notification::Notification;
-use unship::model::operation::{Action, Outcome, Plan, Requirement, Step, Strategy};
+use unship::model::operation::{Action, Outcome, Plan, PlanKind, Requirement, Step, Strategy};
 use unship::model::platform::{Declares, PlatformAction};
 use unship::model::release::{Arm, Inventory, Quality, Release, Share};
 use unship::model::trigger::{Evidence, Finding, Severity, TriggerAction, Verdict};
@@ -85,7 +86,7 @@ fn decision() -> Decision {
         reasons: vec!["errors 7.1 % > 5 %".to_owned()],
         findings: vec![finding(Some(Arm::Canary), Some(0.0625)), finding(None, None)],
         unknowns: vec!["latency of stable".to_owned()],
-        guardrails: Guardrail::ALL.into_iter().map(check).collect(),
+        guardrails: Guardrail::ALL.into_iter().filter(|one| *one != Guardrail::Health).map(check).collect(),
         from: Some(release("2.8.1", true)),
         to: Some(release("2.8.0", false)),
         acted: true,
@@ -119,6 +120,8 @@ fn shares() -> Vec<Share> {
 
 fn plan(strategy: Strategy) -> Plan {
     Plan {
+        // The first fixtures have no kind: they are from when every plan was a rollback.
+        kind: PlanKind::RollBack,
         service: "checkout".into(),
         purpose: "take 2.8.1 back".to_owned(),
         strategy,
@@ -289,11 +292,76 @@ fn events() -> Vec<Event> {
             reason: why(),
         });
     }
+    let operations = [
+        Command::Promote(Promote {
+            service: service(),
+            release: Some("sha256:2.8.1".into()),
+            reason: why(),
+            overrides: vec![Override { guardrail: Guardrail::Health, reason: why() }],
+        }),
+        Command::Promote(Promote { service: service(), release: None, reason: why(), overrides: Vec::new() }),
+        Command::Maintenance { service: service(), on: true, reason: why() },
+        Command::Pause { operation: operation(), reason: why() },
+        Command::Resume { operation: operation(), reason: why() },
+    ];
+    events
+        .extend(operations.into_iter().map(|command| Event::CommandAccepted { envelope: envelope(command) }));
+    for kind in [PlanKind::RollBack, PlanKind::Promote, PlanKind::Maintenance { on: true }] {
+        events.push(Event::OperationPlanned {
+            operation: operation(),
+            plan: Plan { kind, ..plan(Strategy::Immediate) },
+            by: mira(),
+            reason: why(),
+            decision: None,
+            command: Some("c-2".into()),
+            guardrails: vec![check(Guardrail::Health)],
+        });
+    }
+    events.push(Event::OperationPaused { operation: operation(), by: mira(), reason: why() });
+    events.push(Event::OperationResumed { operation: operation(), by: mira(), reason: why() });
+    events.extend(incidents());
+    events
+}
+
+/// The events about incidents, and the commands that lead to them.
+fn incidents() -> Vec<Event> {
+    let incident = || "INC-3".into();
+    let item = || "smoke-tests".into();
+    let mut events: Vec<Event> = Vec::new();
+    for level in Level::ALL {
+        let services = vec!["checkout".into(), "cart".into()];
+        let title = "checkout is failing".to_owned();
+        let command = Command::OpenIncident { services: services.clone(), title: title.clone(), level };
+        events.push(Event::CommandAccepted { envelope: envelope(command) });
+        let (by, reason) =
+            if level == Level::Sev1 { (mira(), String::new()) } else { (Actor::Engine, why()) };
+        events.push(Event::IncidentOpened { incident: incident(), title, level, services, by, reason });
+    }
+    for ticked in [Some(Ticked::Done), Some(Ticked::NotApplicable), None] {
+        let note = ticked.map(|_| why());
+        let command = Command::Tick { incident: incident(), item: item(), ticked, note: note.clone() };
+        events.push(Event::CommandAccepted { envelope: envelope(command) });
+        events.push(Event::ChecklistTicked { incident: incident(), item: item(), ticked, by: mira(), note });
+    }
+    let commands = [
+        Command::Acknowledge { incident: incident() },
+        Command::SetLevel { incident: incident(), level: Level::Sev1, reason: why() },
+        Command::Resolve { incident: incident(), reason: why() },
+        Command::Note { incident: incident(), text: why() },
+    ];
+    events.extend(commands.map(|command| Event::CommandAccepted { envelope: envelope(command) }));
+    events.extend([
+        Event::IncidentJoined { incident: incident(), service: "payments".into(), reason: why() },
+        Event::IncidentAcknowledged { incident: incident(), by: mira() },
+        Event::IncidentLevelSet { incident: incident(), level: Level::Sev2, by: mira(), reason: why() },
+        Event::IncidentNoted { incident: incident(), by: mira(), text: why() },
+        Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
+    ]);
     events
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 31;
+const KINDS: usize = 40;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -328,6 +396,15 @@ const fn number(event: &Event) -> usize {
         Event::NotificationQueued { .. } => 28,
         Event::NotificationSent { .. } => 29,
         Event::NotificationFailed { .. } => 30,
+        Event::OperationPaused { .. } => 31,
+        Event::OperationResumed { .. } => 32,
+        Event::IncidentOpened { .. } => 33,
+        Event::IncidentJoined { .. } => 34,
+        Event::IncidentAcknowledged { .. } => 35,
+        Event::ChecklistTicked { .. } => 36,
+        Event::IncidentLevelSet { .. } => 37,
+        Event::IncidentNoted { .. } => 38,
+        Event::IncidentResolved { .. } => 39,
     }
 }
 

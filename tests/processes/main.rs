@@ -6,6 +6,7 @@ mod answers;
 mod commands;
 mod file;
 mod harness;
+mod incidents;
 mod killed;
 mod outbox;
 mod programs;

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::operation::Requirement;
 use crate::model::release::Inventory;
-use crate::platform::{Call, Platform, PlatformError};
+use crate::platform::{Call, Platform, PlatformError, Progress};
 
 use super::super::input::{RunStep, StepFinished, StepResult};
-use super::LeaseClock;
+use super::tenure::Tenure;
 
 /// The first pause between two readings while waiting for an effect; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -21,15 +21,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Time for one reading.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out.
-pub(crate) async fn run(
+/// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out or was taken.
+pub(super) async fn run(
     platform: &dyn Platform,
     step: RunStep,
     token: u64,
-    lease: &LeaseClock,
+    tenure: &Tenure,
+    progress: Progress,
 ) -> StepFinished {
     let deadline = Instant::now() + *step.timeout;
-    let mut attempt = Attempt { platform, step: &step, token, lease, deadline, last: None };
+    let mut attempt = Attempt { platform, step: &step, token, tenure, progress, deadline, last: None };
     let result = attempt.carry_out().await;
     StepFinished {
         operation: step.operation.clone(),
@@ -44,7 +45,8 @@ struct Attempt<'a> {
     platform: &'a dyn Platform,
     step: &'a RunStep,
     token: u64,
-    lease: &'a LeaseClock,
+    tenure: &'a Tenure,
+    progress: Progress,
     deadline: Instant,
     last: Option<Inventory>,
 }
@@ -83,13 +85,14 @@ impl Attempt<'_> {
                 revision.clone_from(&inventory.revision);
             }
         }
-        // Somebody else may act from here on if the lease has run out: leave it to them.
-        if !self.lease.runs() {
-            return StepResult::Transient("the lease ran out before the call; nothing was done".to_owned());
+        // Somebody else may act from here on if the lease has run out or was taken: leave it to them.
+        if !self.tenure.lasts().await {
+            return StepResult::Transient("the lease was lost before the call; nothing was done".to_owned());
         }
         // What was read before the call says nothing of the platform after it.
         self.last = None;
-        let call = Call { key: self.step.key.clone(), token: self.token, revision };
+        let progress = self.progress.clone();
+        let call = Call { key: self.step.key.clone(), token: self.token, revision, progress };
         let acted = timeout_at(self.deadline, self.platform.act(&self.step.action, &call)).await;
         let said = match acted {
             Ok(Ok(said)) => said,
@@ -220,6 +223,7 @@ mod tests {
     use async_trait::async_trait;
     use jiff::Timestamp;
 
+    use super::super::tenure::LeaseClock;
     use super::*;
     use crate::journal::Lease;
     use crate::model::Span;
@@ -263,7 +267,17 @@ mod tests {
     ) -> StepFinished {
         let lease =
             Lease { holder: "test".into(), token: 1, until: Timestamp::now() + Duration::from_secs(3_600) };
+        run_under(lease, readings, answer).await
+    }
+
+    /// Carries a step out under token 1, while the journal says that this is the lease.
+    async fn run_under(
+        lease: Lease,
+        readings: Vec<Result<Inventory, PlatformError>>,
+        answer: Result<String, PlatformError>,
+    ) -> StepFinished {
         let clock = LeaseClock::new(&lease, Duration::from_secs(3_600), Instant::now());
+        let tenure = Tenure::of(clock, 1, lease);
         let step = RunStep {
             operation: "op-1".into(),
             step: 0,
@@ -276,7 +290,24 @@ mod tests {
             declares: DECLARES,
             may_have_happened: false,
         };
-        run(&Scripted { readings: Mutex::new(readings), answer }, step, 1, &clock).await
+        run(&Scripted { readings: Mutex::new(readings), answer }, step, 1, &tenure, Progress::default()).await
+    }
+
+    /// A leader whose lease was taken does not call, although its own time is not over and nobody has told it.
+    #[tokio::test(start_paused = true)]
+    async fn a_taken_lease_stops_the_call() {
+        let settled = || Ok(Inventory { settled: true, ..Inventory::default() });
+        let until = Timestamp::now() + Duration::from_secs(3_600);
+        let lease = |token| Lease { holder: "test".into(), token, until };
+        // The one reading after the call is the difference.
+        let finished = run_under(lease(2), vec![settled()], Ok("taken".into())).await;
+        assert!(
+            matches!(&finished.result, StepResult::Transient(why) if why.contains("nothing was done")),
+            "{:?}",
+            finished.result
+        );
+        let finished = run_under(lease(1), vec![settled()], Ok("taken".into())).await;
+        assert!(matches!(finished.result, StepResult::Failed(_)), "it was called: {:?}", finished.result);
     }
 
     /// What was read before the call is not handed on as the state after it: the platform may have changed, and whoever

@@ -1,21 +1,28 @@
 //! Following: showing what the leader did, and taking the lead when nobody has it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use crate::journal::{Entry, Journal, JournalError, Lease, Position};
+use crate::journal::{Entry, Glance, Journal, JournalError, Lease, Position};
+use crate::model::ServiceName;
+use crate::model::reading::ServiceReading;
 
 use super::super::state::{STATE_FORMAT, State};
+use super::output::{self, Output};
 use super::view::Leadership;
 use super::{Lead, Shared};
 
-/// How often the journal is asked for new entries.
+/// How often it is looked whether anything was written.
 const POLL: Duration = Duration::from_millis(50);
-/// How often readings and the lease are looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// The same for a journal to which nobody has written for [`QUIET`].
+const QUIET_POLL: Duration = Duration::from_millis(100);
+/// How long after a write the next one is expected soon.
+const QUIET: Duration = Duration::from_secs(5);
+/// How often the journal is looked into in any case.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Entries read at once.
 const BATCH: usize = 2_000;
 
@@ -40,23 +47,79 @@ pub(super) async fn fold(journal: &dyn Journal) -> Result<(Arc<State>, Position)
     }
 }
 
+/// What was seen at the last look inside the journal.
+#[derive(Default)]
+struct Seen {
+    glance: Option<Glance>,
+    version: Option<u64>,
+    at: Option<Instant>,
+    /// When something new was seen last.
+    new_at: Option<Instant>,
+    lease: Option<Lease>,
+    /// The last line of output that was read. None: none yet, and what the view has is replaced.
+    said: Option<u64>,
+}
+
+impl Seen {
+    /// Whether nothing can be new, as far as that shows from outside.
+    fn is_still(&self, glance: Option<Glance>) -> bool {
+        glance.is_some() && glance == self.glance && self.at.is_some_and(|at| at.elapsed() < LOOK_ANYWAY)
+    }
+}
+
 /// Follows until the lease is ours (then gives it) or the engine stops (then gives none).
-pub(super) async fn follow(shared: &Arc<Shared>) -> Result<Option<Lease>, JournalError> {
-    let mut looked: Option<tokio::time::Instant> = None;
+///
+/// A journal to which nobody writes costs a glance from outside ten times a second and one question once a second.
+pub(super) async fn follow(shared: &Arc<Shared>, lead: Lead) -> Result<Option<Lease>, JournalError> {
+    let mut seen = Seen::default();
     loop {
-        catch_up(shared).await?;
-        if looked.is_none_or(|at| at.elapsed() >= LOOK) {
-            looked = Some(tokio::time::Instant::now());
-            if let Some(lease) = look(shared).await? {
-                catch_up(shared).await?;
-                return Ok(Some(lease));
-            }
+        // Before the look: what is written meanwhile is seen again.
+        let glance = shared.journal.glance();
+        if !seen.is_still(glance) {
+            look(shared, &mut seen).await?;
+            (seen.glance, seen.at) = (glance, Some(Instant::now()));
         }
+        let is_free = seen.lease.as_ref().is_none_or(|lease| lease.until <= Timestamp::now());
+        if is_free {
+            show_nobody(shared);
+        }
+        let taken = match lead {
+            Lead::Now => shared.journal.seize(&shared.holder, shared.options.lease).await.map(Some)?,
+            Lead::Auto if is_free => take_lead(shared).await?,
+            Lead::Auto | Lead::Never => None,
+        };
+        if let Some(lease) = taken {
+            catch_up(shared).await?;
+            return Ok(Some(lease));
+        }
+        let is_quiet = seen.new_at.is_none_or(|at| at.elapsed() >= QUIET);
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(POLL) => {}
+            // A command of ours: its answer is waited for.
+            () = shared.inbox.notified() => seen.new_at = Some(Instant::now()),
+            () = tokio::time::sleep(if is_quiet { QUIET_POLL } else { POLL }) => {}
         }
     }
+}
+
+/// Takes the lease, unless somebody is faster.
+async fn take_lead(shared: &Shared) -> Result<Option<Lease>, JournalError> {
+    match shared.journal.acquire(&shared.holder, shared.options.lease).await {
+        Ok(lease) => Ok(Some(lease)),
+        Err(JournalError::Held(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A lease can end without anybody writing.
+fn show_nobody(shared: &Shared) {
+    shared.view.send_if_modified(|view| {
+        let is_new = view.leadership != Leadership::Nobody;
+        if is_new {
+            Arc::make_mut(view).leadership = Leadership::Nobody;
+        }
+        is_new
+    });
 }
 
 /// Reads what is new.
@@ -88,40 +151,61 @@ fn take(shared: &Arc<Shared>, entries: Vec<Entry>) {
     }
 }
 
-/// Looks at the readings and the lease; takes the lease if it may.
-async fn look(shared: &Arc<Shared>) -> Result<Option<Lease>, JournalError> {
-    let lease = shared.journal.lease().await?;
-    let is_free = lease.as_ref().is_none_or(|lease| lease.until <= Timestamp::now());
-    if is_free && shared.options.lead == Lead::Auto {
-        match shared.journal.acquire(&shared.holder, shared.options.lease).await {
-            Ok(lease) => return Ok(Some(lease)),
-            // Somebody was faster.
-            Err(JournalError::Held(_)) => {}
-            Err(error) => return Err(error),
-        }
+/// Reads everything that is new, if anything is.
+async fn look(shared: &Arc<Shared>, seen: &mut Seen) -> Result<(), JournalError> {
+    let version = shared.journal.version().await?;
+    if seen.version != Some(version) {
+        catch_up(shared).await?;
+        let lease = shared.journal.lease().await?;
+        let known = shared.view.borrow().readings.iter().map(|(name, (at, _))| (name.clone(), *at)).collect();
+        let readings = shared.journal.readings_other_than(&known).await?;
+        show(shared, lease.clone(), readings);
+        show_output(shared, seen).await?;
+        (seen.version, seen.lease, seen.new_at) = (Some(version), lease, Some(Instant::now()));
     }
-    let readings = shared.journal.readings().await?;
+    shared.looked();
+    Ok(())
+}
+
+/// Reads what platforms have said since the last time.
+async fn show_output(shared: &Shared, seen: &mut Seen) -> Result<(), JournalError> {
+    let said = shared.journal.said(seen.said.unwrap_or(0)).await?;
+    let last = said.last().map(|(place, _, _)| *place);
+    let lines = said.into_iter().map(|(_, operation, line)| (operation, line));
+    if seen.said.is_none() {
+        let mut output = Output::new();
+        output::add(&mut output, lines);
+        shared.view.send_if_modified(|view| {
+            let is_new = view.output != output;
+            if is_new {
+                Arc::make_mut(view).output = output;
+            }
+            is_new
+        });
+    } else if last.is_some() {
+        shared.view.send_modify(|view| output::add(&mut Arc::make_mut(view).output, lines));
+    }
+    seen.said = last.or(seen.said).or(Some(0));
+    Ok(())
+}
+
+fn show(shared: &Shared, lease: Option<Lease>, readings: Vec<(ServiceName, Timestamp, ServiceReading)>) {
     // A lease of our own that we could not go on with (a full disk) does not show that the journal can be used again.
     let is_well = lease.as_ref().is_none_or(|lease| lease.holder != shared.holder);
     let leadership = Leadership::seen(lease);
     shared.view.send_if_modified(|view| {
-        let is_new = view.leadership != leadership
-            || is_well && view.trouble.is_some()
-            || readings
-                .iter()
-                .any(|(service, at, _)| view.readings.get(service).is_none_or(|(seen, _)| seen != at));
+        let is_new =
+            view.leadership != leadership || is_well && view.trouble.is_some() || !readings.is_empty();
         if is_new {
             let view = Arc::make_mut(view);
             view.leadership = leadership;
             if is_well {
                 view.trouble = None;
             }
-            view.readings = readings
-                .into_iter()
-                .map(|(service, at, reading)| (service, (at, Arc::new(reading))))
-                .collect::<BTreeMap<_, _>>();
+            for (service, at, reading) in readings {
+                view.readings.insert(service, (at, Arc::new(reading)));
+            }
         }
         is_new
     });
-    Ok(None)
 }

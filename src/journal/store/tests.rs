@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::super::testing::{at, event, fill, led, meddle, place};
 use super::super::{Journal, SqliteJournal};
 use super::*;
+use crate::model::reading::ServiceReading;
 
 const SHORT: Tuning = Tuning { patience: Duration::from_millis(200), max_pages: None };
 
@@ -374,4 +375,28 @@ async fn a_log_without_its_file_is_kept() {
     assert_eq!(fs::read(wal(&path)).unwrap(), log);
     fs::remove_file(wal(&path)).unwrap();
     SqliteJournal::open(&path).await.unwrap();
+}
+
+/// Every write of anybody shows: in the version for certain, and from outside because the log is another one. What was not
+/// written to stays the same.
+#[tokio::test]
+async fn writing_shows() {
+    let (_dir, path, journal, token) = led().await;
+    let reader = SqliteJournal::open_read_only(&path).await.unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for number in 0..50 {
+        assert!(seen.insert(reader.version().await.unwrap()));
+        let glance = reader.glance().unwrap();
+        assert_eq!(Some(glance), reader.glance());
+        assert!(seen.contains(&reader.version().await.unwrap()));
+        match number % 3 {
+            0 => drop(journal.append(token, at(1), &[event(number)], &[]).await.unwrap()),
+            1 => journal.publish(at(1), &[("a".into(), ServiceReading::default())]).await.unwrap(),
+            _ => drop(journal.renew(token, Duration::from_mins(1)).await.unwrap()),
+        }
+    }
+    // The log is begun again and again: that does not hide anything.
+    let before = reader.version().await.unwrap();
+    meddle(&path, "PRAGMA wal_checkpoint(TRUNCATE); UPDATE lease SET until = until + 1").await;
+    assert_ne!(reader.version().await.unwrap(), before);
 }

@@ -1,0 +1,207 @@
+//! What an operation would be, as shown before it is asked for, and as decided when it is.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::ServiceName;
+use crate::model::command::{Command, Promote, RollBack};
+use crate::model::decision::GuardrailCheck;
+use crate::model::operation::{Operation, OperationStatus, Outcome, Plan, PlanKind, Strategy};
+use crate::model::release::Release;
+
+use super::core::Core;
+use super::guardrails::{self, Intent};
+use super::input::Settings;
+use super::planner::{self, Draft};
+use super::senses::Senses;
+use super::state::{ServiceState, State};
+use super::target::{self, Target};
+
+/// What an operation would be, as shown before it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The release that would be left. For maintenance the one that serves, which stays.
+    pub from: Option<Release>,
+    /// The release that would get the traffic. For maintenance the same as `from`.
+    pub target: Target,
+    /// The steps, or why there are none.
+    pub plan: Result<Plan, String>,
+    /// The guardrails.
+    pub guardrails: Vec<GuardrailCheck>,
+    /// Something else is there than what the sender saw, in words.
+    pub moved_on: Option<String>,
+    /// How long it takes, by what is remembered of others like it; none where there were none.
+    pub expected: Option<Expected>,
+}
+
+/// How long an operation takes, from planned to ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The median.
+    pub lasts: Duration,
+    /// How many earlier ones it is the median of.
+    pub from: usize,
+}
+
+impl Proposal {
+    /// Why it would be refused; none when it would be taken up.
+    pub fn refusal(&self) -> Option<String> {
+        if let Some(why) = &self.moved_on {
+            return Some(why.clone());
+        }
+        let blocking: Vec<_> = self.guardrails.iter().filter(|check| check.blocks()).collect();
+        if !blocking.is_empty() {
+            let lines = blocking.iter().map(|check| {
+                let way = if check.guardrail.can_override() && self.target.release.is_some() {
+                    format!(" (to go on all the same: --override {}=\"why\")", check.guardrail.word())
+                } else {
+                    String::new()
+                };
+                format!("{}: {}{way}", check.guardrail.word(), check.detail)
+            });
+            return Some(lines.collect::<Vec<_>>().join("; "));
+        }
+        self.plan.as_ref().err().cloned()
+    }
+}
+
+impl Core {
+    /// What the operation would be that a command asks for, if it were asked for now. Changes nothing. A command that asks for
+    /// none gets a proposal without a plan that says so.
+    pub fn propose(&self, command: &Command, now: Timestamp) -> Proposal {
+        propose(self.settings(), self.state(), self.senses(), command, now)
+    }
+}
+
+/// See [`Core::propose`].
+pub(super) fn propose(
+    settings: &Settings,
+    state: &State,
+    senses: &Senses,
+    command: &Command,
+    now: Timestamp,
+) -> Proposal {
+    let (service, kind, strategy, overrides) = match command {
+        Command::RollBack(asked) => {
+            (&asked.service, PlanKind::RollBack, asked.strategy, asked.overrides.as_slice())
+        }
+        Command::Promote(asked) => {
+            (&asked.service, PlanKind::Promote, Strategy::Immediate, asked.overrides.as_slice())
+        }
+        Command::Maintenance { service, on, .. } => {
+            (service, PlanKind::Maintenance { on: *on }, Strategy::Immediate, [].as_slice())
+        }
+        _ => return nothing(format!("to {} makes no plan", command.verb())),
+    };
+    let known = state.service(service);
+    let (from, target) = ends(known, command);
+    let intent = Intent { service, kind, automatic: false, from: from.as_ref(), target: &target, overrides };
+    let guardrails = guardrails::check(settings, state, senses, intent, now);
+    let inventory = known.and_then(|known| known.inventory.as_ref());
+    let plan = match (&from, &target.release) {
+        (Some(from), Some(to)) => match (settings.platforms.get(service), inventory) {
+            (Some(platform), Some(inventory)) => {
+                let name = &settings.config.environment.name;
+                let key = format!("{name}/{}@{}", state.next_operation(), now.as_millisecond());
+                let settings = &settings.config.rollback;
+                let draft = Draft { service, from, to, strategy, inventory, platform, settings, key: &key };
+                match kind {
+                    PlanKind::RollBack => planner::roll_back(draft),
+                    PlanKind::Promote => planner::promote(draft),
+                    PlanKind::Maintenance { on } => planner::maintenance(draft, on),
+                }
+            }
+            _ => Err(format!("the platform of `{service}` is not known")),
+        },
+        (None, Some(_)) => Err("nothing serves as stable beside it".to_owned()),
+        (_, None) => {
+            Err(target.problem.clone().unwrap_or_else(|| "there is no release to return to".to_owned()))
+        }
+    };
+    let moved_on = moved_on(command, from.as_ref(), target.release.as_ref());
+    let expected = expected(state, service, kind, strategy);
+    Proposal { from, target, plan, guardrails, moved_on, expected }
+}
+
+fn nothing(why: String) -> Proposal {
+    Proposal {
+        from: None,
+        target: Target::none(why.clone()),
+        plan: Err(why),
+        guardrails: Vec::new(),
+        moved_on: None,
+        expected: None,
+    }
+}
+
+/// The release that would be left, and the one that would get the traffic.
+fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Target) {
+    let unread =
+        || "nothing is known to be live: the platform has not been read, or shows no traffic".to_owned();
+    match command {
+        Command::RollBack(RollBack { to, .. }) => {
+            let from = known.and_then(|known| known.suspect()).map(|(_, release)| release.clone());
+            let target = match (known, &from) {
+                (Some(known), Some(from)) => target::choose(known, &from.reference, to.as_ref()),
+                _ => Target::none(unread()),
+            };
+            (from, target)
+        }
+        Command::Promote(_) => {
+            let target = known.filter(|known| known.inventory.is_some()).map(target::canary);
+            let from = known.and_then(|known| known.stable()).cloned();
+            (from, target.unwrap_or_else(|| Target::none(unread())))
+        }
+        // The page does not care who serves: where nothing does, the newest release stands for the service.
+        _ => {
+            let newest = || known.and_then(|known| known.inventory.as_ref()?.releases.first());
+            let serves = known.and_then(|known| known.stable().or_else(|| known.canary())).or_else(newest);
+            let serves = serves.cloned();
+            let problem = serves.is_none().then(unread);
+            (serves.clone(), Target { release: serves, evidence: String::new(), problem })
+        }
+    }
+}
+
+/// What is there now when it is not what the sender of a command saw.
+fn moved_on(command: &Command, from: Option<&Release>, to: Option<&Release>) -> Option<String> {
+    match command {
+        Command::RollBack(RollBack { from: Some(seen), .. }) => {
+            let live = from.filter(|live| &live.reference != seen)?;
+            Some(format!("`{}` is live now, not the release you looked at: look again", live.version))
+        }
+        Command::Promote(Promote { release: Some(seen), .. }) => {
+            let canary = to.filter(|canary| &canary.reference != seen)?;
+            Some(format!("`{}` is the canary now, not the release you looked at: look again", canary.version))
+        }
+        _ => None,
+    }
+}
+
+/// How long an operation of this kind takes, by what is remembered of others like it; none where there were none. One that a
+/// person stopped says nothing of how long such an operation takes.
+pub fn expected(
+    state: &State,
+    service: &ServiceName,
+    kind: PlanKind,
+    strategy: Strategy,
+) -> Option<Expected> {
+    let took = |operation: &Operation| match operation.status {
+        OperationStatus::Ended { outcome, at, .. } if outcome != Outcome::Cancelled => {
+            Some(at.duration_since(operation.at).unsigned_abs())
+        }
+        _ => None,
+    };
+    let mut times: Vec<Duration> = state
+        .operations_in_order()
+        .map(|operation| (operation, &operation.plan))
+        .filter(|(_, plan)| plan.service == *service && plan.kind == kind && plan.strategy == strategy)
+        .filter_map(|(operation, _)| took(operation))
+        .collect();
+    times.sort_unstable();
+    let from = times.len();
+    let upper = *times.get(from / 2)?;
+    let lasts = if from.is_multiple_of(2) { (times[from / 2 - 1] + upper) / 2 } else { upper };
+    Some(Expected { lasts, from })
+}

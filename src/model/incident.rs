@@ -1,0 +1,203 @@
+//! Incidents: what people work on when something is broken, and how far they are.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::command::Actor;
+use super::{IncidentId, ItemId, OperationId, ServiceName};
+
+/// How bad an incident is. The lower the number, the worse; the order of the values is that of the numbers, so the worst of
+/// several is the least.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The business stops.
+    Sev1,
+    /// Users notice.
+    Sev2,
+    /// It can wait for some hours.
+    Sev3,
+    /// Nobody is waited for.
+    Sev4,
+}
+
+impl Level {
+    /// All, the worst first.
+    pub const ALL: [Self; 4] = [Self::Sev1, Self::Sev2, Self::Sev3, Self::Sev4];
+
+    /// 1 to 4.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Sev1 => 1,
+            Self::Sev2 => 2,
+            Self::Sev3 => 3,
+            Self::Sev4 => 4,
+        }
+    }
+
+    /// How soon somebody has to have acknowledged, counted from the declaration; none where nothing is promised.
+    pub const fn promise(self) -> Option<Duration> {
+        match self {
+            Self::Sev1 => Some(Duration::from_secs(5 * 60)),
+            Self::Sev2 => Some(Duration::from_secs(15 * 60)),
+            Self::Sev3 => Some(Duration::from_secs(2 * 3_600)),
+            Self::Sev4 => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Sev1 => "SEV1",
+            Self::Sev2 => "SEV2",
+            Self::Sev3 => "SEV3",
+            Self::Sev4 => "SEV4",
+        })
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    /// Reads `1`, `sev1`, `SEV1` and `SEV-1`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.trim().to_ascii_lowercase();
+        let number = lower.strip_prefix("sev").map_or(lower.as_str(), |rest| rest.trim_start_matches('-'));
+        Self::ALL
+            .into_iter()
+            .find(|level| number == level.number().to_string())
+            .ok_or_else(|| format!("`{text}` is not a severity; write 1 (the worst), 2, 3 or 4"))
+    }
+}
+
+/// How an item of a checklist was settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ticked {
+    /// It is done, or true.
+    Done,
+    /// It does not concern this incident.
+    NotApplicable,
+}
+
+/// A tick on an item of a checklist.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tick {
+    /// How the item was settled.
+    pub ticked: Ticked,
+    /// Who; the engine for what it sensed itself.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// In words: what a person wrote, or the fact that the engine saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Who took an incident up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How an incident ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resolved {
+    /// Who says so.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What ended it.
+    pub reason: String,
+}
+
+/// Something that was written down.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub text: String,
+}
+
+/// An incident: declared, worked on, resolved.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id.
+    pub id: IncidentId,
+    /// What is wrong, in a few words.
+    pub title: String,
+    /// How bad it is now.
+    pub level: Level,
+    /// When it was declared. Every clock of it counts from here.
+    pub opened_at: Timestamp,
+    /// Who declared it.
+    pub by: Actor,
+    /// What it was declared for, with the figures; empty when the title says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The services that are hurt, each once, in the order in which they joined.
+    pub services: Vec<ServiceName>,
+    /// Who took it up, if anybody has.
+    pub acknowledged: Option<Acknowledged>,
+    /// The ticks on its checklist.
+    pub ticks: BTreeMap<ItemId, Tick>,
+    /// How it ended, if it has.
+    pub resolved: Option<Resolved>,
+    /// The operations on its services since (or while) they were part of it, oldest first.
+    pub operations: Vec<OperationId>,
+    /// The newest notes, oldest first. All of them are in the journal.
+    #[serde(default)]
+    pub notes: VecDeque<Note>,
+}
+
+impl Incident {
+    /// Whether nobody has resolved it.
+    pub const fn is_open(&self) -> bool {
+        self.resolved.is_none()
+    }
+
+    /// Whether a service is part of it.
+    pub fn has(&self, service: &ServiceName) -> bool {
+        self.services.contains(service)
+    }
+
+    /// How long it went on until now, or until it was resolved. Zero before it was declared.
+    pub fn lasted(&self, now: Timestamp) -> Duration {
+        let end = self.resolved.as_ref().map_or(now, |resolved| resolved.at);
+        if end <= self.opened_at { Duration::ZERO } else { end.duration_since(self.opened_at).unsigned_abs() }
+    }
+
+    /// Until when somebody has to have acknowledged; none where nothing is promised.
+    pub fn answer_by(&self) -> Option<Timestamp> {
+        self.opened_at.checked_add(self.level.promise()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promises are those of the requirements, and a severity is read as people write it.
+    #[test]
+    fn levels() {
+        let minutes = Level::ALL.map(|level| level.promise().map(|within| within.as_secs() / 60));
+        assert_eq!(minutes, [Some(5), Some(15), Some(120), None]);
+        assert!(Level::Sev1 < Level::Sev4, "the worst is the least");
+        for text in ["2", "sev2", "SEV2", " Sev-2 "] {
+            assert_eq!(text.parse(), Ok(Level::Sev2), "{text}");
+        }
+        for text in ["", "0", "5", "sev", "two", "22"] {
+            assert!(text.parse::<Level>().unwrap_err().contains("not a severity"), "{text}");
+        }
+    }
+}

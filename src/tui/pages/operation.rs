@@ -1,0 +1,285 @@
+//! One operation: what it is for and who asked, its two ends, every step and where it stands, how far it is verified.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ratatui::text::{Line, Span};
+
+use super::sheet::{Sheet, Writer};
+use crate::engine::proposal;
+use crate::model::OperationId;
+use crate::model::operation::{Action, Operation, OperationStatus, PlanKind, StepState};
+use crate::model::release::Release;
+use crate::model::trigger::Verdict;
+use crate::model::units::human;
+use crate::tui::roster::age;
+use crate::tui::scene::Scene;
+use crate::tui::signs::Sign;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::table::Column;
+use crate::tui::widgets::text;
+
+/// Writes it.
+pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
+    let mut page = Writer::new(scene.look(), columns);
+    let Some(operation) = scene.state().operation(of) else {
+        page.text(Tone::Text, &format!("{of} is not remembered any more."));
+        page.text(Tone::Dim, "The journal has it: `unship journal tail` shows every entry.");
+        return Sheet::new(format!("Operation · {of}"), page.finish());
+    };
+    status(&mut page, operation, scene);
+    header(&mut page, operation, scene);
+    ends(&mut page, operation, scene);
+    steps(&mut page, operation, scene);
+    waiting(&mut page, operation, scene);
+    let title = format!("{} · {of} · {}", capital(operation.plan.kind.noun()), operation.plan.service);
+    Sheet { stale: scene.stale_words(&operation.plan.service), ..Sheet::new(title, page.finish()) }
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Where the whole stands, and what a person has to say.
+fn status(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let look = page.look;
+    let sign = Sign::operation(operation, look.glyphs);
+    let total = operation.steps.len();
+    let words = match (&operation.status, operation.current()) {
+        (OperationStatus::Ended { detail, .. }, _) => format!("{}: {detail}", sign.word),
+        (OperationStatus::NeedsDecision { step, .. }, _) => {
+            format!("{}, step {} of {total}", sign.word, step + 1)
+        }
+        (_, Some(step)) => format!("{}, step {} of {total}", sign.word, step + 1),
+        (_, None) => sign.word.to_owned(),
+    };
+    let end = match &operation.status {
+        OperationStatus::Ended { at, .. } => *at,
+        _ => scene.now(),
+    };
+    let lasts = if operation.is_open() { "for" } else { "took" };
+    let took = format!("{lasts} {}", seconds(operation.at, end));
+    // A long detail takes its own lines; the time then stands with the other times.
+    let is_short = text::width(&words) + text::width(&took) + 8 < page.columns();
+    if is_short {
+        let left = vec![Span::raw("  "), sign.saying(look, &words)];
+        page.both_ends(left, Span::styled(took, look.style(Tone::Dim)));
+    } else {
+        page.bullet(sign.mark(look), sign.tone, &words);
+        page.text(Tone::Dim, &took);
+    }
+    if let OperationStatus::NeedsDecision { facts, .. } = &operation.status {
+        page.text(Tone::Fail, facts);
+        let key = scene.picture.keymap.key_of("decide").unwrap_or_else(|| ":decide".to_owned());
+        page.marked(
+            Span::styled(format!("  {key} "), look.style(Tone::Key)),
+            Tone::Text,
+            "says what happened; until then nothing is changed",
+        );
+    }
+    if let Some(paused) = &operation.paused {
+        let since = scene.moment(paused.at);
+        let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
+        let words = format!("paused by {} at {since}: {}", paused.by, paused.reason);
+        page.bullet(mark, Tone::Warn, &words);
+    }
+}
+
+fn header(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let plan = &operation.plan;
+    page.heading("what and why");
+    page.field("purpose", Tone::Text, &plan.purpose);
+    page.field("asked by", Tone::Text, &operation.by.to_string());
+    page.field("reason", Tone::Text, &operation.reason);
+    if let Some(decision) = &operation.decision {
+        page.field("decision", Tone::Text, decision.as_str());
+    }
+    page.field("strategy", Tone::Text, plan.strategy.word());
+    let since = text::age(age(operation.at, scene.now()));
+    page.field("since", Tone::Text, &format!("{}, {since} ago", scene.moment(operation.at)));
+    let expected = proposal::expected(scene.state(), &plan.service, plan.kind, plan.strategy);
+    let expected = expected.map_or_else(
+        || "not known: none like it has ended yet".to_owned(),
+        |expected| {
+            let lasts = human(Duration::from_secs(expected.lasts.as_secs().max(1)));
+            format!("{lasts}, by {} like it", expected.from)
+        },
+    );
+    page.field("expected", Tone::Text, &expected);
+}
+
+/// The release that is left and the one that gets the traffic.
+fn ends(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let look = page.look;
+    let plan = &operation.plan;
+    if matches!(plan.kind, PlanKind::Maintenance { .. }) {
+        return;
+    }
+    page.heading("releases");
+    let known = scene.state().service(&plan.service);
+    let ends: [(&str, &Release); 2] = [("from", &plan.from), ("to", &plan.to)];
+    for (name, release) in ends {
+        let quality = known.map_or_else(Default::default, |known| known.quality(&release.reference));
+        let sign = Sign::quality(quality, look.glyphs);
+        let percent = known
+            .and_then(|known| known.inventory.as_ref())
+            .map_or_else(String::new, |inventory| format!("{} %", inventory.percent(&release.reference)));
+        let made = format!("  made {}", scene.moment(release.created_at));
+        let by = release.author.as_ref().map_or_else(String::new, |author| format!(" by {author}"));
+        let schema = release.schema.map_or_else(String::new, |schema| format!(", schema {schema}"));
+        page.field_line(
+            name,
+            vec![
+                Span::raw(format!("{}  ", release.version)),
+                sign.span(look),
+                Span::raw(format!("  {percent}")),
+                Span::styled(format!("{made}{by}{schema}"), look.style(Tone::Dim)),
+            ],
+        );
+    }
+    let (tone, traffic) = match operation.traffic_back_at {
+        Some(at) => {
+            let after = seconds(operation.at, at);
+            (
+                Tone::Ok,
+                format!(
+                    "{} all on {} at {}, after {after}",
+                    look.glyphs.ticked,
+                    plan.to.version,
+                    scene.moment(at)
+                ),
+            )
+        }
+        None => (Tone::Text, format!("not all on {} yet", plan.to.version)),
+    };
+    page.field("traffic", tone, &traffic);
+}
+
+/// Every step, and where it stands.
+fn steps(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let look = page.look;
+    page.heading("steps");
+    let current = operation.current().filter(|_| operation.is_open());
+    let mut began = operation.at;
+    let mut rows = Vec::new();
+    for (index, (step, state)) in operation.plan.steps.iter().zip(&operation.steps).enumerate() {
+        let sign = Sign::step(state, look.glyphs);
+        let title = if current == Some(index) { Tone::Accent } else { Tone::Text };
+        let (took, why) = beside(state, began, scene);
+        if let StepState::Succeeded { at, .. } | StepState::Failed { at, .. } = state {
+            began = *at;
+        }
+        let attempt = match state {
+            StepState::Started { attempt, .. }
+            | StepState::Waiting { attempt, .. }
+            | StepState::Unknown { attempt, .. } => {
+                format!("{attempt} of {}", step.retries.saturating_add(1))
+            }
+            _ => String::new(),
+        };
+        rows.push(vec![
+            Line::raw(format!("{}", index + 1)),
+            Line::from(sign.span(look)),
+            Line::styled(step.title.clone(), look.style(title)),
+            Line::raw(took),
+            Line::raw(attempt),
+            Line::styled(why, look.style(if sign.tone == Tone::Fail { Tone::Fail } else { Tone::Dim })),
+        ]);
+    }
+    let columns = [
+        Column::new("", 1, 2, 0).at_right(),
+        Column::new("state", 11, 13, 0),
+        Column::new("step", 20, 60, 0),
+        Column::new("time", 7, 10, 1).at_right(),
+        Column::new("attempt", 7, 8, 2),
+        Column::new("", 12, 200, 3),
+    ];
+    page.table(&columns, &rows);
+    // What a narrow table leaves out is said in full.
+    for (index, state) in operation.steps.iter().enumerate() {
+        let (StepState::Failed { reason, .. } | StepState::Skipped { reason }) = state else { continue };
+        let sign = Sign::step(state, look.glyphs);
+        page.bullet(sign.mark(look), sign.tone, &format!("step {} {}: {reason}", index + 1, sign.word));
+    }
+}
+
+/// How long a step took or has taken, and what there is to say of it. A finished step is known by its end: it began when the
+/// one before it ended.
+fn beside(state: &StepState, before: Timestamp, scene: &Scene<'_>) -> (String, String) {
+    let now = scene.now();
+    match state {
+        StepState::Pending => (String::new(), String::new()),
+        StepState::Started { at, .. } => (seconds(*at, now), String::new()),
+        StepState::Waiting { started_at, until, .. } => {
+            let next = if *until > now {
+                format!("next attempt in {}", seconds(now, *until))
+            } else {
+                "next attempt is due".to_owned()
+            };
+            (seconds(*started_at, now), next)
+        }
+        StepState::Succeeded { at, adopted } => {
+            let how = if *adopted { "it had happened already and was not done again" } else { "" };
+            (seconds(before, *at), how.to_owned())
+        }
+        StepState::Failed { at, .. } => (seconds(before, *at), String::new()),
+        StepState::Skipped { .. } => (String::new(), String::new()),
+        StepState::Unknown { started_at, .. } => {
+            (seconds(*started_at, now), "the process that began it is gone".to_owned())
+        }
+    }
+}
+
+/// How far a step that only waits and looks has got.
+fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let Some(index) = operation.current().filter(|_| operation.is_open()) else { return };
+    let (Some(step), Some(StepState::Started { at, .. })) =
+        (operation.plan.steps.get(index), operation.steps.get(index))
+    else {
+        return;
+    };
+    let now = scene.now();
+    match step.action {
+        Action::Platform { .. } => {}
+        Action::Watch { lasts } => {
+            page.heading("watching");
+            page.field("watched", Tone::Text, &format!("{} of {}", seconds(*at, now), human(*lasts)));
+        }
+        Action::Verify { hold, deadline, probes_only } => {
+            page.heading("verification");
+            let service = &operation.plan.service;
+            let verdict = scene.state().service(service).and_then(|known| known.verdict.as_ref());
+            let (tone, words) = match verdict {
+                _ if probes_only => {
+                    (Tone::Text, format!("by probes alone, {} without a failure", human(*hold)))
+                }
+                Some((Verdict::Healthy, since)) if !scene.is_stale(service) => {
+                    // What was seen before the step began was seen of the traffic as it was.
+                    let held = seconds((*since).max(*at), now);
+                    (Tone::Ok, format!("{held} of {}", human(*hold)))
+                }
+                Some((verdict, _)) => {
+                    let sign = Sign::condition(scene.condition(service), page.look.glyphs);
+                    let why = verdict.reasons().first().map_or_else(String::new, |why| format!(": {why}"));
+                    (sign.tone, format!("not yet, it is {}{why}", verdict.word()))
+                }
+                None => (Tone::Unknown, "not yet, nothing is known".to_owned()),
+            };
+            page.field("healthy for", tone, &words);
+            let left = age(now, at.checked_add(*deadline).unwrap_or(*at));
+            let left = human(Duration::from_secs(left.as_secs()));
+            page.field("given up in", Tone::Text, &format!("{left} of {}", human(*deadline)));
+        }
+    }
+}
+
+/// The time between two moments in whole seconds, or in milliseconds when it is less than one.
+fn seconds(from: Timestamp, until: Timestamp) -> String {
+    let lasted = age(from, until);
+    if lasted < Duration::from_secs(1) {
+        human(Duration::from_millis(u64::try_from(lasted.as_millis()).unwrap_or(0)))
+    } else {
+        human(Duration::from_secs(lasted.as_secs()))
+    }
+}

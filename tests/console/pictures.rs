@@ -1,0 +1,48 @@
+//! The pictures of the README, from the real program. They are made again with
+//! `cargo test --test console -- --ignored pictures`.
+
+use std::path::Path;
+
+use super::harness::Console;
+use super::svg::{self, DARK, LIGHT};
+
+/// Writes what is on the screen.
+fn keep(console: &Console, name: &str, terminal: &svg::Terminal, title: &str) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    std::fs::create_dir_all(&dir).unwrap();
+    let picture = console.with_screen(|screen| svg::picture(screen, terminal, title));
+    std::fs::write(dir.join(format!("{name}.svg")), picture).unwrap();
+}
+
+#[test]
+#[ignore = "writes into docs/pictures; for whoever changes the screen"]
+fn pictures() {
+    let colours = [("COLORTERM", "truecolor")];
+    let console = Console::start(&["demo", "--seed", "7", "--as", "mara"], (130, 36), &colours);
+    console.wait_for("ROLL BACK NOW");
+    console.press("a");
+    console.wait_for("ack");
+    keep(&console, "incident", &DARK, "A canary of checkout fails; the console recommends to roll it back");
+    console.press("w");
+    console.wait_for("What would change it");
+    keep(&console, "why", &DARK, "Why: the findings, their evidence, the guardrails, and what would change it");
+    console.press("Esc");
+    console.press("R");
+    console.wait_for("guardrails");
+    console.type_text("checkout");
+    console.wait_for("y ");
+    keep(&console, "rollback", &DARK, "The rollback dialog: both ends, the plan, the guardrails, the typed name");
+    console.press("y");
+    console.wait_for("verify");
+    keep(&console, "operation", &DARK, "The operation, step by step");
+    console.wait_for("verified");
+    console.press("q");
+    assert_eq!(console.exit_status().exit_code(), 0);
+
+    let console =
+        Console::start(&["demo", "--seed", "7", "--as", "mara", "--theme", "light"], (80, 24), &colours);
+    console.wait_for("ROLL BACK NOW");
+    keep(&console, "narrow-light", &LIGHT, "The console in 80 columns, in the light theme");
+    console.press("q");
+    assert_eq!(console.exit_status().exit_code(), 0);
+}
