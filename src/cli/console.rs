@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -10,7 +9,8 @@ use jiff::Timestamp;
 use super::account;
 use super::session::{self, LeadWhen};
 use super::{Exit, Global};
-use crate::config::Loaded;
+use crate::config::schema::GlyphSet;
+use crate::config::{self, Loaded};
 use crate::engine::runtime::{Engine, Leadership};
 use crate::model::command::Actor;
 use crate::model::operation::OperationStatus;
@@ -60,8 +60,9 @@ pub(crate) fn options(look: &Look, loaded: &Loaded, me: Actor) -> anyhow::Result
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("\n"))
     })?;
-    let theme_dirs = theme_dirs();
-    let name = look.theme.as_deref().unwrap_or(tui::theme::DEFAULT);
+    let spec = &loaded.config.console;
+    let theme_dirs = config::theme_dirs(&|name| std::env::var_os(name));
+    let name = look.theme.as_deref().unwrap_or(&spec.theme);
     let (theme, problem) = tui::theme::choose(name, &theme_dirs, &|name| std::env::var_os(name));
     // Asked for just now, so there is somebody to mend it; a theme of the config is no reason to stay out of an incident.
     if let (Some(problem), true) = (problem, look.theme.is_some()) {
@@ -72,17 +73,10 @@ pub(crate) fn options(look: &Look, loaded: &Loaded, me: Actor) -> anyhow::Result
         config_path: loaded.path.clone(),
         theme,
         theme_dirs,
-        ascii: look.ascii,
+        glyphs: if look.ascii { GlyphSet::Ascii } else { spec.glyphs },
         keymap,
         guided: false,
     })
-}
-
-/// Where a person's own themes are.
-fn theme_dirs() -> Vec<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
-    config.map(|config| config.join("unship").join("themes")).into_iter().collect()
 }
 
 /// What was done while the console was open, and where the record is.

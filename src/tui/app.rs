@@ -20,10 +20,11 @@ use super::keymap::Keymap;
 use super::roster::{Filter, Roster};
 use super::scene::{Picture, Scene, TIMELINE_KEPT};
 use super::terminal::{Input, Signal, Signals, Terminal};
-use super::theme::Theme;
+use super::theme::{self, Theme, ThemeError};
 use super::trends::Trends;
 use super::ui::{ToastKind, Ui};
 use super::update::{Effect, Message, update};
+use crate::config::schema::GlyphSet;
 use crate::engine::runtime::{Engine, Entry, View};
 use crate::model::ServiceName;
 use crate::model::command::{Actor, Command};
@@ -42,8 +43,8 @@ pub struct Options {
     pub theme: Theme,
     /// Where the user's own themes are.
     pub theme_dirs: Vec<PathBuf>,
-    /// Only ASCII symbols.
-    pub ascii: bool,
+    /// Symbols.
+    pub glyphs: GlyphSet,
     /// Keys.
     pub keymap: Keymap,
     /// The demo's guide speaks in the footer.
@@ -127,9 +128,9 @@ impl<'a> App<'a> {
             now: Timestamp::now(),
             zone: jiff::tz::TimeZone::system(),
             theme: options.theme.clone(),
-            glyphs: if options.ascii { Glyphs::ascii() } else { Glyphs::unicode() },
+            glyphs: Glyphs::of(options.glyphs),
             keymap: options.keymap.clone(),
-            themes: super::theme::names(&options.theme_dirs),
+            themes: theme::names(&options.theme_dirs),
             live,
         };
         Self {
@@ -290,7 +291,7 @@ impl<'a> App<'a> {
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
                 Effect::Repaint => terminal.clear(),
                 Effect::Suspend => self.suspend(terminal)?,
-                Effect::Theme(name) => match super::theme::find(&name, &self.options.theme_dirs) {
+                Effect::Theme(name) => match self.theme(&name) {
                     Ok(theme) => self.picture.theme = theme,
                     Err(error) => super::update::say(
                         &mut self.ui,
@@ -301,11 +302,20 @@ impl<'a> App<'a> {
                 },
                 Effect::Glyphs => {
                     let ascii = self.picture.glyphs == Glyphs::ascii();
-                    self.picture.glyphs = if ascii { Glyphs::unicode() } else { Glyphs::ascii() };
+                    let other = match self.options.glyphs {
+                        GlyphSet::Ascii => GlyphSet::Unicode,
+                        chosen => chosen,
+                    };
+                    self.picture.glyphs = if ascii { Glyphs::of(other) } else { Glyphs::ascii() };
                 }
             }
         }
         Ok(None)
+    }
+
+    /// A theme by name, as this terminal can show it.
+    fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
+        theme::for_terminal(name, &self.options.theme_dirs, &|name| std::env::var_os(name))
     }
 
     fn suspend(&mut self, terminal: &mut Terminal) -> std::io::Result<()> {
