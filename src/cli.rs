@@ -22,6 +22,8 @@ pub mod promote;
 pub mod rollback;
 mod session;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod themes;
 pub mod why;
 

@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/journal", &["engine", "config", "model", "journal"]),
     ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
+    ("cli/tests", &["model", "tui"]),
     ("tui", &["engine", "config", "model"]),
     // The log knows what a secret is, and nothing else.
     ("telemetry", &["model"]),

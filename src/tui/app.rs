@@ -218,9 +218,10 @@ impl<'a> App<'a> {
     /// Takes the newest view over, before a frame.
     fn refresh(&mut self) {
         self.picture.now = Timestamp::now();
-        let is_new = self.view.has_changed().unwrap_or(false);
+        let newest = self.view.borrow_and_update().clone();
+        let is_new = !Arc::ptr_eq(&newest, &self.picture.live);
         if is_new {
-            self.picture.live = self.view.borrow_and_update().clone();
+            self.picture.live = newest;
             self.picture.trends.take(&self.picture.live);
         }
         let entries: Vec<_> = std::iter::from_fn(|| {
@@ -241,6 +242,7 @@ impl<'a> App<'a> {
             self.picture.roster = Roster::new(&self.picture.settings.config, view, &self.ui.filter);
         }
         super::update::expire(&mut self.ui, self.picture.now);
+        super::update::arrived(&mut self.ui, &self.picture);
     }
 
     /// Adds to the timeline what it does not have, in the journal's order.

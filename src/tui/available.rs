@@ -103,12 +103,20 @@ fn running(scene: &Scene<'_>) -> Answer {
 
 /// Pausing an operation.
 pub fn pause(scene: &Scene<'_>) -> Answer {
-    running(scene)
+    running(scene)?;
+    match scene.open_operation() {
+        Some(operation) if operation.paused.is_some() => because(format!("{} is paused", operation.id)),
+        _ => Ok(()),
+    }
 }
 
 /// Letting a paused operation go on.
 pub fn resume(scene: &Scene<'_>) -> Answer {
-    running(scene)
+    running(scene)?;
+    match scene.open_operation() {
+        Some(operation) if operation.paused.is_none() => because(format!("{} is not paused", operation.id)),
+        _ => Ok(()),
+    }
 }
 
 /// Stopping an operation.
@@ -155,20 +163,31 @@ pub fn mark(scene: &Scene<'_>) -> Answer {
 /// With an incident.
 pub fn on_incident(scene: &Scene<'_>) -> Answer {
     act(scene)?;
-    because("no incident is open")
+    scene.incident().map(drop).ok_or_else(|| "no incident is open".to_owned())
 }
 
-/// Opening an incident.
+/// Opening an incident: there is never more than one.
 pub fn open_incident(scene: &Scene<'_>) -> Answer {
-    act_on_service(scene)
+    act_on_service(scene)?;
+    match scene.incident() {
+        Some(incident) => because(format!("{} is open", incident.id)),
+        None => Ok(()),
+    }
 }
 
 /// Acknowledging it.
 pub fn acknowledge(scene: &Scene<'_>) -> Answer {
-    on_incident(scene)
+    on_incident(scene)?;
+    match scene.incident().and_then(|incident| incident.acknowledged.as_ref()) {
+        Some(taken) => because(format!("{} has acknowledged it", taken.by)),
+        None => Ok(()),
+    }
 }
 
 /// Ticking a line.
 pub fn tick(scene: &Scene<'_>) -> Answer {
-    on_incident(scene)
+    on_incident(scene)?;
+    super::panes::checklist::at_hand(scene)
+        .map(drop)
+        .ok_or_else(|| "every line is settled; select one to take its tick back".to_owned())
 }

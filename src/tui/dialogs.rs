@@ -3,20 +3,26 @@
 
 pub mod action;
 pub mod filter;
+mod frame;
 pub mod help;
 pub mod leave;
 pub mod line;
 pub mod palette;
+mod search;
+
+#[cfg(test)]
+mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::commands::{Action, Command as Entry};
+use super::commands::{Command as Entry, Reason};
 use super::key::Key;
 use super::roster::Filter;
 use super::scene::{Picture, Scene};
 use super::ui::Ui;
 use super::update::{Effect, Invocation};
+use super::widgets::text::clean;
 
 pub use action::ActionDialog;
 pub use filter::FilterLine;
@@ -50,6 +56,8 @@ pub enum Reaction {
     Stay,
     /// It stays, and this has to happen.
     StayAnd(Vec<Effect>),
+    /// It stays, and this is put into the terminal's clipboard.
+    Copy(String),
     /// It stays, and the services are filtered.
     Filter(Filter),
     /// It goes.
@@ -62,6 +70,8 @@ pub enum Reaction {
         command: &'static Entry,
         /// What it is given.
         args: Vec<String>,
+        /// The line of the palette that asked for it.
+        line: Option<String>,
     },
     /// Another takes its place.
     Replace(Overlay),
@@ -83,7 +93,7 @@ impl Overlay {
     /// Takes pasted text: into the field that is being edited, never as keys.
     pub fn paste(&mut self, scene: &Scene<'_>, text: &str) -> Reaction {
         // One line, without what a terminal would take for a command.
-        let text: String = text.chars().filter(|char| !char.is_control()).take(400).collect();
+        let text: String = clean(text).chars().take(400).collect();
         match self {
             Self::None => Reaction::Close,
             Self::Leave(_) => Reaction::Stay,
@@ -109,7 +119,8 @@ impl Overlay {
         }
     }
 
-    /// A frame with it has been seen. Keys that were read before are not for it.
+    /// A frame with it, as it is now, has been drawn: called after every frame. Keys that were read before the first one are not
+    /// for it, and nothing is confirmed that was not seen as it is.
     pub fn seen(&mut self) {
         match self {
             Self::Action(dialog) => dialog.seen(),
@@ -121,7 +132,15 @@ impl Overlay {
 
 /// The question before something is done, and what has to be asked of the engine for it. What needs no question is sent at
 /// once.
-pub fn ask(scene: &Scene<'_>, entry: &'static Entry, asked: &Invocation) -> (Overlay, Vec<Effect>) {
+///
+/// # Errors
+///
+/// If there is nothing to ask about, with the reason.
+pub fn ask(
+    scene: &Scene<'_>,
+    entry: &'static Entry,
+    asked: &Invocation,
+) -> Result<(Overlay, Vec<Effect>), Reason> {
     action::ask(scene, entry, asked)
 }
 
@@ -141,6 +160,6 @@ pub fn palette(scene: &Scene<'_>, typed: &str) -> Overlay {
 }
 
 /// Leaves, or asks first.
-pub fn quit(ui: &mut Ui, picture: &Picture, action: Action) -> Vec<Effect> {
-    leave::quit(ui, picture, action)
+pub fn quit(ui: &mut Ui, picture: &Picture, asked: &Invocation) -> Vec<Effect> {
+    leave::quit(ui, picture, asked)
 }

@@ -128,6 +128,21 @@ pub enum ToastKind {
     Refused,
 }
 
+/// An operation that was asked for here and has not begun, as far as is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Awaited {
+    /// What was asked, as the answer has it.
+    pub asked: String,
+    /// The service.
+    pub service: ServiceName,
+    /// The operation that was open when it was asked, which is not the one.
+    pub before: Option<OperationId>,
+    /// The page that was open: whoever left it went elsewhere.
+    pub from: Option<Page>,
+    /// It was accepted.
+    pub accepted: bool,
+}
+
 /// A picture that is held.
 #[derive(Clone, Debug)]
 pub struct Frozen {
@@ -172,6 +187,10 @@ pub struct Ui {
     pub guide: Option<super::guide::Guide>,
     /// What was last asked of the engine, as a command line.
     pub last_action: Option<String>,
+    /// An operation that was asked for here.
+    pub awaited: Option<Awaited>,
+    /// Lines that were run in the palette, oldest first.
+    pub palette_history: Vec<String>,
 }
 
 /// Where a page is scrolled to.

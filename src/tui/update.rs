@@ -8,7 +8,7 @@ use super::dialogs::{self, Overlay, Reaction};
 use super::key::{Code, Key};
 use super::keymap::Lookup;
 use super::scene::{Picture, Scene};
-use super::ui::{Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
+use super::ui::{Awaited, Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
 use crate::engine::Proposal;
 use crate::model::ServiceName;
 use crate::model::command::Command;
@@ -101,11 +101,19 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Answered { asked, answer } => {
+            let is_ours = ui.awaited.as_ref().is_some_and(|awaited| awaited.asked == asked);
             let (kind, text) = match answer {
-                Ok(()) => (ToastKind::Done, asked),
+                Ok(()) => (ToastKind::Done, format!("{asked}: accepted")),
                 Err(why) => (ToastKind::Refused, format!("{asked}: refused: {why}")),
             };
+            if let Some(awaited) = ui.awaited.as_mut().filter(|_| is_ours) {
+                awaited.accepted = kind == ToastKind::Done;
+            }
+            if is_ours && kind == ToastKind::Refused {
+                ui.awaited = None;
+            }
             say(ui, picture.now, kind, text);
+            arrived(ui, picture);
             Vec::new()
         }
         Message::Earlier(_) => Vec::new(),
@@ -212,25 +220,66 @@ fn react(ui: &mut Ui, picture: &Picture, overlay: Overlay, reaction: Reaction) -
             ui.overlay = overlay;
             effects
         }
+        Reaction::Copy(text) => {
+            ui.overlay = overlay;
+            copy(ui, picture, text)
+        }
         Reaction::Filter(filter) => {
             ui.overlay = overlay;
             ui.filter = filter;
             Vec::new()
         }
         Reaction::Close => Vec::new(),
-        Reaction::CloseAnd(effects) => {
-            for effect in &effects {
-                if let Effect::Send(command, _) = effect {
-                    ui.last_action = Some(dialogs::command_line(picture, command));
-                }
+        Reaction::CloseAnd(effects) => sent(ui, picture, effects),
+        Reaction::Run { command, args, line } => {
+            if let Some(line) = line {
+                ui.palette_history.retain(|known| *known != line);
+                ui.palette_history.push(line);
             }
-            effects
+            start(ui, picture, command, args, None)
         }
-        Reaction::Run { command, args } => start(ui, picture, command, args, None),
         Reaction::Replace(overlay) => {
             ui.overlay = overlay;
             Vec::new()
         }
+    }
+}
+
+/// Says what is on its way, and remembers it until it is answered.
+fn sent(ui: &mut Ui, picture: &Picture, effects: Vec<Effect>) -> Vec<Effect> {
+    for effect in &effects {
+        if let Effect::Send(command, words) = effect {
+            ui.last_action = Some(dialogs::command_line(picture, command));
+            say(ui, picture.now, ToastKind::Said, format!("{words}: sent"));
+            let starts = matches!(
+                command.as_ref(),
+                Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. }
+            );
+            ui.awaited = command.service().filter(|_| starts).map(|service| Awaited {
+                asked: words.clone(),
+                service: service.clone(),
+                before: picture.live.state.service(service).and_then(|known| known.operation.clone()),
+                from: ui.page().cloned(),
+                accepted: false,
+            });
+        }
+    }
+    effects
+}
+
+/// Opens the page of an operation that was asked for here, as soon as it is known, unless the person went elsewhere.
+pub(super) fn arrived(ui: &mut Ui, picture: &Picture) {
+    let Some(awaited) = ui.awaited.as_ref().filter(|awaited| awaited.accepted) else { return };
+    let is_here = ui.page() == awaited.from.as_ref()
+        && matches!(ui.overlay, Overlay::None)
+        && Scene::new(picture, ui).service() == Some(&awaited.service);
+    let operation = picture.live.state.service(&awaited.service).and_then(|known| known.operation.clone());
+    let operation = operation.filter(|operation| awaited.before.as_ref() != Some(operation));
+    if !is_here {
+        ui.awaited = None;
+    } else if let Some(operation) = operation {
+        ui.awaited = None;
+        page(ui, Some(Page::Operation(operation)));
     }
 }
 
@@ -328,13 +377,20 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             ui.overlay = dialogs::palette(&scene, "");
             Vec::new()
         }
-        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, asked.action),
+        Action::Quit | Action::ForceQuit => dialogs::quit(ui, picture, &asked),
         action => {
             let danger = COMMANDS.iter().find(|command| command.action == action);
             let Some(command) = danger else { return Vec::new() };
-            let (overlay, effects) = dialogs::ask(&scene, command, &asked);
-            ui.overlay = overlay;
-            effects
+            match dialogs::ask(&scene, command, &asked) {
+                Ok((overlay, effects)) => {
+                    ui.overlay = overlay;
+                    sent(ui, picture, effects)
+                }
+                Err(reason) => {
+                    say(ui, picture.now, ToastKind::Refused, format!("{}: {reason}", command.title));
+                    Vec::new()
+                }
+            }
         }
     }
 }

@@ -3,24 +3,29 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Overlay, Reaction};
+use super::{Overlay, Reaction, frame};
 use crate::engine::runtime::Leadership;
 use crate::tui::commands::Action;
 use crate::tui::key::{Code, Key};
 use crate::tui::scene::{Picture, Scene};
+use crate::tui::theme::Tone;
 use crate::tui::ui::Ui;
-use crate::tui::update::Effect;
+use crate::tui::update::{Effect, Invocation};
+use crate::tui::widgets::panel::Frame;
+use crate::tui::widgets::text::{clean, put, wrap};
 
 /// The question before leaving.
 #[derive(Debug)]
 pub struct Leave {
     /// What would stop.
     pub stops: Vec<String>,
+    /// The key that leaves.
+    confirm: char,
     seen: bool,
 }
 
 /// Leaves, or asks first if an operation runs that would stop with this console; `^c` in the question leaves.
-pub fn quit(ui: &mut Ui, picture: &Picture, action: Action) -> Vec<Effect> {
+pub fn quit(ui: &mut Ui, picture: &Picture, asked: &Invocation) -> Vec<Effect> {
     let was_asked = matches!(ui.overlay, Overlay::Leave(_));
     let stops: Vec<String> = match picture.live.leadership {
         Leadership::Ours(_) => picture
@@ -31,10 +36,12 @@ pub fn quit(ui: &mut Ui, picture: &Picture, action: Action) -> Vec<Effect> {
             .collect(),
         _ => Vec::new(),
     };
-    if stops.is_empty() || (was_asked && action == Action::ForceQuit) {
+    if stops.is_empty() || (was_asked && asked.action == Action::ForceQuit) {
         return vec![Effect::Quit];
     }
-    ui.overlay = Overlay::Leave(Leave { stops, seen: false });
+    // The key that asked is not the one that leaves.
+    let confirm = if asked.by == Some(Key::char('y')) { 'Y' } else { 'y' };
+    ui.overlay = Overlay::Leave(Leave { stops, confirm, seen: false });
     Vec::new()
 }
 
@@ -43,18 +50,49 @@ impl Leave {
     pub fn key(&mut self, key: Key) -> Reaction {
         match key.code {
             Code::Esc | Code::Char('n') => Reaction::Close,
-            Code::Char('y') if self.seen => Reaction::CloseAnd(vec![Effect::Quit]),
+            _ if self.seen && key == Key::char(self.confirm) => Reaction::CloseAnd(vec![Effect::Quit]),
             _ => Reaction::Stay,
         }
     }
 
     /// A frame with it has been seen.
-    pub fn seen(&mut self) {
+    pub const fn seen(&mut self) {
         self.seen = true;
     }
 
-    /// In the middle.
-    pub fn draw(&self, _scene: &Scene<'_>, _area: Rect, _buf: &mut Buffer) -> Option<Position> {
+    /// In the middle. What leaves is said at every size.
+    pub fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let look = frame::look(scene);
+        let columns = 66;
+        let (_, inner) = frame::place(area, columns, u16::MAX);
+        let width = usize::from(inner.width);
+        let mut lines: Vec<(String, Tone)> = Vec::new();
+        let mut say = |text: &str, tone| {
+            lines.extend(wrap(&clean(text).replace('`', ""), width).into_iter().map(|line| (line, tone)));
+        };
+        say("This console leads. What goes on here stops when it leaves:", Tone::Text);
+        for stop in &self.stops {
+            say(stop, Tone::Warn);
+        }
+        say(
+            "It stands where it is until somebody leads again, and then goes on: a guard does (`unship guard`), and so does the next console.",
+            Tone::Dim,
+        );
+        let title = "Leave";
+        let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+        let (outer, inner) = frame::place(area, columns, rows);
+        frame::open(scene, (outer, inner), buf, title, Frame::Focused);
+        let confirms = format!(
+            "{} leaves {} ^c too {} Esc stays",
+            self.confirm, look.glyphs.separator, look.glyphs.separator
+        );
+        let room = inner.height.saturating_sub(1);
+        for (row, (line, tone)) in lines.iter().take(usize::from(room)).enumerate() {
+            put(buf, inner, (0, u16::try_from(row).unwrap_or(0)), line, look.style(*tone));
+        }
+        if inner.height > 0 {
+            put(buf, inner, (0, inner.height - 1), &confirms, look.style(Tone::Key));
+        }
         None
     }
 }

@@ -1,35 +1,112 @@
 //! Actions as command lines, to be run elsewhere or put into a message.
 
-use crate::model::command::{Command, RollBack};
+use crate::model::Span;
+use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
+use crate::model::incident::Ticked;
 use crate::model::operation::Strategy;
 use crate::tui::scene::{Picture, Scene};
 
-/// A command as one types it.
+/// A command as one types it. A freeze until a time is one for as long as that is from now.
 pub fn command_line(picture: &Picture, command: &Command) -> String {
-    let mut words =
-        vec!["unship".to_owned(), "-c".to_owned(), quoted(&picture.config_path.to_string_lossy())];
+    let mut words = Words::default();
     match command {
         Command::RollBack(RollBack { service, to, strategy, reason, overrides, .. }) => {
-            words.extend(["rollback".to_owned(), quoted(service.as_str())]);
+            words.verb("rollback").value(service.as_str());
             if let Some(to) = to {
-                words.extend(["--to".to_owned(), quoted(to.as_str())]);
+                words.option("--to", to.as_str());
             }
             match strategy {
                 Strategy::Immediate => {}
-                Strategy::Gradual => words.push("--gradual".to_owned()),
-                Strategy::Emergency => words.push("--emergency".to_owned()),
+                Strategy::Gradual => words.flag("--gradual"),
+                Strategy::Emergency => words.flag("--emergency"),
             }
-            for taken in overrides {
-                let text = format!("{}={}", taken.guardrail.word(), taken.reason);
-                words.extend(["--override".to_owned(), quoted(&text)]);
+            words.overrides(overrides).reason(reason);
+        }
+        Command::Promote(Promote { service, reason, overrides, .. }) => {
+            words.verb("promote").value(service.as_str()).overrides(overrides).reason(reason);
+        }
+        Command::Maintenance { service, on, reason } => {
+            words.verb("maintenance").value(service.as_str()).value(on_off(*on)).reason(reason);
+        }
+        Command::Pause { operation, reason } => {
+            words.verb("pause").value(operation.as_str()).reason(reason);
+        }
+        Command::Resume { operation, reason } => {
+            words.verb("resume").value(operation.as_str()).reason(reason);
+        }
+        Command::Cancel { operation, reason } => {
+            words.verb("cancel").value(operation.as_str()).reason(reason);
+        }
+        Command::Settle { operation, choice, reason } => {
+            let choice = match choice {
+                Settlement::Retry => "retry",
+                Settlement::Done => "done",
+                Settlement::Abort => "abort",
+            };
+            words.verb("settle").value(operation.as_str()).value(choice).reason(reason);
+        }
+        Command::Mark { service, version, quality, reason } => {
+            words.verb("mark").value(service.as_str()).value(version.as_str()).value(quality.word());
+            words.reason(reason);
+        }
+        Command::Freeze { service, until, reason } => {
+            words.verb("freeze");
+            if let Some(service) = service {
+                words.value(service.as_str());
             }
-            if !reason.is_empty() {
-                words.extend(["--reason".to_owned(), quoted(reason)]);
+            if let Some(until) = until {
+                let left = crate::tui::roster::age(picture.now, *until).as_secs().max(1);
+                words.option("--for", &Span::secs(left).to_string());
+            }
+            words.reason(reason);
+        }
+        Command::Thaw { service, reason } => {
+            words.verb("thaw");
+            if let Some(service) = service {
+                words.value(service.as_str());
+            }
+            words.reason(reason);
+        }
+        Command::Automatic { on, reason } => {
+            words.verb("automatic").value(on_off(*on)).reason(reason);
+        }
+        Command::Reset { service, reason } => {
+            words.verb("reset").value(service.as_str()).reason(reason);
+        }
+        Command::OpenIncident { services, title, level } => {
+            words.verb("incident").verb("open").value(title);
+            for service in services {
+                words.option("--service", service.as_str());
+            }
+            words.option("--severity", &level.number().to_string());
+        }
+        Command::Acknowledge { incident } => {
+            words.verb("incident").verb("ack").value(incident.as_str());
+        }
+        Command::SetLevel { incident, level, reason } => {
+            let level = level.number().to_string();
+            words.verb("incident").verb("severity").value(&level).value(incident.as_str()).reason(reason);
+        }
+        Command::Note { incident, text } => {
+            words.verb("incident").verb("note").value(text).value(incident.as_str());
+        }
+        Command::Resolve { incident, reason } => {
+            words.verb("incident").verb("resolve").value(incident.as_str()).reason(reason);
+        }
+        Command::Tick { incident, item, ticked, note } => {
+            words.verb("checklist").verb("tick").value(item.as_str()).option("--incident", incident.as_str());
+            match ticked {
+                Some(Ticked::Done) => {}
+                Some(Ticked::NotApplicable) => words.flag("--not-applicable"),
+                None => words.flag("--undo"),
+            }
+            if let Some(note) = note.as_ref().filter(|_| ticked.is_some()) {
+                words.option("--note", note);
             }
         }
-        other => words.push(other.verb().to_owned()),
     }
-    words.join(" ")
+    let config = picture.config_path.to_string_lossy();
+    format!("unship -c {} {}", quoted(&config), words.line())
 }
 
 /// Rolling the service that is looked at back, as one types it.
@@ -44,6 +121,72 @@ pub fn rollback_line(scene: &Scene<'_>) -> Option<String> {
         overrides: Vec::new(),
     });
     Some(command_line(scene.picture, &command))
+}
+
+const fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// The words of a line: what is done, options, values.
+#[derive(Default)]
+struct Words {
+    verbs: Vec<&'static str>,
+    options: Vec<String>,
+    values: Vec<String>,
+}
+
+impl Words {
+    fn verb(&mut self, verb: &'static str) -> &mut Self {
+        self.verbs.push(verb);
+        self
+    }
+
+    fn flag(&mut self, flag: &str) {
+        self.options.push(flag.to_owned());
+    }
+
+    fn value(&mut self, value: &str) -> &mut Self {
+        self.values.push(value.to_owned());
+        self
+    }
+
+    fn option(&mut self, name: &str, value: &str) -> &mut Self {
+        // What begins like an option would be taken for one.
+        if value.starts_with('-') {
+            self.options.push(quoted(&format!("{name}={value}")));
+        } else {
+            self.options.push(name.to_owned());
+            self.options.push(quoted(value));
+        }
+        self
+    }
+
+    /// Without one the line is for whoever fills it in.
+    fn reason(&mut self, reason: &str) -> &mut Self {
+        if reason.trim().is_empty() { self } else { self.option("--reason", reason) }
+    }
+
+    fn overrides(&mut self, overrides: &[Override]) -> &mut Self {
+        for taken in overrides {
+            self.option("--override", &format!("{}={}", taken.guardrail.word(), taken.reason));
+        }
+        self
+    }
+
+    fn line(&self) -> String {
+        let mut words: Vec<String> = self.verbs.iter().map(|verb| (*verb).to_owned()).collect();
+        let values = self.values.iter().map(|value| quoted(value));
+        // Values that look like options come last, behind the mark that says that none follow.
+        if self.values.iter().any(|value| value.starts_with('-')) {
+            words.extend(self.options.iter().cloned());
+            words.push("--".to_owned());
+            words.extend(values);
+        } else {
+            words.extend(values);
+            words.extend(self.options.iter().cloned());
+        }
+        words.join(" ")
+    }
 }
 
 /// For a shell.

@@ -291,6 +291,7 @@ impl World {
             state: Arc::clone(self.core.state()),
             position: self.timeline.len() as u64,
             readings,
+            output: BTreeMap::new(),
             leadership: Leadership::Theirs(Lease { holder: HOLDER.to_owned(), token: 1, until }),
             trouble: None,
         }

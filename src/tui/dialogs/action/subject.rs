@@ -1,0 +1,410 @@
+//! What is asked, with everything that it is about as it was when the key was pressed, and whether that still holds.
+
+use crate::engine::State;
+use crate::engine::target;
+use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
+use crate::model::incident::Level;
+use crate::model::operation::{OperationStatus, Strategy};
+use crate::model::release::{Arm, Quality, Release};
+use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName, Version};
+use crate::tui::commands::{Action, Reason};
+use crate::tui::scene::Scene;
+
+/// What is asked. Everything in it is named by its identity.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Subject {
+    /// Take a release back.
+    RollBack {
+        service: ServiceName,
+        from: Release,
+        arm: Arm,
+        /// The version that the person named.
+        asked: Option<Version>,
+        /// What the engine would choose, as far as the state said.
+        target: Option<ReleaseRef>,
+        busy: Option<OperationId>,
+    },
+    /// Give the canary all the traffic.
+    Promote { service: ServiceName, canary: Release, busy: Option<OperationId> },
+    /// Turn the maintenance page on or off.
+    Maintenance { service: ServiceName, on: bool, busy: Option<OperationId> },
+    /// Hold, let go on, or stop an operation.
+    Steer { how: Steer, operation: OperationId, service: ServiceName },
+    /// Say what happened.
+    Settle { operation: OperationId, service: ServiceName, step: usize },
+    /// Say what a release is worth.
+    Mark { service: ServiceName, release: ReleaseRef, version: Version, quality: Quality },
+    /// Forbid rollbacks.
+    Freeze { service: ServiceName },
+    /// Allow them again.
+    Thaw { service: ServiceName },
+    /// Rolling back by itself, on or off.
+    Automatic { on: bool },
+    /// The count of rollbacks back to zero.
+    Reset { service: ServiceName, rollbacks: u32 },
+    /// Declare an incident.
+    OpenIncident { service: ServiceName },
+    /// How bad it is.
+    Severity { incident: IncidentId, level: Level },
+    /// It is over.
+    Resolve { incident: IncidentId },
+    /// A line for its timeline.
+    Note { incident: IncidentId },
+}
+
+/// What is done to an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steer {
+    Pause,
+    Resume,
+    Cancel,
+}
+
+/// What the person has said so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    /// The text.
+    pub reason: String,
+    /// Which of [`Subject::choices`].
+    pub choice: Option<usize>,
+    /// Guardrails taken upon oneself.
+    pub overrides: Vec<Override>,
+    /// The version that was shown as the target.
+    pub to: Option<Version>,
+}
+
+const STRATEGIES: [Strategy; 3] = [Strategy::Immediate, Strategy::Gradual, Strategy::Emergency];
+const SETTLEMENTS: [Settlement; 3] = [Settlement::Retry, Settlement::Done, Settlement::Abort];
+
+impl Subject {
+    /// What a command of the table is about, now. The newest state counts, also while the picture is held.
+    pub(super) fn catch(scene: &Scene<'_>, action: Action, args: &[String]) -> Result<Self, Reason> {
+        let state = &scene.picture.live.state;
+        let service = || scene.service().cloned().ok_or_else(|| "no service is shown".to_owned());
+        let known = |service: &ServiceName| {
+            state.service(service).ok_or_else(|| format!("nothing is known of {service} yet"))
+        };
+        let open = || -> Result<(OperationId, ServiceName), Reason> {
+            let service = service()?;
+            let operation = known(&service)?.operation.clone();
+            operation.map(|id| (id, service)).ok_or_else(|| "no operation is going on".to_owned())
+        };
+        let incident = || {
+            state
+                .open_incident()
+                .map(|incident| incident.id.clone())
+                .ok_or_else(|| "no incident is open".to_owned())
+        };
+        let steer = |how| open().map(|(operation, service)| Self::Steer { how, operation, service });
+        let mark = |quality| {
+            let service = service()?;
+            let reference =
+                scene.ui.release.what.as_ref().ok_or("select a release in the deployments pane first")?;
+            let inventory = known(&service)?.inventory.as_ref();
+            let release = inventory.and_then(|inventory| inventory.release(reference));
+            let release = release.ok_or("the platform no longer has the selected release")?;
+            let version = release.version.clone();
+            Ok(Self::Mark { service, release: reference.clone(), version, quality })
+        };
+        match action {
+            Action::RollBack => {
+                let service = service()?;
+                let known = known(&service)?;
+                let Some((arm, from)) = known.suspect() else {
+                    return Err("nothing is known to be live: the platform shows no traffic".to_owned());
+                };
+                let asked = args.get(1).map(|version| Version::from(version.as_str()));
+                let target = target::choose(known, &from.reference, asked.as_ref()).release;
+                Ok(Self::RollBack {
+                    from: from.clone(),
+                    arm,
+                    asked,
+                    target: target.map(|release| release.reference),
+                    busy: known.operation.clone(),
+                    service,
+                })
+            }
+            Action::Promote => {
+                let service = service()?;
+                let known = known(&service)?;
+                let canary = known.canary().ok_or("there is no canary")?.clone();
+                Ok(Self::Promote { canary, busy: known.operation.clone(), service })
+            }
+            Action::Maintenance => {
+                let service = service()?;
+                let known = known(&service)?;
+                let page = known.inventory.as_ref().and_then(|inventory| inventory.maintenance);
+                let on = !page.ok_or("this platform has no maintenance page")?;
+                Ok(Self::Maintenance { on, busy: known.operation.clone(), service })
+            }
+            Action::Pause => steer(Steer::Pause),
+            Action::Resume => steer(Steer::Resume),
+            Action::Cancel => steer(Steer::Cancel),
+            Action::Settle => {
+                let (operation, service) = open()?;
+                match state.operation(&operation).map(|operation| &operation.status) {
+                    Some(OperationStatus::NeedsDecision { step, .. }) => {
+                        Ok(Self::Settle { step: *step, operation, service })
+                    }
+                    _ => Err("no operation waits for a person".to_owned()),
+                }
+            }
+            Action::MarkGood => mark(Quality::Good),
+            Action::MarkBad => mark(Quality::Bad),
+            Action::FreezeRollbacks => Ok(Self::Freeze { service: service()? }),
+            Action::ThawRollbacks => Ok(Self::Thaw { service: service()? }),
+            Action::Automatic => Ok(Self::Automatic { on: !is_automatic(scene, state) }),
+            Action::Reset => {
+                let service = service()?;
+                let rollbacks = state.service(&service).map_or(0, |known| known.rollbacks);
+                Ok(Self::Reset { service, rollbacks })
+            }
+            Action::OpenIncident => Ok(Self::OpenIncident { service: service()? }),
+            Action::Severity => {
+                let incident = incident()?;
+                let level = state.incident(&incident).map_or(Level::Sev3, |incident| incident.level);
+                Ok(Self::Severity { incident, level })
+            }
+            Action::Resolve => Ok(Self::Resolve { incident: incident()? }),
+            Action::Note => Ok(Self::Note { incident: incident()? }),
+            _ => Err("this asks nothing".to_owned()),
+        }
+    }
+
+    /// The command, as far as it is answered; none while a choice is open that it cannot be made without.
+    pub(super) fn command(&self, answers: &Answers) -> Option<Command> {
+        let reason = answers.reason.trim().to_owned();
+        let overrides = answers.overrides.clone();
+        Some(match self.clone() {
+            Self::RollBack { service, from, asked, .. } => Command::RollBack(RollBack {
+                service,
+                from: Some(from.reference),
+                to: answers.to.clone().or(asked),
+                strategy: *STRATEGIES.get(answers.choice.unwrap_or(0))?,
+                reason,
+                overrides,
+            }),
+            Self::Promote { service, canary, .. } => {
+                Command::Promote(Promote { service, release: Some(canary.reference), reason, overrides })
+            }
+            Self::Maintenance { service, on, .. } => Command::Maintenance { service, on, reason },
+            Self::Steer { how, operation, .. } => match how {
+                Steer::Pause => Command::Pause { operation, reason },
+                Steer::Resume => Command::Resume { operation, reason },
+                Steer::Cancel => Command::Cancel { operation, reason },
+            },
+            Self::Settle { operation, .. } => {
+                Command::Settle { operation, choice: *SETTLEMENTS.get(answers.choice?)?, reason }
+            }
+            Self::Mark { service, version, quality, .. } => {
+                Command::Mark { service, version, quality, reason }
+            }
+            Self::Freeze { service } => Command::Freeze { service: Some(service), until: None, reason },
+            Self::Thaw { service } => Command::Thaw { service: Some(service), reason },
+            Self::Automatic { on } => Command::Automatic { on, reason },
+            Self::Reset { service, .. } => Command::Reset { service, reason },
+            Self::OpenIncident { service } => Command::OpenIncident {
+                services: vec![service],
+                title: reason,
+                level: *Level::ALL.get(answers.choice?)?,
+            },
+            Self::Severity { incident, .. } => {
+                Command::SetLevel { incident, level: *Level::ALL.get(answers.choice?)?, reason }
+            }
+            Self::Resolve { incident } => Command::Resolve { incident, reason },
+            Self::Note { incident } => Command::Note { incident, text: reason },
+        })
+    }
+
+    /// What has changed since, in a few words; none while all is as it was.
+    pub(super) fn changed(&self, scene: &Scene<'_>) -> Option<String> {
+        let state = &scene.picture.live.state;
+        match self {
+            Self::RollBack { service, from, arm, asked, target, busy } => {
+                let known = state.service(service)?;
+                match known.suspect() {
+                    None => return Some("nothing gets traffic now".to_owned()),
+                    Some((now, live)) if (now, &live.reference) != (*arm, &from.reference) => {
+                        return Some(is_now(now, &live.version));
+                    }
+                    Some(_) => {}
+                }
+                if let Some(target) = target {
+                    let now = target::choose(known, &from.reference, asked.as_ref()).release;
+                    match now {
+                        None => return Some("there is no release to return to now".to_owned()),
+                        Some(now) if &now.reference != target => {
+                            return Some(format!("{} would be returned to now", now.version));
+                        }
+                        Some(_) => {}
+                    }
+                }
+                other_operation(state, service, busy.as_ref())
+            }
+            Self::Promote { service, canary, busy } => match state.service(service)?.canary() {
+                None => Some("there is no canary now".to_owned()),
+                Some(now) if now.reference != canary.reference => Some(is_now(Arm::Canary, &now.version)),
+                Some(_) => other_operation(state, service, busy.as_ref()),
+            },
+            Self::Maintenance { service, on, busy } => {
+                let page =
+                    state.service(service)?.inventory.as_ref().and_then(|inventory| inventory.maintenance);
+                match page {
+                    Some(now) if now == *on => {
+                        Some(format!("the page is {} already", if now { "on" } else { "off" }))
+                    }
+                    None => Some("the platform shows no maintenance page now".to_owned()),
+                    Some(_) => other_operation(state, service, busy.as_ref()),
+                }
+            }
+            Self::Steer { how, operation, .. } => {
+                let Some(now) = state.operation(operation).filter(|operation| operation.is_open()) else {
+                    return Some(ended(state, operation));
+                };
+                match how {
+                    Steer::Pause if now.paused.is_some() => Some(format!("{operation} is paused already")),
+                    Steer::Resume if now.paused.is_none() => Some(format!("{operation} goes on already")),
+                    Steer::Cancel if now.cancelling => Some(format!("{operation} is being stopped already")),
+                    _ => None,
+                }
+            }
+            Self::Settle { operation, step, .. } => match state.operation(operation).map(|now| &now.status) {
+                Some(OperationStatus::NeedsDecision { step: now, .. }) if now == step => None,
+                Some(OperationStatus::Ended { .. }) | None => Some(ended(state, operation)),
+                Some(_) => Some(format!("{operation} no longer waits for an answer to this")),
+            },
+            Self::Mark { service, release, version, .. } => {
+                let inventory = state.service(service).and_then(|known| known.inventory.as_ref());
+                let now = inventory.and_then(|inventory| inventory.by_version(version));
+                match now {
+                    Some(now) if &now.reference == release => None,
+                    Some(_) => Some(format!("{version} names another release now")),
+                    None => Some(format!("the platform no longer has {version}")),
+                }
+            }
+            Self::Freeze { .. } | Self::OpenIncident { .. } => None,
+            Self::Thaw { service } => {
+                let holds = state.service(service).is_some_and(|known| known.freeze.is_some());
+                (!holds).then(|| "the freeze is lifted already".to_owned())
+            }
+            Self::Automatic { on } => (is_automatic(scene, state) == *on)
+                .then(|| format!("automatic action is {} already", if *on { "on" } else { "off" })),
+            Self::Reset { service, rollbacks } => {
+                let now = state.service(service).map_or(0, |known| known.rollbacks);
+                (now != *rollbacks).then(|| format!("the count is {now} now"))
+            }
+            Self::Severity { incident, level } => match state.incident(incident) {
+                Some(now) if !now.is_open() => Some(format!("{incident} is resolved")),
+                Some(now) if now.level != *level => Some(format!("{incident} is {} now", now.level)),
+                _ => None,
+            },
+            Self::Resolve { incident } | Self::Note { incident } => {
+                let is_open = state.incident(incident).is_some_and(|now| now.is_open());
+                (!is_open).then(|| format!("{incident} is resolved"))
+            }
+        }
+    }
+
+    /// The engine is asked what it would do.
+    pub(super) const fn is_proposed(&self) -> bool {
+        matches!(self, Self::RollBack { .. } | Self::Promote { .. } | Self::Maintenance { .. })
+    }
+
+    /// The service whose traffic it touches.
+    pub(super) const fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::RollBack { service, .. }
+            | Self::Promote { service, .. }
+            | Self::Maintenance { service, .. }
+            | Self::Steer { service, .. }
+            | Self::Settle { service, .. }
+            | Self::Mark { service, .. }
+            | Self::Freeze { service }
+            | Self::Thaw { service }
+            | Self::Reset { service, .. }
+            | Self::OpenIncident { service } => Some(service),
+            Self::Automatic { .. } | Self::Severity { .. } | Self::Resolve { .. } | Self::Note { .. } => None,
+        }
+    }
+
+    /// What can be chosen: its word, and what it does.
+    pub(super) fn choices(&self) -> Vec<(String, String)> {
+        match self {
+            Self::RollBack { .. } => STRATEGIES
+                .into_iter()
+                .map(|strategy| {
+                    let does = match strategy {
+                        Strategy::Immediate => "all the traffic at once",
+                        Strategy::Gradual => "a part of the traffic, watched, then all of it",
+                        Strategy::Emergency => {
+                            "the maintenance page first, where the platform has one; it goes when health is seen"
+                        }
+                    };
+                    (strategy.word().to_owned(), does.to_owned())
+                })
+                .collect(),
+            Self::Settle { .. } => [
+                ("retry", "it did not happen: the step is done again, and the operation goes on"),
+                ("done", "it happened: the step counts as done, and the operation goes on after it"),
+                ("abort", "the operation ends here; what is on the platform stays as it is, and a person looks after it"),
+            ]
+            .into_iter()
+            .map(|(word, does)| (word.to_owned(), does.to_owned()))
+            .collect(),
+            Self::OpenIncident { .. } | Self::Severity { .. } => Level::ALL
+                .into_iter()
+                .map(|level| {
+                    let does = match level {
+                        Level::Sev1 => "the business stops; acknowledged within 5 m",
+                        Level::Sev2 => "users notice; acknowledged within 15 m",
+                        Level::Sev3 => "it can wait for some hours; acknowledged within 2 h",
+                        Level::Sev4 => "nobody is waited for",
+                    };
+                    (level.to_string(), does.to_owned())
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is chosen at first: a strategy has a usual one; what a person has to know has none.
+    pub(super) fn first_choice(&self, args: &[String]) -> Option<usize> {
+        match self {
+            Self::RollBack { .. } => Some(0),
+            Self::Severity { .. } => {
+                let level: Level = args.first()?.parse().ok()?;
+                Level::ALL.iter().position(|known| *known == level)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether the guard rolls back by itself.
+fn is_automatic(scene: &Scene<'_>, state: &State) -> bool {
+    state.automatic.as_ref().map_or(scene.config().environment.automatic, |switch| switch.on)
+}
+
+pub(super) fn is_now(arm: Arm, version: &Version) -> String {
+    match arm {
+        Arm::Stable => format!("{version} is live now"),
+        Arm::Canary => format!("{version} is the canary now"),
+    }
+}
+
+fn ended(state: &State, id: &OperationId) -> String {
+    match state.operation(id).map(|operation| &operation.status) {
+        Some(OperationStatus::Ended { outcome, .. }) => format!("{id} has ended: {}", outcome.words()),
+        _ => format!("{id} has ended"),
+    }
+}
+
+fn other_operation(state: &State, service: &ServiceName, before: Option<&OperationId>) -> Option<String> {
+    let now = state.service(service).and_then(|known| known.operation.as_ref());
+    match (before, now) {
+        (before, now) if before == now => None,
+        (_, Some(now)) => Some(format!("{now} is going on now")),
+        (Some(before), None) => Some(ended(state, before)),
+        (None, None) => None,
+    }
+}
