@@ -167,7 +167,7 @@ fn scrolling_stops_at_the_ends() {
     let mut ui = Ui::new((80, 24));
     ui.pages.push((service(), Scroll::default()));
     let top = |ui: &Ui| ui.pages.last().unwrap().1.top;
-    let mut go = |ui: &mut Ui, motion| crate::tui::select::moved(ui, &picture, motion);
+    let go = |ui: &mut Ui, motion| crate::tui::select::moved(ui, &picture, motion);
     go(&mut ui, Motion::Up);
     assert_eq!(top(&ui), 0);
     go(&mut ui, Motion::Bottom);

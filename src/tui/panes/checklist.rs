@@ -297,7 +297,7 @@ fn seen(scene: &Scene<'_>, item: &Item) -> Vec<Span<'static>> {
         (None, Some(note)) => spans.push(Span::styled(note.clone(), quiet)),
         (None, None) => {
             if let ItemState::Done { by, at } | ItemState::NotApplicable { by, at } = &item.state {
-                spans.push(Span::styled(format!("{by}, {}", scene.clock(*at)), quiet));
+                spans.push(Span::styled(format!("{by}, {}", scene.short_moment(*at)), quiet));
             }
         }
     }

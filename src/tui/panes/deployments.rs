@@ -31,7 +31,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let look = scene.look();
     let all = all(scene);
     let fault = scene.known().and_then(|known| known.platform_fault.as_ref());
-    let stale = fault.map(|fault| format!("platform not readable since {}", scene.clock(fault.since)));
+    let stale = fault.map(|fault| format!("platform not readable since {}", scene.short_moment(fault.since)));
     let title = match scene.service() {
         Some(service) => format!("{} {} {service}", Pane::Deployments.title(), look.glyphs.separator),
         None => Pane::Deployments.title().to_owned(),
