@@ -4,4 +4,6 @@
 
 mod harness;
 mod part;
+mod pictures;
+mod svg;
 mod terminal;
