@@ -260,11 +260,6 @@ impl Console {
         self.with_screen(vt100::Screen::contents)
     }
 
-    /// Looks at the screen with all its styles.
-    pub(crate) fn with_screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
-        look(self.shared.seen().terminal.screen())
-    }
-
     /// One cell with its style, by column and row from 0.
     #[track_caller]
     pub(crate) fn cell(&self, x: u16, y: u16) -> vt100::Cell {

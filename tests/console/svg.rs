@@ -11,10 +11,10 @@ const MARGIN: f64 = 14.0;
 
 /// The colours of the terminal that the picture pretends to be.
 pub(crate) struct Terminal {
-    pub(crate) background: &'static str,
-    pub(crate) text: &'static str,
+    pub background: &'static str,
+    pub text: &'static str,
     /// The sixteen named colours.
-    pub(crate) named: [&'static str; 16],
+    pub named: [&'static str; 16],
 }
 
 pub(crate) const DARK: Terminal = Terminal {
@@ -86,7 +86,7 @@ impl Terminal {
 /// The picture of a screen, with a title for those who cannot see it.
 pub(crate) fn picture(screen: &Screen, terminal: &Terminal, title: &str) -> String {
     let (rows, columns) = screen.size();
-    let (rows, columns) = (u16::from(rows), u16::from(columns));
+    let (rows, columns) = (rows.get(), columns.get());
     let (width, height) =
         (f64::from(columns) * CELL.0 + 2.0 * MARGIN, f64::from(rows) * CELL.1 + 2.0 * MARGIN);
     let mut svg = String::new();
