@@ -14,6 +14,7 @@ mod entries;
 mod errors;
 mod inbox;
 mod lease;
+mod output;
 mod sample_codec;
 mod samples;
 mod schema;
@@ -33,9 +34,10 @@ use jiff::Timestamp;
 
 use crate::model::command::Envelope;
 use crate::model::event::{DecodeError, Event};
+use crate::model::output::OutputLine;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{CommandId, OperationId, ServiceName};
 
 pub use sqlite::SqliteJournal;
 pub use tail::{Tail, tail};
@@ -283,6 +285,12 @@ pub trait Journal: Send + Sync {
         &self,
         known: &BTreeMap<ServiceName, Timestamp>,
     ) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError>;
+
+    /// Keeps what platforms said during steps: the newest lines of the newest operations, for other processes to show.
+    async fn say(&self, lines: &[(OperationId, OutputLine)]) -> Result<(), JournalError>;
+
+    /// What was said after a place (0 is before the first), in order, each with its own place.
+    async fn said(&self, after: u64) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError>;
 
     /// How the store looks from outside, at next to no cost. None where that cannot be told: then [`Journal::version`] has
     /// to be asked.

@@ -11,6 +11,7 @@ pub mod incident;
 pub mod names;
 pub mod notification;
 pub mod operation;
+pub mod output;
 pub mod platform;
 pub mod probe;
 pub mod reading;

@@ -58,6 +58,33 @@ pub struct Call {
     pub token: u64,
     /// The platform's version of the state that was read right before, as a precondition where the platform takes one.
     pub revision: Option<String>,
+    /// Where what goes on can be told to people, while it goes on.
+    pub progress: Progress,
+}
+
+/// Takes lines about a call while it goes on, for people to read along. Saying nothing is fine, and nothing depends on what
+/// is said.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl Progress {
+    /// Gives every line to this, which must not wait.
+    pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Says a line. Text from outside has to come without control characters.
+    pub fn line(&self, text: &str) {
+        if let Some(take) = &self.0 {
+            take(text);
+        }
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Progress")
+    }
 }
 
 /// How a call to a platform failed.

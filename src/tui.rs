@@ -7,9 +7,9 @@
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back.
-//! - [`signs`]: every state as symbol, word and meaning; [`widgets`]: what panes and pages are built from.
+//! - [`telling`]: what is told first about a service, and what to do now; [`signs`]: every state as symbol, word and
+//!   meaning; [`widgets`]: what panes and pages are built from.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
-//! - [`widgets`]: what panes are built from: text, tables, frames, bars, charts.
 
 pub mod app;
 pub mod available;
@@ -30,6 +30,7 @@ pub mod screen;
 mod select;
 pub mod signs;
 pub mod small;
+pub mod telling;
 pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;

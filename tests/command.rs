@@ -14,7 +14,7 @@ use unship::model::release::{Arm, Share};
 use unship::model::secret::{Secret, SecretRef, Secrets};
 use unship::model::{IdempotencyKey, ReleaseRef, ServiceName, Span};
 use unship::platform::command::Command;
-use unship::platform::{Call, Platform, PlatformError};
+use unship::platform::{Call, Platform, PlatformError, Progress};
 
 const INVENTORY: &str = r#"{"releases": [
     {"version": "2.8.1", "reference": "r2", "created_at": "2026-01-02T00:00:00Z"},
@@ -74,7 +74,7 @@ impl Bench {
 }
 
 fn call() -> Call {
-    Call { key: IdempotencyKey::new("op-12/2"), token: 7, revision: None }
+    Call { key: IdempotencyKey::new("op-12/2"), token: 7, revision: None, progress: Progress::default() }
 }
 
 fn restore(reference: &str) -> PlatformAction {
@@ -450,4 +450,43 @@ fn mistakes_in_the_spec_are_found_early() {
         |bench| drop(bench.spec.env.insert("A=B".into(), String::new())),
         "cannot be an environment variable",
     );
+}
+
+/// People can read along while a program acts: every line when it is written, from both outputs, without secrets (also not
+/// one that is printed over several lines) and without what a terminal would act upon. A reading is not read along.
+#[tokio::test]
+async fn people_can_read_along() {
+    let mut bench = Bench::new();
+    for (name, content) in [("TOKEN", "hunter2hunter2"), ("KEY", "first-line-of-it\nsecond-line-of-it")] {
+        let reference = bench.secret(name, content);
+        bench.spec.secret_env.insert(name.to_owned(), reference);
+    }
+    let script = r#"
+        printf 'with %s\n' "$TOKEN"
+        printf '%s\n' "$KEY" >&2
+        while [ ! -e DIR/go-on ]; do sleep 0.01; done
+        printf '\033[2Jdone'
+    "#;
+    bench.spec.roll_back = Some(bench.sh("roll_back.sh", script, &[]));
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let progress = {
+        let heard = Arc::clone(&heard);
+        Progress::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()))
+    };
+    let platform = bench.platform();
+    platform.read().await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [""; 0]);
+    let (to, call) = (restore("r1"), Call { progress, ..call() });
+    let acted = platform.act(&to, &call);
+    let went_on = async {
+        eventually("three lines are heard meanwhile", || heard.lock().unwrap().len() == 3).await;
+        std::fs::write(bench.path("go-on"), "").unwrap();
+    };
+    let (acted, ()) = tokio::join!(acted, went_on);
+    acted.unwrap();
+    let mut heard = heard.lock().unwrap().clone();
+    assert_eq!(heard.pop().as_deref(), Some("\\u{1b}[2Jdone"));
+    // The two outputs are two pipes: which is read first is open.
+    heard.sort();
+    assert_eq!(heard, ["[redacted]", "[redacted]", "with [redacted]"]);
 }

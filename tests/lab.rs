@@ -14,7 +14,7 @@ use unship::lab::{Facts, Lab, LabHandle, LabOptions, Scenario};
 use unship::model::platform::{LabSpec, PlatformAction, PlatformSpec};
 use unship::model::release::{Arm, Inventory, Share};
 use unship::model::{IdempotencyKey, ReleaseRef};
-use unship::platform::{Call, Platform, PlatformError, lab::Lab as LabPlatform};
+use unship::platform::{Call, Platform, PlatformError, Progress, lab::Lab as LabPlatform};
 
 /// One service without load of its own: every request is one of the test's.
 const QUIET: &str = r#"
@@ -115,6 +115,7 @@ fn call(key: &str, token: u64, inventory: Option<&Inventory>) -> Call {
         key: IdempotencyKey::new(key),
         token,
         revision: inventory.and_then(|inventory| inventory.revision.clone()),
+        progress: Progress::default(),
     }
 }
 

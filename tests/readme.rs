@@ -15,7 +15,7 @@ use unship::model::platform::{CommandSpec, PlatformAction};
 use unship::model::secret::Secrets;
 use unship::model::{IdempotencyKey, ReleaseRef, ServiceName};
 use unship::platform::command::Command as CommandPlatform;
-use unship::platform::{Call, Platform, PlatformError};
+use unship::platform::{Call, Platform, PlatformError, Progress};
 
 const README: &str = include_str!("../README.md");
 
@@ -162,7 +162,8 @@ async fn the_example_platform_works() {
     assert_eq!(versions, ["2.8.1", "2.8.0"], "newest first");
     assert!(inventory.serves_all(&"2.8.1".into()));
 
-    let call = Call { key: IdempotencyKey::new("k"), token: 1, revision: None };
+    let call =
+        Call { key: IdempotencyKey::new("k"), token: 1, revision: None, progress: Progress::default() };
     let back = PlatformAction::Restore { release: ReleaseRef::new("2.8.0") };
     assert!(platform.declares(&back).idempotent && platform.declares(&back).observable);
     // Twice, as after a crash.
@@ -207,8 +208,11 @@ fn keys() -> String {
     for group in Group::ALL {
         writeln!(text, "\n| {} | command | |\n|---|---|---|", group.title()).unwrap();
         for command in COMMANDS.iter().filter(|command| command.group == group) {
-            let keys: Vec<_> =
-                keymap.keys_of(command.id).iter().map(|keys| format!("`{keys}`").replace('|', "\\|")).collect();
+            let keys: Vec<_> = keymap
+                .keys_of(command.id)
+                .iter()
+                .map(|keys| format!("`{keys}`").replace('|', "\\|"))
+                .collect();
             writeln!(text, "| {} | `{}` | {} |", keys.join(" "), command.id, command.doc).unwrap();
         }
     }

@@ -11,6 +11,11 @@ pub(super) fn nearest<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) 
     valid
         .into_iter()
         .filter_map(|candidate| {
+            // Lengths alone often say that two names are far apart, and every key of a config comes by here.
+            let longest = wanted.len().max(candidate.len());
+            if wanted.len().abs_diff(candidate.len()) > (longest / 3).max(1) {
+                return None;
+            }
             let other = plain(candidate);
             let distance = strsim::damerau_levenshtein(&wanted, &other);
             let length = wanted.chars().count().max(other.chars().count());

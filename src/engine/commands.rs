@@ -29,7 +29,7 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
     match envelope.command.clone() {
         Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } => operate(work, envelope),
         Command::Pause { operation, reason } => pause(work, envelope, &operation, reason),
-        Command::Resume { operation, reason } => resume(work, envelope, &operation, reason),
+        Command::Resume { operation, reason } => resume(work, envelope, &operation, &reason),
         Command::Cancel { operation, reason } => match open_operation(work, &operation) {
             Ok(()) => {
                 let by = envelope.by.clone();
@@ -226,7 +226,7 @@ fn pause(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: Stri
     messages::operation_paused(work, id);
 }
 
-fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: String) {
+fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: &str) {
     let why = open_operation(work, id).err().or_else(|| {
         let is_paused = work.state.operation(id).is_some_and(|operation| operation.paused.is_some());
         (!is_paused).then(|| format!("{id} is not paused"))
@@ -236,8 +236,8 @@ fn resume(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: Str
     }
     let by = envelope.by.clone();
     accept(work, envelope);
-    work.emit(Event::OperationResumed { operation: id.clone(), by: by.clone(), reason: reason.clone() });
-    messages::operation_resumed(work, id, &by, &reason);
+    work.emit(Event::OperationResumed { operation: id.clone(), by: by.clone(), reason: reason.to_owned() });
+    messages::operation_resumed(work, id, &by, reason);
     executor::advance(work, id);
 }
 

@@ -74,11 +74,12 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
             },
         ),
     };
-    let mut text = format!("{}: {lead}: {detail}", operation.plan.service);
-    if matches!(operation.plan.kind, PlanKind::Maintenance { .. }) {
+    let asked = match operation.plan.kind {
         // Nobody was told when it began.
-        text.push_str(&format!(", asked for by {}: {}", operation.by, operation.reason));
-    }
+        PlanKind::Maintenance { .. } => format!(", asked for by {}: {}", operation.by, operation.reason),
+        PlanKind::RollBack | PlanKind::Promote => String::new(),
+    };
+    let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
     queue(work, topic, severity, Some(&operation.plan.service), &text, &facts);

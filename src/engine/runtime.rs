@@ -4,13 +4,14 @@
 //! [`Engine`] is the handle that the faces hold. It follows the journal, leads when it may and nobody else does, and takes
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
-//! step out, as long as this process's `tenure` lasts; [`outbox`] delivers messages.
+//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages.
 
 pub mod act;
 mod clock;
 pub mod follower;
 pub mod leader;
 pub mod outbox;
+pub mod output;
 mod tenure;
 pub mod view;
 pub mod world;
@@ -40,6 +41,7 @@ use super::core::Core;
 use super::input::{Input, Settings};
 use super::proposal::Proposal;
 use super::series;
+pub use output::Output;
 pub use view::{Leadership, View};
 pub use world::World;
 

@@ -28,12 +28,12 @@ const CHUNK: i64 = 5_000;
 const REMEMBERED: usize = 20_000;
 
 /// A time in nanoseconds since 1970. What lies beyond the years 1677 to 2262 becomes their end.
-fn nanos(at: Timestamp) -> i64 {
+pub(super) fn nanos(at: Timestamp) -> i64 {
     let nanos = at.as_nanosecond();
     i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
 }
 
-fn from_nanos(store: &Store, nanos: i64) -> Result<Timestamp, JournalError> {
+pub(super) fn from_nanos(store: &Store, nanos: i64) -> Result<Timestamp, JournalError> {
     Timestamp::from_nanosecond(i128::from(nanos))
         .map_err(|error| store.file.damaged(format!("the time of a sample is wrong: {error}")))
 }

@@ -79,9 +79,21 @@ pub(super) const CREATE: &[&str] = &[
 ///
 /// - `samples_of_series`: a service's part of the samples, for charts; the table itself is in the order of time.
 /// - `readings_at`: when each reading was published, without its text.
+/// - `output`: what platforms said during steps, the newest of it. A place is never given out twice.
 pub(super) const ADDED: &[(&str, &str)] = &[
     ("samples_of_series", "CREATE INDEX IF NOT EXISTS samples_of_series ON samples (series, at)"),
     ("readings_at", "CREATE INDEX IF NOT EXISTS readings_at ON readings (at)"),
+    (
+        "output",
+        "CREATE TABLE IF NOT EXISTS output (
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            operation TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            text TEXT NOT NULL
+        ) STRICT",
+    ),
+    ("output_of_operation", "CREATE INDEX IF NOT EXISTS output_of_operation ON output (operation, place)"),
 ];
 
 #[cfg(test)]

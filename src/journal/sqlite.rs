@@ -13,14 +13,15 @@ use jiff::Timestamp;
 
 use crate::model::command::Envelope;
 use crate::model::event::Event;
+use crate::model::output::OutputLine;
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
-use crate::model::{CommandId, ServiceName};
+use crate::model::{CommandId, OperationId, ServiceName};
 
 use super::store::{Store, Tuning};
 use super::{
     Entry, Glance, Journal, JournalError, Lease, Position, Snapshot, Verification, entries, inbox, lease,
-    samples, snapshots, verify,
+    output, samples, snapshots, verify,
 };
 
 /// An open journal file.
@@ -154,6 +155,14 @@ impl Journal for SqliteJournal {
         known: &BTreeMap<ServiceName, Timestamp>,
     ) -> Result<Vec<(ServiceName, Timestamp, ServiceReading)>, JournalError> {
         samples::readings_other_than(&self.store, known).await
+    }
+
+    async fn say(&self, lines: &[(OperationId, OutputLine)]) -> Result<(), JournalError> {
+        output::say(&self.store, lines).await
+    }
+
+    async fn said(&self, after: u64) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError> {
+        output::said(&self.store, after).await
     }
 
     fn glance(&self) -> Option<Glance> {

@@ -116,6 +116,10 @@ impl Secrets {
         let mut forms: Vec<String> = Vec::new();
         for secret in self.0.values().filter(|secret| secret.0.len() >= 4) {
             forms.push(secret.0.clone());
+            // A program's output comes line by line. Short lines are not peculiar to a secret.
+            forms.extend(
+                secret.0.lines().filter(|line| line.len() >= 8 && *line != secret.0).map(str::to_owned),
+            );
             // As `Debug` writes it, and as JSON does.
             let debug = secret.0.escape_debug().to_string();
             let json = secret.0.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");

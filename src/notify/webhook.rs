@@ -19,6 +19,7 @@ mod body;
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,7 +43,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// A webhook.
 #[derive(Debug)]
 pub struct Webhook {
-    client: Client,
+    /// Made when it is first needed: it reads all the certificates that the system trusts.
+    client: OnceLock<Result<Client, String>>,
+    timeout: Duration,
     address: Address,
     key: Option<Key>,
     headers: HeaderMap,
@@ -89,16 +92,22 @@ impl Webhook {
             value.set_sensitive(true);
             headers.insert(header, value);
         }
-        // The one provider of the house. Whoever was first has installed the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(*spec.timeout)
-            .user_agent(concat!("unship/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| permanent(format!("webhook: no HTTP client: {}", causes(&error))))?;
-        Ok(Self { client, address, key, headers })
+        Ok(Self { client: OnceLock::new(), timeout: *spec.timeout, address, key, headers })
+    }
+
+    fn client(&self) -> Result<&Client, SendError> {
+        let made = self.client.get_or_init(|| {
+            // The one provider of the house. Whoever was first has installed the same.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Client::builder()
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT)
+                .timeout(self.timeout)
+                .user_agent(concat!("unship/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|error| causes(&error))
+        });
+        made.as_ref().map_err(|reason| permanent(format!("webhook: no HTTP client: {reason}")))
     }
 }
 
@@ -121,7 +130,7 @@ impl Channel for Webhook {
             let signature = HeaderValue::from_str(&signature).expect("base64 has only plain characters");
             headers.insert("webhook-signature", signature);
         }
-        let request = self.client.post(self.address.url.clone()).headers(headers).body(body);
+        let request = self.client()?.post(self.address.url.clone()).headers(headers).body(body);
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) if error.is_builder() => {

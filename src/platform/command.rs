@@ -50,7 +50,8 @@
 //!
 //! Exit code 0 is success, 75 (`EX_TEMPFAIL`) means that nothing happened and that it may be tried again, any other is a
 //! refusal. A program that acts and does not end by itself (a signal, the time-out) leaves open whether it has happened.
-//! Standard error is for people: its last lines go into the error.
+//! Standard error is for people: its last lines go into the error. While a program acts, people can read along every line
+//! that it writes, to standard output or standard error.
 
 mod argv;
 mod inventory;
@@ -68,7 +69,7 @@ use async_trait::async_trait;
 use self::argv::{Placeholder, Template, Values};
 use self::inventory::Printed;
 use self::process::{Capture, End, Finished, Job};
-use super::{Call, Platform, PlatformError};
+use super::{Call, Platform, PlatformError, Progress};
 use crate::model::platform::{Capabilities, CommandSpec, CommandVerb, Declares, PlatformAction};
 use crate::model::release::{Arm, Inventory};
 use crate::model::secret::{Secret, Secrets};
@@ -182,6 +183,7 @@ impl Command {
         program: &Program,
         values: &Values,
         revision: Option<&str>,
+        progress: &Progress,
     ) -> Result<Finished, PlatformError> {
         let mut env: Vec<(String, String)> = self.env.clone().into_iter().collect();
         env.extend(self.secret_env.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned())));
@@ -195,7 +197,8 @@ impl Command {
             env,
             timeout: self.timeout,
         };
-        process::run(&job).await.map_err(|error| {
+        let hear = |line: &str| progress.line(&self.safe(line));
+        process::run(&job, &hear).await.map_err(|error| {
             let mut text = format!("{} could not be started: {error}", self.name(program));
             let missing_dir = self.dir.as_ref().filter(|dir| !std::path::Path::new(dir).is_dir());
             if let Some(dir) = missing_dir {
@@ -223,7 +226,7 @@ impl Command {
         parse: fn(&[u8]) -> Result<Printed, String>,
     ) -> Result<Printed, PlatformError> {
         let values = Values::from([(Placeholder::Service, self.service.to_string())]);
-        let Finished { end, stdout, stderr } = self.run(program, &values, None).await?;
+        let Finished { end, stdout, stderr } = self.run(program, &values, None, &Progress::default()).await?;
         match &end {
             End::Exited(status) if status.success() => {
                 let parsed = stdout
@@ -418,7 +421,8 @@ impl Platform for Command {
                 values.insert(Placeholder::On, on.to_string());
             }
         }
-        let Finished { end, stdout, stderr } = self.run(program, &values, call.revision.as_deref()).await?;
+        let (revision, progress) = (call.revision.as_deref(), &call.progress);
+        let Finished { end, stdout, stderr } = self.run(program, &values, revision, progress).await?;
         match &end {
             End::Exited(status) if status.success() => {
                 let said = self.secrets.redact(&stdout.text());

@@ -4,6 +4,7 @@
 //! freely and an old leader is refused; the revision that was read goes along as a precondition.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,7 +26,7 @@ const TEXT_LIMIT: usize = 2 * 1024;
 /// A service of the embedded fleet.
 #[derive(Debug)]
 pub struct Lab {
-    client: Client,
+    client: OnceLock<Result<Client, String>>,
     /// `…/admin/services/{service}`.
     base: Url,
     service: String,
@@ -49,18 +50,22 @@ impl Lab {
             "services",
             &spec.service,
         ]);
-        let client = client()
-            .map_err(|error| PlatformError::Permanent(format!("no HTTP client: {}", words(&error))))?;
-        Ok(Self { client, base, service: spec.service.clone() })
+        Ok(Self { client: OnceLock::new(), base, service: spec.service.clone() })
     }
 
-    fn post(&self, verb: &str, body: &Value, call: &Call) -> RequestBuilder {
+    /// The client is made when it is first needed: a process that only looks at the journal needs none.
+    fn client(&self) -> Result<&Client, PlatformError> {
+        let made = self.client.get_or_init(|| client().map_err(|error| words(&error)));
+        made.as_ref().map_err(|reason| PlatformError::Permanent(format!("no HTTP client: {reason}")))
+    }
+
+    fn post(&self, verb: &str, body: &Value, call: &Call) -> Result<RequestBuilder, PlatformError> {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.push(verb);
         }
         let mut request = self
-            .client
+            .client()?
             .post(url)
             .json(body)
             .header("x-idempotency-key", call.key.as_str())
@@ -68,7 +73,7 @@ impl Lab {
         if let Some(revision) = &call.revision {
             request = request.header("x-expected-revision", revision);
         }
-        request
+        Ok(request)
     }
 }
 
@@ -100,7 +105,7 @@ impl Platform for Lab {
         // Nothing changes by reading: whatever got lost, asking again is safe.
         let lost =
             |error: reqwest::Error| PlatformError::Transient(format!("{what} failed: {}", words(&error)));
-        let answer = self.client.get(self.base.clone()).send().await.map_err(lost)?;
+        let answer = self.client()?.get(self.base.clone()).send().await.map_err(lost)?;
         let status = answer.status();
         let text = answer.text().await.map_err(lost)?;
         if status != StatusCode::OK {
@@ -119,8 +124,14 @@ impl Platform for Lab {
             PlatformAction::Maintenance { on } => ("maintenance", json!({ "on": on })),
         };
         let what = format!("{} of `{}` in the lab", action.verb(), self.service);
-        let answer = self.post(verb, &body, call).send().await.map_err(|error| unsent(&what, &error))?;
+        let request = format!("POST {}/{verb}", self.base.path());
+        let answer = self.post(verb, &body, call)?.send().await.map_err(|error| {
+            let error = unsent(&what, &error);
+            call.progress.line(&format!("{request} … {error}"));
+            error
+        })?;
         let status = answer.status();
+        call.progress.line(&format!("{request} … {}", status.as_u16()));
         let text = answer.text().await.map_err(|error| unsent(&what, &error))?;
         if !status.is_success() {
             return Err(refused(&what, status, &text));

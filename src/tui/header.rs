@@ -1,9 +1,220 @@
-//! The header.
+//! The line at the top: where this is, what people work on, who leads, and how old the data are.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 
 use super::scene::Scene;
+use super::theme::Tone;
+use super::widgets::text::{self, Cut, age, clean, fit, put_line, width};
+use crate::engine::checklist;
+use crate::engine::runtime::Leadership;
+
+/// A part of the line. What is less important goes first where there is no room; no word is cut.
+struct Part {
+    text: String,
+    tone: Tone,
+    /// 0 stays, the highest goes first.
+    rank: u8,
+}
+
+fn part(rank: u8, tone: Tone, text: impl Into<String>) -> Part {
+    Part { text: clean(&text.into()).into_owned(), tone, rank }
+}
 
 /// Draws it.
-pub fn draw(_scene: &Scene<'_>, _area: Rect, _buf: &mut Buffer) {}
+///
+/// ```text
+///  shop · INC-17 SEV1 not acknowledged 00:41 · leader guard@ops-1 · you: ana        data 1 s · 3/3 sources · 14:01:41
+/// ```
+pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let area = Rect { height: area.height.min(1), ..area };
+    let look = scene.look();
+    buf.set_style(text::clip(buf, area), look.style(Tone::Header));
+    let room = usize::from(area.width).saturating_sub(2);
+    let (mut left, mut right) = (left(scene), right(scene));
+    let separator = format!(" {} ", look.glyphs.separator);
+    let length = |parts: &[Part]| {
+        let texts: usize = parts.iter().map(|part| width(&part.text)).sum();
+        texts + parts.len().saturating_sub(1) * width(&separator)
+    };
+    if let Some(trouble) = &scene.view().trouble {
+        right = Vec::new();
+        // The reason is worth more than who sits here.
+        let wanted = width(TROUBLE) + 24;
+        while length(&left) + 2 + wanted > room && drop_least(&mut left, &mut right) {}
+        let rest = room.saturating_sub(length(&left) + 2);
+        let words = format!("{TROUBLE}: {}", clean(trouble));
+        let words = if rest < wanted { TROUBLE.to_owned() } else { words };
+        right.push(part(0, Tone::Fail, fit(&words, rest, Cut::End, look.glyphs.ellipsis)));
+    }
+    while length(&left) + length(&right) + 2 > room && drop_least(&mut left, &mut right) {}
+    let line = |parts: &[Part]| {
+        let mut spans = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            if number > 0 {
+                spans.push(Span::styled(separator.clone(), look.style(Tone::Dim)));
+            }
+            spans.push(Span::styled(part.text.clone(), look.style(part.tone)));
+        }
+        Line::from(spans)
+    };
+    let end = put_line(buf, area, (1, 0), &line(&left), area.width.saturating_sub(1), look.glyphs.ellipsis);
+    let taken = length(&right) as u16;
+    let from = area.width.saturating_sub(taken + 1);
+    if taken > 0 && from > end {
+        put_line(buf, area, (from, 0), &line(&right).style(Style::new()), taken, look.glyphs.ellipsis);
+    }
+}
+
+const TROUBLE: &str = "JOURNAL TROUBLE";
+
+/// Leaves the least important part out; says whether there was one that may go.
+fn drop_least(left: &mut Vec<Part>, right: &mut Vec<Part>) -> bool {
+    let least = |parts: &[Part]| {
+        let ranks = parts.iter().enumerate().map(|(at, part)| (part.rank, at));
+        ranks.filter(|(rank, _)| *rank > 0).max()
+    };
+    match (least(left), least(right)) {
+        (Some((rank, at)), other) if other.is_none_or(|(other, _)| rank > other) => drop(left.remove(at)),
+        (_, Some((_, at))) => drop(right.remove(at)),
+        _ => return false,
+    }
+    true
+}
+
+fn left(scene: &Scene<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if let Some(frozen) = &scene.ui.frozen {
+        let held = super::roster::age(frozen.since, scene.picture.now);
+        parts.push(part(0, Tone::Banner, format!(" FROZEN {} ", age(held))));
+    }
+    let environment = &scene.config().environment;
+    parts.push(part(1, Tone::Title, environment.name.clone()));
+    if environment.read_only {
+        parts.push(part(2, Tone::Banner, " READ ONLY "));
+    }
+    if let Some(incident) = scene.incident() {
+        let clock = checklist::clock(incident, scene.now());
+        let tone = if incident.level.number() <= 2 { Tone::Fail } else { Tone::Warn };
+        parts.push(part(1, tone, format!("{} {}", incident.id, incident.level)));
+        let time = minutes(clock.elapsed);
+        parts.push(match (&incident.acknowledged, clock.promise) {
+            (Some(taken), _) => part(4, Tone::Text, format!("ack {} {time}", taken.by)),
+            (None, Some(promise)) => {
+                let tone = if promise.kept == Some(false) { Tone::Fail } else { Tone::Warn };
+                part(3, tone, format!("not acknowledged {time} of {}", minutes(promise.within)))
+            }
+            (None, None) => part(3, Tone::Warn, format!("not acknowledged {time}")),
+        });
+    }
+    parts.push(leader(scene));
+    if let Some(off) = automatic(scene) {
+        parts.push(part(5, Tone::Warn, off));
+    }
+    parts.push(part(9, Tone::Dim, format!("you: {}", scene.picture.me)));
+    parts
+}
+
+fn leader(scene: &Scene<'_>) -> Part {
+    match &scene.view().leadership {
+        Leadership::Ours(_) => part(7, Tone::Text, "this console leads"),
+        Leadership::Theirs(lease) => {
+            let name = lease.holder.rsplit_once(':').map_or(lease.holder.as_str(), |(name, _)| name);
+            part(7, Tone::Text, format!("leader {name}"))
+        }
+        Leadership::Nobody => part(1, Tone::Fail, "NOBODY LEADS"),
+    }
+}
+
+/// What keeps the engine from rolling back by itself, if something does for all services.
+fn automatic(scene: &Scene<'_>) -> Option<&'static str> {
+    let state = scene.state();
+    let is_on = state.automatic.as_ref().map_or(scene.config().environment.automatic, |switch| switch.on);
+    let holds = |until: Option<Timestamp>| until.is_none_or(|until| until > scene.now());
+    if state.freeze.as_ref().is_some_and(|freeze| holds(freeze.until)) {
+        return Some("rollbacks frozen");
+    }
+    (!is_on).then_some("automatic off")
+}
+
+fn right(scene: &Scene<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    match scene.picture.roster.newest() {
+        Some(newest) => {
+            let old = super::roster::age(newest, scene.now());
+            let (rank, tone) = if scene.is_too_old(old) { (2, Tone::Warn) } else { (6, Tone::Text) };
+            parts.push(part(rank, tone, format!("data {}", age(old))));
+        }
+        None => parts.push(part(2, Tone::Unknown, "no data yet")),
+    }
+    let sources = &scene.config().sources;
+    let faults = &scene.state().source_faults;
+    let bad = sources.keys().filter(|source| faults.contains_key(*source)).count();
+    if !sources.is_empty() {
+        let (rank, tone) = if bad > 0 { (3, Tone::Warn) } else { (8, Tone::Text) };
+        parts.push(part(rank, tone, format!("{}/{} sources", sources.len() - bad, sources.len())));
+    }
+    parts.push(part(5, Tone::Dim, text::clock(scene.now(), &scene.picture.zone)));
+    parts
+}
+
+/// `00:41`, `1:02:09`.
+fn minutes(time: std::time::Duration) -> String {
+    let secs = time.as_secs();
+    match secs / 3_600 {
+        0 => format!("{:02}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs % 3_600 / 60, secs % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::runtime::{Lease, View};
+    use crate::tui::scene::Picture;
+    use crate::tui::testing::{self, drawn, gallery, styles, text};
+    use crate::tui::ui::{Frozen, Ui};
+
+    fn with(mut picture: Picture, change: impl FnOnce(&mut View)) -> Picture {
+        change(Arc::make_mut(&mut picture.live));
+        picture
+    }
+
+    /// What matters least goes first, whole, as the screen gets narrower.
+    #[test]
+    fn every_state_at_every_width() {
+        let ui = Ui::new((120, 40));
+        let lease = Lease { holder: "console@laptop:77".to_owned(), token: 2, until: Timestamp::MAX };
+        let trouble = "cannot write the journal `/var/lib/unship/unship.db`: no space left on device";
+        let mut old_incident = testing::incident();
+        old_incident.now += std::time::Duration::from_secs(400);
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("nobody answers", old_incident),
+            ("acknowledged", testing::running()),
+            ("nobody leads", with(testing::rest(), |view| view.leadership = Leadership::Nobody)),
+            ("ours", with(testing::rest(), |view| view.leadership = Leadership::Ours(lease))),
+            ("trouble", with(testing::incident(), |view| view.trouble = Some(trouble.to_owned()))),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(160, 1), (100, 1), (60, 1), (40, 1), (24, 1)], draw));
+    }
+
+    /// A picture that is held says so before anything else, and for how long.
+    #[test]
+    fn a_held_picture_says_so() {
+        let mut picture = testing::incident();
+        let mut ui = Ui::new((120, 40));
+        ui.frozen = Some(Frozen { since: picture.now, view: Arc::clone(&picture.live) });
+        picture.now += std::time::Duration::from_secs(23);
+        let frozen = drawn(&picture, &ui, (100, 1), draw);
+        insta::assert_snapshot!(format!("{}\n{}", text(&frozen), styles(&frozen)));
+    }
+}

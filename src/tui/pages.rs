@@ -37,3 +37,6 @@ fn write<'a>(page: &Page, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
         Page::History(service) => history::write(service, scene, columns),
     }
 }
+
+#[cfg(test)]
+mod tests;

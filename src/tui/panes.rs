@@ -9,7 +9,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::scene::Scene;
+use super::theme::Tone;
 use super::ui::Pane;
+use super::widgets::text::{Cut, clean, fit, put, width};
 
 /// Draws a pane.
 pub fn draw(pane: Pane, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -31,14 +33,19 @@ pub fn summary(pane: Pane, scene: &Scene<'_>) -> String {
     }
 }
 
-/// A pane in one line, with its number.
+/// A pane in one line, with the key that leads to it.
+///
+/// ```text
+///  1 Health            1 failing · 1 degraded · checkout: errors 7.1 %
+/// ```
 pub fn summary_line(pane: Pane, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let text = format!(" {} {}  {}", pane.number(), pane.title(), summary(pane, scene));
-    buf.set_stringn(
-        area.x,
-        area.y,
-        text,
-        usize::from(area.width),
-        scene.picture.theme.style(super::theme::Tone::Dim),
-    );
+    let look = scene.look();
+    let x = put(buf, area, (1, 0), &pane.number().to_string(), look.style(Tone::Key));
+    put(buf, area, (x + 1, 0), pane.title(), look.style(Tone::Title));
+    // Below each other, the words begin in one column.
+    let widest = Pane::ALL.into_iter().map(|pane| width(pane.title())).max().unwrap_or(0) as u16;
+    let from = x + 1 + widest + 2;
+    let room = usize::from(area.width.saturating_sub(from + 1));
+    let text = clean(&summary(pane, scene)).into_owned();
+    put(buf, area, (from, 0), &fit(&text, room, Cut::End, look.glyphs.ellipsis), look.style(Tone::Dim));
 }

@@ -17,14 +17,17 @@ use super::trends::Trends;
 use super::ui::{Page, Ui};
 use super::widgets::{Look, text};
 use crate::config::Config;
+use crate::engine::incidents::{self, IncidentStatus};
 use crate::engine::input::Settings;
 use crate::engine::runtime::{Entry, View};
 use crate::engine::state::{ServiceState, State};
-use crate::model::ServiceName;
 use crate::model::command::Actor;
+use crate::model::incident::Incident;
 use crate::model::operation::Operation;
 use crate::model::reading::ServiceReading;
+use crate::model::release::Arm;
 use crate::model::trigger::Verdict;
+use crate::model::{IndicatorName, ServiceName};
 
 /// Entries of the journal that the timeline keeps.
 pub const TIMELINE_KEPT: usize = 2_000;
@@ -76,11 +79,6 @@ impl<'a> Scene<'a> {
         Self { picture, ui }
     }
 
-    /// What everything is drawn with.
-    pub fn look(&self) -> Look<'a> {
-        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
-    }
-
     /// The view that is shown: the held one, or the newest.
     pub fn view(&self) -> &'a View {
         self.ui.frozen.as_ref().map_or(&self.picture.live, |frozen| &frozen.view)
@@ -127,7 +125,7 @@ impl<'a> Scene<'a> {
 
     /// What is sensed of the service that is looked at.
     pub fn reading(&self) -> Option<&'a ServiceReading> {
-        self.view().readings.get(self.service()?).map(|(_, reading)| reading.as_ref())
+        self.reading_of(self.service()?)
     }
 
     /// The operation that is open on the service that is looked at.
@@ -167,8 +165,12 @@ impl<'a> Scene<'a> {
 
     /// Whether what is known of a service is too old to be called known.
     pub fn is_stale(&self, service: &ServiceName) -> bool {
-        let limit = (*self.config().guardrails.stale_after).max(Duration::from_secs(5));
-        self.age(service).is_none_or(|age| age > limit)
+        self.age(service).is_none_or(|age| self.is_too_old(age))
+    }
+
+    /// Whether data of this age are too old to be called known.
+    pub fn is_too_old(&self, age: Duration) -> bool {
+        age > (*self.config().guardrails.stale_after).max(Duration::from_secs(5))
     }
 
     /// Why what is known of a service is not new enough, if it is not: `no data for 23 s`.
@@ -210,14 +212,43 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Every service of an incident is well again.
+    /// What people are working on.
+    pub fn incident(&self) -> Option<&'a Incident> {
+        self.state().open_incident().map(Arc::as_ref)
+    }
+
+    /// Where the open incident stands.
+    pub fn incident_status(&self) -> Option<IncidentStatus> {
+        Some(incidents::status(self.incident()?, self.state(), self.now()))
+    }
+
+    /// Every service of the open incident is well again, and has been for long enough.
     pub fn is_recovered(&self) -> bool {
-        false
+        matches!(self.incident_status(), Some(IncidentStatus::Monitoring { propose_resolve: true, .. }))
     }
 
     /// People are working on something.
     pub fn incident_is_open(&self) -> bool {
-        false
+        self.incident().is_some()
+    }
+
+    /// What is sensed of a service.
+    pub fn reading_of(&self, service: &ServiceName) -> Option<&'a ServiceReading> {
+        self.view().readings.get(service).map(|(_, reading)| reading.as_ref())
+    }
+
+    /// An indicator of a service in the last `window`, oldest first. Where nothing was read there is no point.
+    pub fn points(
+        &self,
+        service: &ServiceName,
+        indicator: &IndicatorName,
+        arm: Option<Arm>,
+        window: Duration,
+    ) -> Vec<(Timestamp, Option<f64>)> {
+        let now = self.now();
+        let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+        let points = self.picture.trends.points(service, indicator, arm);
+        points.filter(|(at, _)| (from..=now).contains(at)).map(|(at, value)| (at, Some(value))).collect()
     }
 
     /// One pane at a time.

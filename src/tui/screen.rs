@@ -12,7 +12,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::scene::Scene;
+use super::theme::Tone;
 use super::ui::Pane;
+use super::widgets::text::clip;
 use super::{footer, header, pages, panes, small};
 
 /// Below this there is only a line or two.
@@ -24,13 +26,13 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>
         return None;
     }
     let (columns, rows) = (area.width, area.height);
+    buf.set_style(clip(buf, area), scene.look().style(Tone::Text));
     if columns < SMALL.0 || rows < SMALL.1 {
         small::draw(scene, area, buf);
         // A question is seen at every size.
         return scene.ui.overlay.draw(scene, area, buf);
     }
     let head = Rect { height: 1, ..area };
-    let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
     let body = Rect { y: area.y + 1, height: rows - 2, ..area };
     header::draw(scene, head, buf);
     if let Some((page, scroll)) = scene.ui.pages.last() {
@@ -42,13 +44,14 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>
     } else {
         single(scene, body, buf);
     }
-    footer::draw(scene, foot, buf);
+    // The menu of a key that begins a command rises over the body.
+    footer::draw(scene, Rect { y: area.y + 1, height: rows - 1, ..area }, buf);
     scene.ui.overlay.draw(scene, area, buf)
 }
 
 /// Four panes in two columns. The column and the row that matter now are the larger ones.
 fn board(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let left = area.width * 42 / 100;
+    let left = (u32::from(area.width) * 42 / 100) as u16;
     let (top_left, top_right) = heights(scene, area.height);
     let cut = |x: u16, width: u16, top: u16| {
         (
@@ -81,5 +84,38 @@ fn single(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for (index, other) in others.into_iter().enumerate() {
         let line = Rect { y: pane.bottom() + index as u16, height: 1, ..area };
         panes::summary_line(other, scene, line, buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{self, stays_inside};
+    use crate::tui::ui::Ui;
+
+    /// Whatever is shown at whatever size, nothing is drawn outside, and nothing ends the program.
+    #[test]
+    fn everything_stays_inside_at_every_size() {
+        let pictures = [
+            testing::rest(),
+            testing::incident(),
+            testing::running(),
+            testing::needs_decision(),
+            testing::stale(),
+            testing::beginning(),
+            testing::many(60),
+        ];
+        for picture in pictures {
+            for pane in Pane::ALL {
+                let ui = Ui { focus: pane, ..Ui::new((120, 40)) };
+                stays_inside(&picture, &ui, |scene, area, buf| {
+                    draw(scene, area, buf);
+                });
+            }
+            let ui = Ui { zoom: true, ..Ui::new((80, 24)) };
+            stays_inside(&picture, &ui, |scene, area, buf| {
+                draw(scene, area, buf);
+            });
+        }
     }
 }

@@ -7,7 +7,7 @@ mod world;
 
 use std::sync::OnceLock;
 
-pub(crate) use world::{Load, ME, World, at, release, settings};
+pub(crate) use world::{Load, World, at, release, settings};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -263,11 +263,6 @@ pub(crate) fn resolved() -> Picture {
 
 /// The guard died in the middle of a step of which nobody can see whether it has happened.
 pub(crate) fn needs_decision() -> Picture {
-    undecided().picture()
-}
-
-/// The world of [`needs_decision`].
-pub(crate) fn undecided() -> World {
     let mut world = make_incident(make_rest(false));
     world.roll_back("2.8.0", "5xx on the canary");
     world.lead();
@@ -275,7 +270,7 @@ pub(crate) fn undecided() -> World {
         world.read_platform(service);
     }
     world.pass(8);
-    world
+    world.picture()
 }
 
 /// Nothing has come in for a minute and a half: no source answers.
@@ -342,6 +337,22 @@ pub(crate) fn drawn(
     let mut buf = Buffer::empty(area);
     draw(&Scene::new(picture, ui), area, &mut buf);
     buf
+}
+
+/// A part in several states and sizes, one below the other, for a snapshot.
+pub(crate) fn gallery(
+    states: &[(&str, &Picture, &Ui)],
+    sizes: &[(u16, u16)],
+    draw: impl Fn(&Scene<'_>, Rect, &mut Buffer),
+) -> String {
+    let mut out = String::new();
+    for (name, picture, ui) in states {
+        for size in sizes {
+            let picture = text(&drawn(picture, ui, *size, &draw));
+            out.push_str(&format!("{name} {}x{}\n{picture}\n\n", size.0, size.1));
+        }
+    }
+    out
 }
 
 /// Draws a part into rectangles of all kinds, small, far off and beyond the buffer, and fails if it writes outside.

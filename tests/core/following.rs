@@ -6,15 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use unship::engine::runtime::{Engine, Lead, Leadership, Options, World};
 use unship::journal::{Glance, Journal, Lease, SqliteJournal};
-use unship::model::ServiceName;
+use unship::model::command::{Actor, Command, Override, RollBack};
+use unship::model::decision::Guardrail;
 use unship::model::event::Event;
+use unship::model::operation::Strategy;
+use unship::model::platform::{Capabilities, Declares, PlatformAction};
 use unship::model::reading::ServiceReading;
+use unship::model::release::{Arm, Inventory};
+use unship::model::{OperationId, ServiceName};
+use unship::platform::{Call, Platform, PlatformError};
 
-use crate::harness::settings;
+use crate::harness::{inventory, settings};
 use crate::odd_journal::Odd;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -176,4 +183,135 @@ async fn the_lead_is_taken_at_once_and_only_once() {
     second.shutdown().await;
     until(&first, "the first leads again", ours).await;
     first.shutdown().await;
+}
+
+/// A platform that says what it does and is told when it may go on.
+struct Talking {
+    goes_on: tokio::sync::Notify,
+}
+
+#[async_trait]
+impl Platform for Talking {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { restore: true, ..Capabilities::default() }
+    }
+
+    fn declares(&self, _: &PlatformAction) -> Declares {
+        Declares { observable: false, idempotent: false }
+    }
+
+    async fn read(&self) -> Result<Inventory, PlatformError> {
+        Ok(inventory(&[("4.0", Arm::Stable, 100)]))
+    }
+
+    async fn act(&self, _: &PlatformAction, call: &Call) -> Result<String, PlatformError> {
+        call.progress.line("swapping");
+        self.goes_on.notified().await;
+        call.progress.line("swapped");
+        Ok("taken".into())
+    }
+}
+
+/// What a platform says while a step is carried out is seen by the leader and by others, while it is still at it, and by
+/// whoever comes later; once each. It is no part of the journal's chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_platform_says_is_seen_meanwhile() {
+    let dir = TempDir::new().unwrap();
+    let journal = Arc::new(SqliteJournal::open(&dir.path().join("unship.db")).await.unwrap());
+    let talking = Arc::new(Talking { goes_on: tokio::sync::Notify::new() });
+    let mut led = world();
+    led.platforms.insert("swap".into(), Arc::clone(&talking) as Arc<dyn Platform>);
+    let leader =
+        Engine::start(led, Arc::clone(&journal) as Arc<dyn Journal>, options("a", Lead::Auto)).await.unwrap();
+    let follower = Engine::start(world(), opened(dir.path()).await, options("b", Lead::Never)).await.unwrap();
+    let rollback = Command::RollBack(RollBack {
+        service: "swap".into(),
+        from: None,
+        to: Some("3.0".into()),
+        strategy: Strategy::Immediate,
+        reason: "a test".into(),
+        overrides: vec![Override { guardrail: Guardrail::Target, reason: "a test".into() }],
+    });
+    leader.send(Actor::Person { name: "ana".into() }, rollback).await.unwrap();
+    let operation: OperationId = "op-1".into();
+    let texts = |view: &Arc<unship::engine::runtime::View>| -> Vec<String> {
+        let lines = view.output.get(&operation).into_iter().flat_map(|lines| lines.iter());
+        lines.map(|line| format!("{} {}", line.step, line.text)).collect()
+    };
+    for engine in [&leader, &follower] {
+        until(engine, "the first line shows", |view| texts(view) == ["0 swapping"]).await;
+    }
+    talking.goes_on.notify_one();
+    for engine in [&leader, &follower] {
+        until(engine, "the second line shows", |view| texts(view) == ["0 swapping", "0 swapped"]).await;
+    }
+    let later = Engine::start(world(), opened(dir.path()).await, options("c", Lead::Never)).await.unwrap();
+    until(&later, "both lines show", |view| texts(view) == ["0 swapping", "0 swapped"]).await;
+    leader.shutdown().await;
+    until(&follower, "nobody leads", |view| view.leadership == Leadership::Nobody).await;
+    assert_eq!(texts(&follower.view().borrow()), ["0 swapping", "0 swapped"]);
+    let entries = journal.read(0, 10_000).await.unwrap();
+    assert!(entries.iter().all(|entry| !format!("{:?}", entry.event).contains("swapping")));
+    assert!(journal.verify().await.unwrap().faults.is_empty());
+}
+
+/// The journal, or the log beside it, that is moved away under a follower is trouble, and the trouble says how to mend it.
+/// What was known stays shown, visibly not of now. When the file is back, so is everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_away_for_a_while() {
+    for name in ["unship.db", "unship.db-wal"] {
+        let (dir, journal, lease) = led().await;
+        journal.append(lease.token, Timestamp::now(), &[readable(), readable()], &[]).await.unwrap();
+        let engine =
+            Engine::start(world(), opened(dir.path()).await, options("a", Lead::Never)).await.unwrap();
+        until(&engine, "the lease shows", |view| view.leadership != Leadership::Nobody).await;
+        let (file, away) = (dir.path().join(name), dir.path().join("away"));
+        std::fs::rename(&file, &away).unwrap();
+        until(&engine, "there is trouble", |view| view.trouble.is_some()).await;
+        let view = Arc::clone(&engine.view().borrow());
+        let trouble = view.trouble.clone().unwrap();
+        assert!(trouble.contains("moved away") && trouble.contains("Put it back"), "{name}: {trouble}");
+        assert_eq!(view.position, 2);
+        assert!(matches!(view.leadership, Leadership::Theirs(_)), "{name}: {:?}", view.leadership);
+        let looked = engine.looked_at();
+        // Longer than a follower that sees it waits between two looks.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(engine.looked_at(), looked, "{name}");
+        std::fs::rename(&away, &file).unwrap();
+        until(&engine, "the trouble is over", |view| view.trouble.is_none()).await;
+        journal.append(lease.token, Timestamp::now(), &[readable()], &[]).await.unwrap();
+        until(&engine, "what came after shows", |view| view.position == 3).await;
+        assert!(engine.looked_at() > looked, "{name}");
+        engine.shutdown().await;
+    }
+}
+
+/// A journal that another program keeps locked for some time holds up what has to be written, and nothing else: who looks
+/// goes on looking, and a command that was given meanwhile is taken up afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_locked_for_a_while() {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("unship.db");
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&path).await.unwrap());
+    let leader = Engine::start(world(), journal, options("a", Lead::Auto)).await.unwrap();
+    let own: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&path).await.unwrap());
+    let follower = Engine::start(world(), own, options("b", Lead::Never)).await.unwrap();
+    until(&follower, "the leader shows", |view| view.leadership != Leadership::Nobody).await;
+    let mut other = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let (looked, position) = (follower.looked_at(), follower.view().borrow().position);
+    let command = Command::Automatic { on: false, reason: "a test".into() };
+    let mut sent = Box::pin(follower.send(Actor::Person { name: "ana".into() }, command));
+    // For longer than the lease lasts.
+    let waited = tokio::time::timeout(Duration::from_millis(2_500), &mut sent).await;
+    assert!(waited.is_err(), "it was locked");
+    assert!(follower.looked_at() > looked && follower.view().borrow().trouble.is_none());
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let command = tokio::time::timeout(PATIENCE, sent).await.expect("it is sent").unwrap();
+    follower.answer(&command, position, PATIENCE).await.unwrap();
+    until(&leader, "there is no trouble", |view| view.trouble.is_none()).await;
+    other.close().await.unwrap();
+    follower.shutdown().await;
+    leader.shutdown().await;
 }

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use unship::journal::{Entry, Glance, Journal, JournalError, Lease, Position, Snapshot, Verification};
 use unship::model::command::Envelope;
 use unship::model::event::Event;
+use unship::model::output::OutputLine;
 use unship::model::reading::ServiceReading;
 use unship::model::source::Sample;
-use unship::model::{CommandId, ServiceName};
+use unship::model::{CommandId, OperationId, ServiceName};
 
 /// The journal, how long its samples take to be read, how it looks from outside if not as it does, and how often it was
 /// asked for entries, for readings and for its version.
@@ -118,6 +119,12 @@ impl Journal for Odd {
         let found = self.journal.readings_other_than(known).await?;
         self.readings.fetch_add(found.len(), Ordering::SeqCst);
         Ok(found)
+    }
+    async fn say(&self, lines: &[(OperationId, OutputLine)]) -> Result<(), JournalError> {
+        self.journal.say(lines).await
+    }
+    async fn said(&self, after: u64) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError> {
+        self.journal.said(after).await
     }
     async fn version(&self) -> Result<u64, JournalError> {
         self.versions.fetch_add(1, Ordering::SeqCst);

@@ -1,12 +1,15 @@
 //! What people ask for besides rolling back: promote, maintenance, pause and resume.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use unship::engine::checklist::checklist;
 use unship::engine::{Core, Expected, Input, StepResult};
 use unship::model::command::{Actor, Command, Promote, RollBack, Settlement};
 use unship::model::decision::{Guardrail, Recommendation};
 use unship::model::event::Event;
+use unship::model::incident::Level;
 use unship::model::operation::{OperationStatus, Outcome, PlanKind, StepState, Strategy};
 use unship::model::platform::PlatformAction;
 use unship::model::release::{Arm, Inventory, Quality};
@@ -448,4 +451,26 @@ fn a_proposal_by_the_leaders_readings() {
     assert!(health("4.0", 1));
     assert!(!health("4.0", 11), "older than data may be");
     assert!(!health("2.0", 1), "of another canary");
+}
+
+/// Only a rollback ticks what the checklist says of rollbacks: the maintenance page takes no release back.
+#[test]
+fn the_checklist_counts_rollbacks_alone() {
+    let mut world = World::with_canary();
+    let (services, level) = (vec!["shop".into()], Level::Sev2);
+    world.send(Command::OpenIncident { services, title: "slow".into(), level });
+    let started = |world: &World| {
+        let state = world.core.state();
+        let incident = state.open_incident().expect("an incident is open");
+        let list = checklist(incident, state, &BTreeMap::new(), world.now);
+        let item = list.item(&"start-rollback".into()).expect("the item is there").clone();
+        (incident.operations.len(), item.fact.expect("it has a fact").holds)
+    };
+    world.maintenance("shop", true);
+    assert_eq!(started(&world), (1, Some(false)));
+    let step = world.steps.last().unwrap().clone();
+    world.finish(&step, StepResult::Done { adopted: false, detail: "ok".into() }, None);
+    assert_eq!(started(&world), (1, Some(false)));
+    world.roll_back("shop", None, &[]);
+    assert_eq!(started(&world), (2, Some(true)));
 }

@@ -72,6 +72,10 @@ impl Scene {
     }
 
     fn planned(self, seconds: i64, id: &str, service: &str) -> Self {
+        self.planned_as(PlanKind::RollBack, seconds, id, service)
+    }
+
+    fn planned_as(self, kind: PlanKind, seconds: i64, id: &str, service: &str) -> Self {
         let release = |version: &str| Release {
             version: version.into(),
             reference: version.into(),
@@ -90,7 +94,7 @@ impl Scene {
             declares: Declares { observable: true, idempotent: true },
         };
         let plan = Plan {
-            kind: PlanKind::RollBack,
+            kind,
             service: service.into(),
             purpose: "take it back".to_owned(),
             strategy: Strategy::Immediate,
@@ -254,6 +258,11 @@ fn starting_the_rollback() {
     let cancelled = begun.ended(20, "op-1", Outcome::Cancelled);
     cancelled.shows(ROLL_BACK, "none has been started", Some(false));
     assert_eq!(deed(&cancelled), Deed::RollBack { service: Some("shop".into()) });
+    let promoted = scene().planned_as(PlanKind::Promote, 10, "op-1", "shop").back(11, "op-1");
+    promoted.shows(ROLL_BACK, "none has been started", Some(false));
+    promoted.shows(EXECUTE, "no rollback has been started", Some(false));
+    let held = Event::OperationPaused { operation: "op-1".into(), by: ana(), reason: "wait".into() };
+    scene().planned(10, "op-1", "shop").then(11, held).shows(ROLL_BACK, "op-1 on shop is paused", Some(true));
     let elsewhere = scene().planned(10, "op-1", "pay");
     elsewhere.shows(ROLL_BACK, "none has been started", Some(false));
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::operation::Requirement;
 use crate::model::release::Inventory;
-use crate::platform::{Call, Platform, PlatformError};
+use crate::platform::{Call, Platform, PlatformError, Progress};
 
 use super::super::input::{RunStep, StepFinished, StepResult};
 use super::tenure::Tenure;
@@ -22,9 +22,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Carries a step out. Ends within the step's timeout, and never acts when the lease has run out or was taken.
-pub(super) async fn run(platform: &dyn Platform, step: RunStep, token: u64, tenure: &Tenure) -> StepFinished {
+pub(super) async fn run(
+    platform: &dyn Platform,
+    step: RunStep,
+    token: u64,
+    tenure: &Tenure,
+    progress: Progress,
+) -> StepFinished {
     let deadline = Instant::now() + *step.timeout;
-    let mut attempt = Attempt { platform, step: &step, token, tenure, deadline, last: None };
+    let mut attempt = Attempt { platform, step: &step, token, tenure, progress, deadline, last: None };
     let result = attempt.carry_out().await;
     StepFinished {
         operation: step.operation.clone(),
@@ -40,6 +46,7 @@ struct Attempt<'a> {
     step: &'a RunStep,
     token: u64,
     tenure: &'a Tenure,
+    progress: Progress,
     deadline: Instant,
     last: Option<Inventory>,
 }
@@ -84,7 +91,8 @@ impl Attempt<'_> {
         }
         // What was read before the call says nothing of the platform after it.
         self.last = None;
-        let call = Call { key: self.step.key.clone(), token: self.token, revision };
+        let progress = self.progress.clone();
+        let call = Call { key: self.step.key.clone(), token: self.token, revision, progress };
         let acted = timeout_at(self.deadline, self.platform.act(&self.step.action, &call)).await;
         let said = match acted {
             Ok(Ok(said)) => said,
@@ -282,7 +290,7 @@ mod tests {
             declares: DECLARES,
             may_have_happened: false,
         };
-        run(&Scripted { readings: Mutex::new(readings), answer }, step, 1, &tenure).await
+        run(&Scripted { readings: Mutex::new(readings), answer }, step, 1, &tenure, Progress::default()).await
     }
 
     /// A leader whose lease was taken does not call, although its own time is not over and nobody has told it.

@@ -11,11 +11,16 @@ use crate::model::ServiceName;
 use crate::model::reading::ServiceReading;
 
 use super::super::state::{STATE_FORMAT, State};
+use super::output::{self, Output};
 use super::view::Leadership;
 use super::{Lead, Shared};
 
 /// How often it is looked whether anything was written.
 const POLL: Duration = Duration::from_millis(50);
+/// The same for a journal to which nobody has written for [`QUIET`].
+const QUIET_POLL: Duration = Duration::from_millis(100);
+/// How long after a write the next one is expected soon.
+const QUIET: Duration = Duration::from_secs(5);
 /// How often the journal is looked into in any case.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Entries read at once.
@@ -48,7 +53,11 @@ struct Seen {
     glance: Option<Glance>,
     version: Option<u64>,
     at: Option<Instant>,
+    /// When something new was seen last.
+    new_at: Option<Instant>,
     lease: Option<Lease>,
+    /// The last line of output that was read. None: none yet, and what the view has is replaced.
+    said: Option<u64>,
 }
 
 impl Seen {
@@ -60,7 +69,7 @@ impl Seen {
 
 /// Follows until the lease is ours (then gives it) or the engine stops (then gives none).
 ///
-/// A journal to which nobody writes costs a glance from outside twenty times a second and one question once a second.
+/// A journal to which nobody writes costs a glance from outside ten times a second and one question once a second.
 pub(super) async fn follow(shared: &Arc<Shared>, lead: Lead) -> Result<Option<Lease>, JournalError> {
     let mut seen = Seen::default();
     loop {
@@ -83,9 +92,12 @@ pub(super) async fn follow(shared: &Arc<Shared>, lead: Lead) -> Result<Option<Le
             catch_up(shared).await?;
             return Ok(Some(lease));
         }
+        let is_quiet = seen.new_at.is_none_or(|at| at.elapsed() >= QUIET);
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(POLL) => {}
+            // A command of ours: its answer is waited for.
+            () = shared.inbox.notified() => seen.new_at = Some(Instant::now()),
+            () = tokio::time::sleep(if is_quiet { QUIET_POLL } else { POLL }) => {}
         }
     }
 }
@@ -148,9 +160,32 @@ async fn look(shared: &Arc<Shared>, seen: &mut Seen) -> Result<(), JournalError>
         let known = shared.view.borrow().readings.iter().map(|(name, (at, _))| (name.clone(), *at)).collect();
         let readings = shared.journal.readings_other_than(&known).await?;
         show(shared, lease.clone(), readings);
-        (seen.version, seen.lease) = (Some(version), lease);
+        show_output(shared, seen).await?;
+        (seen.version, seen.lease, seen.new_at) = (Some(version), lease, Some(Instant::now()));
     }
     shared.looked();
+    Ok(())
+}
+
+/// Reads what platforms have said since the last time.
+async fn show_output(shared: &Shared, seen: &mut Seen) -> Result<(), JournalError> {
+    let said = shared.journal.said(seen.said.unwrap_or(0)).await?;
+    let last = said.last().map(|(place, _, _)| *place);
+    let lines = said.into_iter().map(|(_, operation, line)| (operation, line));
+    if seen.said.is_none() {
+        let mut output = Output::new();
+        output::add(&mut output, lines);
+        shared.view.send_if_modified(|view| {
+            let is_new = view.output != output;
+            if is_new {
+                Arc::make_mut(view).output = output;
+            }
+            is_new
+        });
+    } else if last.is_some() {
+        shared.view.send_modify(|view| output::add(&mut Arc::make_mut(view).output, lines));
+    }
+    seen.said = last.or(seen.said).or(Some(0));
     Ok(())
 }
 

@@ -14,10 +14,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
 use crate::model::command::Envelope;
+use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
 use crate::model::trigger::Condition;
-use crate::model::{ChannelName, CommandId, ServiceName};
+use crate::model::{ChannelName, CommandId, OperationId, ServiceName};
 use crate::observe::Observation;
 use crate::observe::Observer;
 use crate::platform::Platform;
@@ -28,7 +29,7 @@ use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::tenure::{LeaseClock, Tenure};
 use super::view::Leadership;
-use super::{Shared, act, follower, now, outbox};
+use super::{Shared, act, follower, now, outbox, output};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
@@ -92,6 +93,10 @@ struct Leader<'a> {
     /// One for each channel, so that one which takes nothing does not hold the others up.
     deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
     steps_in_flight: Arc<AtomicUsize>,
+    /// What platforms say goes in here, is shown from here, and waits in the third to be stored.
+    output: mpsc::Sender<(OperationId, OutputLine)>,
+    heard: mpsc::Receiver<(OperationId, OutputLine)>,
+    said: Vec<(OperationId, OutputLine)>,
     samples: Vec<Sample>,
     recording: Arc<AtomicBool>,
     published: BTreeMap<ServiceName, Arc<ServiceReading>>,
@@ -133,6 +138,7 @@ impl<'a> Leader<'a> {
         });
         let (inputs, inbox) = mpsc::channel(4_096);
         let (out, observations) = mpsc::channel(4_096);
+        let (output, heard) = mpsc::channel(output::ON_THE_WAY);
         let world = &shared.world;
         // What it could refuse was checked when the world was built.
         let observer =
@@ -154,6 +160,9 @@ impl<'a> Leader<'a> {
             pollers: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             steps_in_flight: Arc::default(),
+            output,
+            heard,
+            said: Vec::new(),
             samples: Vec::new(),
             recording: Arc::default(),
             published: BTreeMap::new(),
@@ -182,7 +191,10 @@ impl<'a> Leader<'a> {
             tokio::select! {
                 Some(input) = self.inbox.recv() => self.take_inputs(input).await?,
                 Some(observation) = self.observations.recv() => self.take_observations(observation).await?,
-                _ = tick.tick() => self.take(vec![Input::Tick], &[]).await?,
+                _ = tick.tick() => {
+                    self.show_output();
+                    self.take(vec![Input::Tick], &[]).await?;
+                }
                 _ = look.tick() => self.look_for_commands().await?,
                 () = self.shared.inbox.notified() => self.take_commands().await?,
                 _ = renew.tick() => self.renew().await?,
@@ -200,6 +212,10 @@ impl<'a> Leader<'a> {
                 // A step is counted until its end has been sent: what is known of it must not be lost now.
                 while let Ok(input) = self.inbox.try_recv() {
                     self.take_inputs(input).await?;
+                }
+                self.show_output();
+                if let Err(error) = self.shared.journal.say(&std::mem::take(&mut self.said)).await {
+                    tracing::warn!(%error, "what platforms said was not stored");
                 }
                 self.save_snapshot().await;
                 return Ok(());
@@ -330,6 +346,8 @@ impl<'a> Leader<'a> {
         let (inputs, token) = (self.inputs.clone(), self.token);
         let tenure = Tenure::new(self.clock.clone(), token, &self.shared.journal);
         let in_flight = InFlight::new(&self.steps_in_flight);
+        let secrets = Arc::clone(&self.shared.world.secrets);
+        let progress = output::listen(self.output.clone(), secrets, step.operation.clone(), step.step);
         self.tasks.spawn(async move {
             let (operation, attempt) = (step.operation.clone(), step.attempt);
             let lost = |result| StepFinished { operation, step: step.step, attempt, result, inventory: None };
@@ -337,7 +355,7 @@ impl<'a> Leader<'a> {
                 // Every begun step has to end, or its operation would wait for ever.
                 None => lost(StepResult::Failed(format!("there is no platform for `{}`", step.service))),
                 Some(platform) => {
-                    let run = act::run(platform.as_ref(), step.clone(), token, &tenure);
+                    let run = act::run(platform.as_ref(), step.clone(), token, &tenure, progress);
                     AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
                         let reason = "the platform's adapter failed (a defect of unship; the log has it)";
                         lost(StepResult::Unclear(reason.to_owned()))
@@ -347,6 +365,21 @@ impl<'a> Leader<'a> {
             let _ = inputs.send(Input::StepFinished(finished)).await;
             drop(in_flight);
         });
+    }
+
+    /// Shows what platforms have said since the last time; many lines at once wake those who look once.
+    fn show_output(&mut self) {
+        let lines: Vec<_> = std::iter::from_fn(|| self.heard.try_recv().ok()).collect();
+        if lines.is_empty() {
+            return;
+        }
+        self.shared
+            .view
+            .send_modify(|view| output::add(&mut Arc::make_mut(view).output, lines.iter().cloned()));
+        self.said.extend(lines);
+        // As much as is kept of one operation; more can only have come from a journal that takes nothing.
+        let surplus = self.said.len().saturating_sub(LINES_KEPT * OPERATIONS_KEPT);
+        self.said.drain(..surplus);
     }
 
     fn start_pollers(&mut self) {
@@ -393,14 +426,14 @@ impl<'a> Leader<'a> {
         // One write at a time; what comes meanwhile goes with the next.
         if !self.recording.swap(true, Ordering::AcqRel) {
             self.published = readings;
-            let samples = std::mem::take(&mut self.samples);
+            let (samples, said) = (std::mem::take(&mut self.samples), std::mem::take(&mut self.said));
             let must_prune = self.pruned_at.elapsed() >= Duration::from_secs(3_600);
             if must_prune {
                 self.pruned_at = Instant::now();
             }
             let (shared, recording) = (Arc::clone(self.shared), Recording(Arc::clone(&self.recording)));
             self.tasks.spawn(async move {
-                record(&shared, at, &samples, changed, must_prune).await;
+                record(&shared, at, &samples, &said, changed, must_prune).await;
                 drop(recording);
             });
         }
@@ -558,6 +591,7 @@ async fn record(
     shared: &Shared,
     at: Timestamp,
     samples: &[Sample],
+    said: &[(OperationId, OutputLine)],
     changed: Vec<(ServiceName, Arc<ServiceReading>)>,
     must_prune: bool,
 ) {
@@ -565,6 +599,11 @@ async fn record(
         && let Err(error) = shared.journal.record(samples).await
     {
         tracing::warn!(%error, "samples were not recorded");
+    }
+    if !said.is_empty()
+        && let Err(error) = shared.journal.say(said).await
+    {
+        tracing::warn!(%error, "what platforms said was not stored");
     }
     let readings: Vec<_> =
         changed.into_iter().map(|(service, reading)| (service, Arc::unwrap_or_clone(reading))).collect();

@@ -11,6 +11,7 @@ use crate::model::ServiceName;
 use crate::model::reading::ServiceReading;
 
 use super::super::state::State;
+use super::output::Output;
 
 /// Who leads, as this process sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +33,8 @@ pub struct View {
     pub position: Position,
     /// What is sensed, service by service, and when that was.
     pub readings: BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>,
+    /// What platforms say while steps of the newest operations are carried out, oldest first; the newest lines of each.
+    pub output: Output,
     /// Who leads.
     pub leadership: Leadership,
     /// The journal cannot be used, and why.
@@ -41,7 +44,7 @@ pub struct View {
 impl View {
     pub(super) fn of((state, position): (Arc<State>, Position), lease: Option<Lease>) -> Self {
         let leadership = Leadership::seen(lease);
-        Self { state, position, readings: BTreeMap::new(), leadership, trouble: None }
+        Self { state, position, readings: BTreeMap::new(), output: Output::new(), leadership, trouble: None }
     }
 
     pub(super) fn set_trouble(view: &watch::Sender<Arc<Self>>, trouble: String) {

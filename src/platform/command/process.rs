@@ -46,12 +46,13 @@ pub(super) enum End {
     Lost(io::Error),
 }
 
-/// Runs a program to its end. An error means that it was not started.
+/// Runs a program to its end. An error means that it was not started. Every line that it writes, to either of its outputs,
+/// is given to `hear` as soon as it is complete.
 ///
 /// What it starts stays in its process group unless it leaves on purpose (`setsid`); the whole group is asked to end
 /// and then killed on a time-out, and killed at once when this future is dropped. A process that is left behind in the
 /// background by a program that ended is not killed, and not waited for.
-pub(super) async fn run(job: &Job) -> io::Result<Finished> {
+pub(super) async fn run(job: &Job, hear: &(dyn Fn(&str) + Sync)) -> io::Result<Finished> {
     let mut command = tokio::process::Command::new(&job.program);
     if let Some(dir) = &job.dir {
         command.current_dir(dir);
@@ -70,8 +71,10 @@ pub(super) async fn run(job: &Job) -> io::Result<Finished> {
     let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
     let (out_pipe, err_pipe) = (child.stdout.take(), child.stderr.take());
     let end = {
-        let mut drain =
-            pin!(async { tokio::join!(pump(out_pipe, &mut stdout), pump(err_pipe, &mut stderr)) }.fuse());
+        let mut drain = pin!(
+            async { tokio::join!(pump(out_pipe, &mut stdout, hear), pump(err_pipe, &mut stderr, hear)) }
+                .fuse()
+        );
         let ended = async {
             loop {
                 tokio::select! {
@@ -107,11 +110,50 @@ pub(super) async fn run(job: &Job) -> io::Result<Finished> {
 }
 
 /// Reads to the end of a pipe. An error is an end: what was read before it counts.
-async fn pump(pipe: Option<impl AsyncRead + Unpin>, capture: &mut Capture) {
+async fn pump(pipe: Option<impl AsyncRead + Unpin>, capture: &mut Capture, hear: &(dyn Fn(&str) + Sync)) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 16 * 1024];
+    let mut lines = Lines::default();
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
         capture.push(&buffer[..read]);
+        lines.push(&buffer[..read], hear);
+    }
+    lines.finish(hear);
+}
+
+/// Cuts an output into lines as it arrives. Of a line that is written over itself, like a progress bar, what stands at its
+/// end counts; empty lines do not.
+#[derive(Default)]
+struct Lines {
+    open: Vec<u8>,
+}
+
+impl Lines {
+    /// Bytes of a line after which it is cut.
+    const LONGEST: usize = 4 * 1024;
+
+    fn push(&mut self, bytes: &[u8], hear: &(dyn Fn(&str) + Sync)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            for part in part.chunks(Self::LONGEST) {
+                if self.open.len() + part.len() > Self::LONGEST {
+                    self.finish(hear);
+                }
+                self.open.extend_from_slice(part);
+            }
+            if self.open.ends_with(b"\n") {
+                self.finish(hear);
+            }
+        }
+    }
+
+    /// Gives what there is.
+    fn finish(&mut self, hear: &(dyn Fn(&str) + Sync)) {
+        let line = String::from_utf8_lossy(&self.open);
+        let shown = line.trim_end().rsplit('\r').map(str::trim_end).find(|part| !part.is_empty());
+        if let Some(shown) = shown {
+            hear(shown);
+        }
+        self.open.clear();
     }
 }
 
@@ -206,6 +248,29 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// However the output arrives, it comes line by line, the last one also without its end; and one without end comes in
+    /// pieces.
+    #[test]
+    fn lines_are_cut() {
+        let all = "one\r\n\n  two \n10 %\r20 %\r\nthree\u{e9}\nlast".as_bytes();
+        for chunk in [1, 2, 7, 100] {
+            let heard = std::sync::Mutex::new(Vec::new());
+            let hear = |line: &str| heard.lock().unwrap().push(line.to_owned());
+            let mut lines = Lines::default();
+            for bytes in all.chunks(chunk) {
+                lines.push(bytes, &hear);
+            }
+            lines.finish(&hear);
+            assert_eq!(*heard.lock().unwrap(), ["one", "  two", "20 %", "three\u{e9}", "last"], "{chunk}");
+        }
+        let lengths = std::sync::Mutex::new(Vec::new());
+        let hear = |line: &str| lengths.lock().unwrap().push(line.len());
+        let mut lines = Lines::default();
+        lines.push(&vec![b'x'; Lines::LONGEST * 2 + 5], &hear);
+        lines.finish(&hear);
+        assert_eq!(*lengths.lock().unwrap(), [Lines::LONGEST, Lines::LONGEST, 5]);
+    }
 
     /// However the output arrives, its start and its end are kept and the rest is counted.
     #[test]

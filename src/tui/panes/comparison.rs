@@ -1,14 +1,333 @@
-//! The comparison pane.
+//! Canary against stable, of the service that is looked at; without a canary, the live release against its limits.
+//!
+//! - `indicators`: each indicator of both arms against its limit. `course`: the chart of the one that tells most.
+
+mod course;
+mod indicators;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
 
+use crate::engine::state::ServiceState;
+use crate::model::ServiceName;
+use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
+use crate::model::operation::OperationStatus;
+use crate::model::release::Arm;
+use crate::model::trigger::{Finding, Severity, TriggerAction};
+use crate::model::units::human;
+use crate::tui::roster;
 use crate::tui::scene::Scene;
+use crate::tui::telling;
+use crate::tui::theme::Tone;
+use crate::tui::ui::Pane;
+use crate::tui::widgets::Look;
+use crate::tui::widgets::bar::{self, Bar};
+use crate::tui::widgets::panel::{self, Frame, Panel};
+use crate::tui::widgets::text::{age, percent, put, put_line, width, wrap};
+
+/// Below this the chart says nothing.
+const SMALLEST_CHART: u16 = 6;
+/// Findings that are listed; more are counted.
+const FINDINGS: usize = 3;
 
 /// Draws it.
-pub fn draw(_scene: &Scene<'_>, _area: Rect, _buf: &mut Buffer) {}
+///
+/// ```text
+/// ╭2 Canary vs stable · checkout ──────────────────────── last 2 m · 1 s ╮
+/// │ weight  ██░░░░░░░░ 20 %   2.8.0 → 2.8.1                              │
+/// │ indicators: canary, stable, limit                                   │
+/// │ findings, and what they add up to                                   │
+/// │ chart                                                               │
+/// ╰─────────────────────────────────────────────────────────────────────╯
+/// ```
+pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let look = scene.look();
+    let service = scene.service();
+    let has_canary = scene.known().is_some_and(|known| known.canary().is_some());
+    let what = if has_canary || service.is_none() { Pane::Comparison.title() } else { "Live release" };
+    let separator = look.glyphs.separator;
+    let title = service.map_or_else(|| what.to_owned(), |service| format!("{what} {separator} {service}"));
+    let old = service.and_then(|service| scene.age(service));
+    let stale = old.filter(|age| scene.is_too_old(*age)).map(|old| format!("no data for {}", age(old)));
+    let fresh = old.filter(|_| stale.is_none()).map(|old| format!(" {separator} {}", age(old)));
+    let info = format!("last {}{}", human(scene.ui.window()), fresh.unwrap_or_default());
+    let panel = Panel {
+        number: Some(Pane::Comparison.number() as u8),
+        title: &title,
+        info: Line::from(info),
+        frame: if scene.ui.focus == Pane::Comparison { Frame::Focused } else { Frame::Quiet },
+        stale: stale.as_deref(),
+    };
+    let inner = panel::draw(buf, area, &panel, look);
+    // A column of air on both sides.
+    let body = Rect { x: inner.x.saturating_add(1), width: inner.width.saturating_sub(2), ..inner };
+    if body.is_empty() {
+        return;
+    }
+    let known = service.and_then(|service| scene.state().service(service));
+    match (service, known) {
+        (Some(service), Some(known)) if known.inventory.is_some() || scene.reading_of(service).is_some() => {
+            content(scene, service, known, body, buf);
+        }
+        _ => nothing(scene, body, buf),
+    }
+    if stale.is_some() {
+        panel::fade(buf, body, look);
+    }
+}
+
+/// Why there is nothing to see, and what to do about it.
+fn nothing(scene: &Scene<'_>, body: Rect, buf: &mut Buffer) {
+    let look = scene.look();
+    let (what, way_on) = match scene.service() {
+        None => ("No service is shown.".to_owned(), key_line(scene, "back", "clears the filter.")),
+        Some(service) => {
+            let fault = scene.known().and_then(|known| known.platform_fault.as_ref());
+            let what = match fault {
+                Some(fault) => format!("The platform of {service} cannot be read: {}", fault.reason),
+                None => format!("Nothing was read of {service} yet."),
+            };
+            (what, key_line(scene, "refresh", "reads its platform now."))
+        }
+    };
+    let mut y = 0;
+    for (text, tone) in [(what, Tone::Unknown), (way_on, Tone::Dim)] {
+        for line in wrap(&text, usize::from(body.width)) {
+            put(buf, body, (0, y), &line, look.style(tone));
+            y += 1;
+        }
+    }
+}
+
+fn key_line(scene: &Scene<'_>, id: &str, does: &str) -> String {
+    let key = scene.picture.keymap.key_of(id);
+    key.map_or_else(|| format!(":{id} {does}"), |key| format!("{key} {does}"))
+}
+
+/// What comes first is never left out for what comes after it.
+fn content(scene: &Scene<'_>, service: &ServiceName, known: &ServiceState, body: Rect, buf: &mut Buffer) {
+    let look = scene.look();
+    put_line(buf, body, (0, 0), &weight(scene, known, body.width), body.width, look.glyphs.ellipsis);
+    let mut y = 1;
+    let rest = |y: u16| Rect {
+        y: body.y.saturating_add(y).min(body.bottom()),
+        height: body.height.saturating_sub(y),
+        ..body
+    };
+    let lines = conclusion(scene, known, look);
+    let indicators = indicators::indicators(scene, service, known);
+    // With room to spare the parts stand apart.
+    let wanted = 1 + indicators.len() + 1 + lines.len();
+    let air = u16::from(usize::from(body.height) >= wanted + usize::from(SMALLEST_CHART) + 3);
+    y += air;
+    y += indicators::draw(scene, known, &indicators, rest(y), buf);
+    if !lines.is_empty() {
+        y += air;
+    }
+    for line in &lines {
+        put_line(buf, rest(y), (0, 0), line, body.width, look.glyphs.ellipsis);
+        y += 1;
+    }
+    y += air;
+    let chart = rest(y);
+    if chart.height >= SMALLEST_CHART {
+        course::draw(scene, service, known, &indicators, chart, buf);
+    }
+}
+
+/// How traffic is shared, between which releases, and how far that is.
+fn weight(scene: &Scene<'_>, known: &ServiceState, room: u16) -> Line<'static> {
+    let look = scene.look();
+    let dim = look.style(Tone::Dim);
+    let Some(inventory) = &known.inventory else {
+        let words = match &known.platform_fault {
+            Some(fault) => format!("the platform cannot be read: {}", fault.reason),
+            None => "the platform has not been read yet".to_owned(),
+        };
+        return Line::styled(words, look.style(Tone::Unknown));
+    };
+    let version = |arm: Arm| inventory.on_arm(arm).map_or("unknown".to_owned(), |it| it.version.to_string());
+    let mut spans = Vec::new();
+    if let Some(canary) = inventory.share(Arm::Canary).filter(|share| share.percent > 0) {
+        let bar = Bar { value: Some(f64::from(canary.percent)), max: 100.0, limit: None, tone: Tone::Canary };
+        spans.push(Span::styled("weight  ", dim));
+        spans.extend(bar::line(&bar, if room < 60 { 10 } else { 20 }, look).spans);
+        spans.push(Span::styled(format!(" {} %", canary.percent), look.style(Tone::Canary)));
+        spans.push(Span::raw("   "));
+        spans.push(Span::styled(version(Arm::Stable), look.style(Tone::Stable)));
+        spans.push(Span::styled(format!(" {} ", look.glyphs.arrow), dim));
+        spans.push(Span::styled(version(Arm::Canary), look.style(Tone::Canary)));
+    } else {
+        let share = inventory.share(Arm::Stable).map_or(0, |share| share.percent);
+        spans.push(Span::styled("live  ", dim));
+        spans.push(Span::styled(version(Arm::Stable), look.style(Tone::Stable)));
+        spans.push(Span::raw(format!("   {share} % of the traffic")));
+        spans.push(Span::styled("   no canary", dim));
+    }
+    if let Some(operation) = scene.open_operation() {
+        let step = operation.current().unwrap_or(0) + 1;
+        let text = format!("   step {step}/{}", operation.steps.len());
+        spans.push(Span::styled(text, look.style(Tone::Accent)));
+    } else if !inventory.settled {
+        spans.push(Span::styled("   the platform is still changing", look.style(Tone::Warn)));
+    }
+    if inventory.maintenance == Some(true) {
+        spans.push(Span::styled("   maintenance page on", look.style(Tone::Warn)));
+    }
+    Line::from(spans)
+}
+
+/// The findings, and what they add up to.
+fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Line<'static>> {
+    let mut findings: Vec<&Finding> = known.findings.values().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse((finding.action, finding.severity)));
+    let more = findings.len().saturating_sub(FINDINGS);
+    let mut lines: Vec<Line<'static>> =
+        findings.iter().take(FINDINGS).map(|finding| finding_line(scene, finding)).collect();
+    if more > 0 {
+        lines.push(Line::styled(format!("  and {more} more"), look.style(Tone::Dim)));
+    }
+    if let Some(operation) = scene.open_operation()
+        && let OperationStatus::NeedsDecision { facts, .. } = &operation.status
+    {
+        let words = format!("{} {} needs a decision", look.glyphs.unknown, operation.id);
+        lines.push(Line::from(vec![
+            Span::styled(words, look.style(Tone::Fail)),
+            Span::styled(format!("  {facts}"), look.style(Tone::Text)),
+        ]));
+    }
+    if let Some(decision) = known.decision.as_deref().filter(|_| known.operation.is_none()) {
+        lines.extend(decision_lines(decision, look));
+    }
+    if let Some(why) = &known.needs_person {
+        let words = format!("{} nothing automatic until a person has looked", look.glyphs.warn);
+        lines.push(Line::from(vec![
+            Span::styled(words, look.style(Tone::Warn)),
+            Span::styled(format!("  {why}"), look.style(Tone::Dim)),
+        ]));
+    }
+    lines
+}
+
+/// `✘ errors on canary 6.91 % > 5 %  for 41 s  share of errors over 10 s, 800 samples`.
+fn finding_line(scene: &Scene<'_>, finding: &Finding) -> Line<'static> {
+    let look = scene.look();
+    let (symbol, tone) = match (finding.action, finding.severity) {
+        (TriggerAction::Watch, _) | (_, Severity::Low | Severity::Medium) => (look.glyphs.warn, Tone::Warn),
+        _ => (look.glyphs.fail, Tone::Fail),
+    };
+    // The figure of now, where there is one; that of its beginning else.
+    let now = scene.reading().and_then(|reading| {
+        reading.evaluations.iter().find(|it| it.trigger == finding.trigger && it.arm == finding.arm)
+    });
+    let evidence = now.map_or(&finding.evidence, |now| &now.evidence);
+    let whom = finding.arm.map(|arm| format!(" on {arm}")).unwrap_or_default();
+    let lasts = age(roster::age(finding.since, scene.now()));
+    let samples = telling::counted(evidence.samples.round() as usize, "sample");
+    Line::from(vec![
+        Span::styled(format!("{symbol} {}{whom} {}", finding.trigger, evidence.line()), look.style(tone)),
+        Span::styled(format!("  for {lasts}"), look.style(Tone::Text)),
+        Span::styled(format!("  {}, {samples}", evidence.query), look.style(Tone::Dim)),
+    ])
+}
+
+/// What is recommended, how sure that is, and what stands in its way.
+fn decision_lines(decision: &Decision, look: Look<'_>) -> Vec<Line<'static>> {
+    let Decision { recommendation, confidence, findings, unknowns, guardrails, reasons, .. } = decision;
+    if findings.is_empty() && *recommendation == Recommendation::Watch {
+        return Vec::new();
+    }
+    let (tone, symbol) = match recommendation {
+        Recommendation::RollBackImmediately | Recommendation::RollBackGradually => {
+            (Tone::Fail, look.glyphs.arrow)
+        }
+        Recommendation::Hold => (Tone::Warn, look.glyphs.arrow),
+        Recommendation::Watch => (Tone::Text, look.glyphs.arrow),
+    };
+    let mut spans = vec![Span::styled(format!("{symbol} {}", recommendation.words()), look.style(tone))];
+    if let Some(to) = decision.to.as_ref().filter(|_| recommendation.acts()) {
+        spans.push(Span::styled(format!(" to {}", to.version), look.style(tone)));
+    }
+    spans.push(Span::raw(format!("  {} sure", percent(*confidence))));
+    // The words after the findings' own: what speaks against acting.
+    let against = reasons.get(findings.len()).filter(|_| *recommendation == Recommendation::Hold);
+    let blocks = guardrails.iter().find(|check| check.blocks()).filter(|_| recommendation.acts());
+    let unknown = unknowns.first().map(|unknown| format!("not known: {unknown}"));
+    let blocked = |check: &GuardrailCheck| format!("{}: {}", check.guardrail.word(), check.detail);
+    if let Some(why) = against.cloned().or_else(|| blocks.map(blocked)).or(unknown) {
+        spans.push(Span::styled(format!("  {why}"), look.style(Tone::Dim)));
+    }
+    vec![Line::from(spans)]
+}
 
 /// One line, for where the pane has no room.
-pub fn summary(_scene: &Scene<'_>) -> String {
-    String::new()
+pub fn summary(scene: &Scene<'_>) -> String {
+    let Some(known) = scene.known() else { return "nothing was read yet".to_owned() };
+    let service = scene.service().map(ToString::to_string).unwrap_or_default();
+    let Some(inventory) = &known.inventory else { return format!("{service}: platform not read yet") };
+    let stable = known.stable().map_or_else(|| "unknown".to_owned(), |it| it.version.to_string());
+    let glyphs = scene.picture.glyphs;
+    let mut text = match (known.canary(), inventory.share(Arm::Canary)) {
+        (Some(canary), Some(share)) => {
+            format!("{service} {stable} {} {} {} %", glyphs.arrow, canary.version, share.percent)
+        }
+        _ => format!("{service} {stable}, no canary"),
+    };
+    let told = scene.service().map(|service| telling::telling(scene, service).text);
+    if let Some(told) = told.filter(|told| width(told) > 0) {
+        text = format!("{text} {} {told}", glyphs.separator);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{self, drawn, gallery, in_mono, styles};
+    use crate::tui::ui::Ui;
+
+    /// Every state at the size that the pane gets on a usual screen.
+    #[test]
+    fn every_state() {
+        let ui = Ui::new((120, 40));
+        let states = [
+            ("at rest", testing::rest()),
+            ("incident", testing::incident()),
+            ("rollback", testing::running()),
+            ("needs a decision", testing::needs_decision()),
+            ("recovered", testing::recovered()),
+            ("stale", testing::stale()),
+            ("beginning", testing::beginning()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(70, 19)], draw));
+    }
+
+    /// With less room, what matters least goes: first air, then the chart, then findings; columns before words.
+    #[test]
+    fn less_room() {
+        let ui = Ui::new((120, 40));
+        let picture = testing::incident();
+        let sizes = [(93, 26), (80, 19), (70, 12), (50, 9), (38, 6), (24, 4)];
+        insta::assert_snapshot!(gallery(&[("incident", &picture, &ui)], &sizes, draw));
+    }
+
+    /// Canary and stable keep their looks, and are told apart without colour.
+    #[test]
+    fn the_arms_have_their_looks() {
+        let ui = Ui::new((120, 40));
+        let dark = styles(&drawn(&testing::incident(), &ui, (93, 20), draw));
+        let mono = styles(&drawn(&in_mono(testing::incident()), &ui, (93, 20), draw));
+        insta::assert_snapshot!(format!("dark\n{dark}\nmono\n{mono}"));
+    }
+
+    #[test]
+    fn in_one_line() {
+        let ui = Ui::new((80, 24));
+        let line = |picture| summary(&Scene::new(&picture, &ui));
+        insta::assert_snapshot!(line(testing::rest()), @"");
+        insta::assert_snapshot!(line(testing::incident()), @"");
+        insta::assert_snapshot!(line(testing::beginning()), @"");
+    }
 }

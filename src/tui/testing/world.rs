@@ -291,6 +291,7 @@ impl World {
             state: Arc::clone(self.core.state()),
             position: self.timeline.len() as u64,
             readings,
+            output: BTreeMap::new(),
             leadership: Leadership::Theirs(Lease { holder: HOLDER.to_owned(), token: 1, until }),
             trouble: None,
         }
@@ -316,6 +317,7 @@ impl World {
             glyphs: Glyphs::unicode(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             themes: theme::names(&[]),
+            guide: None,
         }
     }
 }
