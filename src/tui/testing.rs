@@ -263,6 +263,11 @@ pub(crate) fn resolved() -> Picture {
 
 /// The guard died in the middle of a step of which nobody can see whether it has happened.
 pub(crate) fn needs_decision() -> Picture {
+    undecided().picture()
+}
+
+/// The world of [`needs_decision`].
+pub(crate) fn undecided() -> World {
     let mut world = make_incident(make_rest(false));
     world.roll_back("2.8.0", "5xx on the canary");
     world.lead();
@@ -270,7 +275,7 @@ pub(crate) fn needs_decision() -> Picture {
         world.read_platform(service);
     }
     world.pass(8);
-    world.picture()
+    world
 }
 
 /// Nothing has come in for a minute and a half: no source answers.

@@ -325,7 +325,8 @@ impl ActionDialog {
             Proposed::Not => {}
         }
         if self.choice.is_none() && !self.subject.choices().is_empty() {
-            return Some("choose first".to_owned());
+            let words: Vec<_> = self.subject.choices().into_iter().map(|(word, _)| word).collect();
+            return Some(format!("choose with Left and Right: {}", words.join(", ")));
         }
         if self.reason.value().trim().is_empty() {
             return Some(format!("a {} is needed", words::text_label(&self.subject)));

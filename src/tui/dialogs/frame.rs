@@ -87,6 +87,17 @@ pub(super) fn field(
     }
     let field = Rect { x: area.x + at, width: room, height: 1, ..area };
     buf.set_style(clip(buf, field), look.style(Tone::Input));
+    // Only what is edited is seen from where the cursor is.
+    if !edited {
+        put(
+            buf,
+            field,
+            (0, 0),
+            &fit(input.value(), usize::from(room), Default::default(), look.glyphs.ellipsis),
+            look.style(Tone::Input),
+        );
+        return None;
+    }
     let scroll = input.visual_scroll(usize::from(room.saturating_sub(1)));
     let (mut skipped, mut shown) = (0, String::new());
     for char in input.value().chars() {
@@ -98,5 +109,5 @@ pub(super) fn field(
     }
     put(buf, field, (0, 0), &shown, look.style(Tone::Input));
     let column = input.visual_cursor().saturating_sub(scroll).min(usize::from(room - 1));
-    edited.then(|| Position::new(field.x + u16::try_from(column).unwrap_or(0), field.y))
+    Some(Position::new(field.x + u16::try_from(column).unwrap_or(0), field.y))
 }

@@ -120,11 +120,12 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
         let ellipsis = out.look.glyphs.ellipsis;
         out.lines.push(Line::from(vec![
             Span::raw(" ".repeat(label)),
-            Span::styled(pad(left, half - 1, ellipsis), dim),
+            Span::styled(pad(left, half - 2, ellipsis), dim),
             Span::styled(format!("{arrow} {right}"), dim),
         ]));
         for (index, name) in LABELS.into_iter().enumerate() {
-            let cells = [&from, &to].map(|end| end.cells.get(index).cloned().unwrap_or_default_cell());
+            let cells =
+                [&from, &to].map(|end| end.cells.get(index).cloned().unwrap_or((String::new(), Tone::Dim)));
             let wrapped = cells.map(|(text, tone)| (wrap(&text, half - 2), tone));
             let rows = wrapped.iter().map(|(lines, _)| lines.len()).max().unwrap_or(0);
             for row in 0..rows {
@@ -148,16 +149,6 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
                 out.text(&format!("  {} ", pad(LABELS[index + 1], 9, "")), Tone::Dim, text, *tone);
             }
         }
-    }
-}
-
-trait OrNothing {
-    fn unwrap_or_default_cell(self) -> (String, Tone);
-}
-
-impl OrNothing for Option<(String, Tone)> {
-    fn unwrap_or_default_cell(self) -> (String, Tone) {
-        self.unwrap_or_else(|| (String::new(), Tone::Dim))
     }
 }
 

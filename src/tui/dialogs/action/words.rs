@@ -237,7 +237,7 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
                 lines.push(format!("Step {} of {}: {title}", step + 1, now.steps.len()));
             }
             if let OperationStatus::NeedsDecision { facts, .. } = &now.status {
-                lines.push(facts.clone());
+                lines.push(facts.replace('`', ""));
             }
             lines
         }
