@@ -217,9 +217,10 @@ impl<'a> App<'a> {
     /// Takes the newest view over, before a frame.
     fn refresh(&mut self) {
         self.picture.now = Timestamp::now();
-        let is_new = self.view.has_changed().unwrap_or(false);
+        let newest = self.view.borrow_and_update().clone();
+        let is_new = !Arc::ptr_eq(&newest, &self.picture.live);
         if is_new {
-            self.picture.live = self.view.borrow_and_update().clone();
+            self.picture.live = newest;
             self.picture.trends.take(&self.picture.live);
         }
         let entries: Vec<_> = std::iter::from_fn(|| {

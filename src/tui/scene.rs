@@ -79,6 +79,11 @@ impl<'a> Scene<'a> {
         Self { picture, ui }
     }
 
+    /// What everything is drawn with.
+    pub fn look(&self) -> Look<'a> {
+        Look { theme: &self.picture.theme, glyphs: self.picture.glyphs }
+    }
+
     /// The view that is shown: the held one, or the newest.
     pub fn view(&self) -> &'a View {
         self.ui.frozen.as_ref().map_or(&self.picture.live, |frozen| &frozen.view)

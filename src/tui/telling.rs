@@ -11,7 +11,7 @@ use super::trends::KEPT;
 use super::widgets::text::value;
 use crate::engine::incidents::IncidentStatus;
 use crate::model::decision::Recommendation;
-use crate::model::operation::OperationStatus;
+use crate::model::operation::{Operation, OperationStatus, PlanKind};
 use crate::model::reading::ServiceReading;
 use crate::model::release::Arm;
 use crate::model::trigger::{Condition as When, Evaluation, Evidence, Status, TriggerAction, Verdict};
@@ -200,7 +200,7 @@ pub fn advice(scene: &Scene<'_>) -> Option<Advice> {
             return advice(Tone::Fail, "DECIDE", format!("{} waits for a person", operation.id));
         }
         let step = operation.current().unwrap_or(0) + 1;
-        let words = format!("{} {}", scene.picture.glyphs.running, doing(operation.cancelling));
+        let words = format!("{} {}", scene.picture.glyphs.running, doing(operation));
         return advice(Tone::Accent, &words, format!("step {step}/{}", operation.steps.len()));
     }
     let decision = scene.known().and_then(|known| known.decision.as_ref());
@@ -223,9 +223,20 @@ pub fn advice(scene: &Scene<'_>) -> Option<Advice> {
     }
 }
 
-/// What an operation does.
-pub const fn doing(cancelling: bool) -> &'static str {
-    if cancelling { "stopping" } else { "rolling back" }
+/// What an operation is doing.
+pub const fn doing(operation: &Operation) -> &'static str {
+    if operation.cancelling {
+        return "stopping";
+    }
+    if operation.paused.is_some() {
+        return "paused";
+    }
+    match operation.plan.kind {
+        PlanKind::RollBack => "rolling back",
+        PlanKind::Promote => "promoting",
+        PlanKind::Maintenance { on: true } => "maintenance on",
+        PlanKind::Maintenance { on: false } => "maintenance off",
+    }
 }
 
 /// `1 finding`, `2 findings`.

@@ -266,7 +266,7 @@ pub(crate) fn needs_decision() -> Picture {
     undecided().picture()
 }
 
-/// The world of [`needs_decision`].
+/// What [`needs_decision`] is a picture of.
 pub(crate) fn undecided() -> World {
     let mut world = make_incident(make_rest(false));
     world.roll_back("2.8.0", "5xx on the canary");

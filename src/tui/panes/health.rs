@@ -124,7 +124,7 @@ fn doing(scene: &Scene<'_>, service: &ServiceName) -> Option<(String, Tone)> {
         return Some((format!("{} needs a decision", glyphs.unknown), Tone::Fail));
     }
     let step = operation.current().unwrap_or(0) + 1;
-    let doing = telling::doing(operation.cancelling);
+    let doing = telling::doing(operation);
     Some((format!("{} {doing} {step}/{}", glyphs.running, operation.steps.len()), Tone::Accent))
 }
 

@@ -317,7 +317,6 @@ impl World {
             glyphs: Glyphs::unicode(),
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             themes: theme::names(&[]),
-            guide: None,
         }
     }
 }
