@@ -10,14 +10,9 @@ use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::{self, Frame, Panel};
 use crate::tui::widgets::text::{clip, fit, put, width};
 
-/// Below this a dialog takes all of the screen; below the second it has no frame.
+/// Below the first a screen is all a dialog's; below the second the dialog has no frame.
 const SMALL: (u16, u16) = (64, 18);
 const FRAMELESS: (u16, u16) = (36, 9);
-
-/// What everything is drawn with.
-pub(super) fn look<'a>(scene: &Scene<'a>) -> Look<'a> {
-    Look { theme: &scene.picture.theme, glyphs: scene.picture.glyphs }
-}
 
 /// Where a dialog is, and what of it is inside its frame, for a screen and the rows and columns that it would like inside.
 pub(super) fn place(screen: Rect, columns: u16, rows: u16) -> (Rect, Rect) {
@@ -34,7 +29,7 @@ pub(super) fn place(screen: Rect, columns: u16, rows: u16) -> (Rect, Rect) {
             height,
         }
     };
-    if outer.width < FRAMELESS.0 || outer.height < FRAMELESS.1 {
+    if screen.width < FRAMELESS.0 || screen.height < FRAMELESS.1 {
         return (outer, outer);
     }
     let inner = Rect { x: outer.x + 2, y: outer.y + 1, width: outer.width - 4, height: outer.height - 2 };
@@ -49,7 +44,7 @@ pub(super) fn open(
     title: &str,
     frame: Frame,
 ) {
-    let look = look(scene);
+    let look = scene.look();
     let seen = clip(buf, outer);
     for y in seen.top()..seen.bottom() {
         for x in seen.left()..seen.right() {

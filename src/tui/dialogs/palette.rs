@@ -168,7 +168,7 @@ impl Palette {
         if area.is_empty() {
             return None;
         }
-        let look = frame::look(scene);
+        let look = scene.look();
         let found = options(scene, self.input.value());
         let (outer, inner) = frame::place(area, COLUMNS, ROWS + 4);
         frame::open(scene, (outer, inner), buf, "Command", Frame::Focused);
@@ -229,7 +229,7 @@ impl Palette {
 }
 
 fn option_line(scene: &Scene<'_>, choice: &Choice, is_selected: bool, columns: usize) -> Line<'static> {
-    let look = frame::look(scene);
+    let look = scene.look();
     let tone = match (&choice.disabled, is_selected) {
         (true, _) => Tone::Disabled,
         (false, true) => Tone::Focus,

@@ -51,7 +51,7 @@ struct Parts {
 /// What there is no room for has no rows. In the order of need: what confirms, the field that is edited, what it is, the ends,
 /// the other field, the content.
 fn parts(dialog: &ActionDialog, scene: &Scene<'_>, screen: Rect) -> (Parts, usize) {
-    let look = frame::look(scene);
+    let look = scene.look();
     let wide = columns(dialog);
     let (_, inner) = frame::place(screen, wide, u16::MAX);
     let width = usize::from(inner.width);
@@ -117,7 +117,7 @@ pub(super) fn draw(
     if area.is_empty() {
         return None;
     }
-    let look = frame::look(scene);
+    let look = scene.look();
     let (parts, last) = parts(dialog, scene, area);
     let title = words::title(&dialog.subject);
     let (border, title_tone) = match dialog.danger {
