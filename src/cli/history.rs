@@ -8,7 +8,8 @@ use super::account::date;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
-use crate::engine::history::{HistoryEntry, HistoryKind};
+use crate::engine::account::happened;
+use crate::engine::history::HistoryEntry;
 use crate::engine::state::ServiceState;
 use crate::engine::{Fate, deployments};
 use crate::model::{ReleaseRef, ServiceName};
@@ -75,7 +76,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
                 // Before the words, which are long.
                 known.quality(&entry.release).word().to_owned(),
                 fate(name, entry).to_owned(),
-                what(&entry.what),
+                happened(&entry.what),
             ]
         })
         .collect();
@@ -86,20 +87,4 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let head = ["when", "service", "version", "record", "now", "what happened"].map(str::to_owned).to_vec();
     print!("{}", table(&[vec![head], rows].concat()));
     Ok(Exit::Fine)
-}
-
-fn what(kind: &HistoryKind) -> String {
-    match kind {
-        HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
-        HistoryKind::BecameStable => "stable".to_owned(),
-        HistoryKind::Withdrawn => "withdrawn".to_owned(),
-        HistoryKind::RolledBack { operation, to, outcome, by, reason, .. } => {
-            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
-            format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
-        }
-        HistoryKind::Promoted { operation, outcome, by, reason } => {
-            let outcome = outcome.map_or("going on", crate::model::operation::Outcome::words);
-            format!("promoted by {by}, {operation} {outcome}: {reason}")
-        }
-    }
 }

@@ -13,6 +13,7 @@ use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
 use crate::model::{OperationId, ServiceName};
 
+use super::history::HistoryKind;
 use super::state::State;
 
 /// What an event says.
@@ -424,5 +425,22 @@ pub fn outcome_words(outcome: Outcome) -> String {
     match outcome {
         Outcome::Verified => outcome.words().to_owned(),
         _ => outcome.words().to_uppercase(),
+    }
+}
+
+/// What happened to a release: `canary at 20 %`, `rolled back to 2.8.0 by kim, op-3 verified: …`.
+pub fn happened(kind: &HistoryKind) -> String {
+    match kind {
+        HistoryKind::CanaryStarted { percent } => format!("canary at {percent} %"),
+        HistoryKind::BecameStable => "stable".to_owned(),
+        HistoryKind::Withdrawn => "withdrawn".to_owned(),
+        HistoryKind::RolledBack { operation, to, outcome, by, reason, .. } => {
+            let outcome = outcome.map_or("going on", Outcome::words);
+            format!("rolled back to {to} by {by}, {operation} {outcome}: {reason}")
+        }
+        HistoryKind::Promoted { operation, outcome, by, reason } => {
+            let outcome = outcome.map_or("going on", Outcome::words);
+            format!("promoted by {by}, {operation} {outcome}: {reason}")
+        }
     }
 }

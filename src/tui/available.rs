@@ -163,13 +163,13 @@ pub fn mark(scene: &Scene<'_>) -> Answer {
 /// With an incident.
 pub fn on_incident(scene: &Scene<'_>) -> Answer {
     act(scene)?;
-    scene.state().open_incident().map(drop).ok_or_else(|| "no incident is open".to_owned())
+    scene.incident().map(drop).ok_or_else(|| "no incident is open".to_owned())
 }
 
-/// Opening an incident.
+/// Opening an incident: there is never more than one.
 pub fn open_incident(scene: &Scene<'_>) -> Answer {
     act_on_service(scene)?;
-    match scene.state().open_incident() {
+    match scene.incident() {
         Some(incident) => because(format!("{} is open", incident.id)),
         None => Ok(()),
     }
@@ -178,8 +178,8 @@ pub fn open_incident(scene: &Scene<'_>) -> Answer {
 /// Acknowledging it.
 pub fn acknowledge(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    match scene.state().open_incident().and_then(|incident| incident.acknowledged.as_ref()) {
-        Some(by) => because(format!("{} has acknowledged it", by.by)),
+    match scene.incident().and_then(|incident| incident.acknowledged.as_ref()) {
+        Some(taken) => because(format!("{} has acknowledged it", taken.by)),
         None => Ok(()),
     }
 }
@@ -187,8 +187,7 @@ pub fn acknowledge(scene: &Scene<'_>) -> Answer {
 /// Ticking a line.
 pub fn tick(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    match scene.ui.item.what {
-        Some(_) => Ok(()),
-        None => because("select a line of the checklist first"),
-    }
+    super::panes::checklist::at_hand(scene)
+        .map(drop)
+        .ok_or_else(|| "every line is settled; select one to take its tick back".to_owned())
 }

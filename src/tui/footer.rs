@@ -15,6 +15,10 @@ use super::ui::{Toast, ToastKind};
 use super::widgets::panel::{self, Panel};
 use super::widgets::text::{self, Cut, clean, clip, fit, put, put_line, width};
 
+/// The most rows of a menu.
+const MENU: usize = 10;
+/// The narrowest entry of a menu with several columns.
+const CELL: usize = 30;
 /// Columns between two hints.
 const GAP: usize = 3;
 
@@ -159,11 +163,14 @@ fn menu(scene: &Scene<'_>, follow: &[(Key, &'static Command)], area: Rect, buf: 
         .collect();
     entries.sort_by_key(|(place, ..)| *place);
     let inside = usize::from(area.width.saturating_sub(4));
-    let widest = entries.iter().map(|(place, key, _)| width(key) + 1 + width(COMMANDS[*place].title)).max();
-    let reason = entries.iter().filter_map(|(.., answer)| answer.as_ref().err()).map(|why| width(why)).max();
-    let wanted = widest.unwrap_or(0) + reason.map_or(0, |reason| reason.min(36) + 2);
-    let columns = ((inside + GAP) / (wanted + GAP)).clamp(1, 4);
-    let rows = entries.len().div_ceil(columns).min(usize::from(last.saturating_sub(2)));
+    // As few columns as hold all of them, so that reasons have room.
+    let most = usize::from(last.saturating_sub(2)).min(MENU);
+    let columns = entries.len().div_ceil(most.max(1)).clamp(1, (inside / CELL).max(1));
+    let rows = entries.len().div_ceil(columns).min(most);
+    if entries.len() > rows * columns {
+        // What can be used now is not what is left out.
+        entries.sort_by_key(|(place, _, answer)| (answer.is_err(), *place));
+    }
     if rows == 0 || inside == 0 {
         return in_one_line(scene, &entries, line, x + 3, buf);
     }

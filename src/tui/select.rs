@@ -64,7 +64,8 @@ pub(super) fn moved(ui: &mut Ui, picture: &Picture, motion: Motion) {
         }
         Pane::Checklist => {
             let items = super::panes::checklist::listed(&scene);
-            let now = ui.item.what.as_ref().and_then(|it| items.iter().position(|id| id == it));
+            let now =
+                super::panes::checklist::at_hand(&scene).and_then(|it| items.iter().position(|id| *id == it));
             let to = step(now, items.len(), seen, motion);
             let what = to.and_then(|to| items.get(to)).cloned();
             take(&mut ui.item, what, now, to, seen);

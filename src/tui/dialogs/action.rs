@@ -114,7 +114,8 @@ fn at_once(scene: &Scene<'_>, asked: &Invocation) -> Result<Option<Command>, Rea
         Action::Acknowledge => Some(Command::Acknowledge { incident: incident()?.id.clone() }),
         Action::Tick | Action::NotApplicable => {
             let incident = incident()?;
-            let item = scene.ui.item.what.as_deref().ok_or("select a line of the checklist first")?.into();
+            let item = crate::tui::panes::checklist::at_hand(scene);
+            let item = item.ok_or("select a line of the checklist first")?.into();
             let how = if asked.action == Action::Tick { Ticked::Done } else { Ticked::NotApplicable };
             let is_so = incident.ticks.get(&item).is_some_and(|tick| tick.ticked == how);
             let ticked = (!is_so).then_some(how);

@@ -96,6 +96,11 @@ impl<'a> Writer<'a> {
         self.columns
     }
 
+    /// Whether nothing was written.
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// What was written.
     pub fn finish(self) -> Vec<Line<'static>> {
         self.lines

@@ -1,47 +1,249 @@
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use super::*;
+use crate::model::event::Event;
+use crate::tui::commands::Motion;
+use crate::tui::glyphs::Glyphs;
 use crate::tui::scene::Picture;
 use crate::tui::testing::{self, drawn, in_mono, stays_inside, text};
-use crate::tui::ui::Ui;
+use crate::tui::ui::{Frozen, Ui};
 
 /// The bodies of the three sizes that people use: without header and footer.
 const SIZES: [(u16, u16); 3] = [(160, 43), (120, 38), (80, 22)];
 
-fn of(page: &str) -> Page {
-    let checkout = || "checkout".into();
-    match page {
-        "service" => Page::Service(checkout()),
-        "why" => Page::Why(checkout()),
-        "history" => Page::History(checkout()),
-        "timeline" => Page::Timeline,
-        operation => Page::Operation(operation.into()),
-    }
+const TOP: Scroll = Scroll { top: 0, follows: false };
+const END: Scroll = Scroll { top: 0, follows: true };
+
+fn service() -> Page {
+    Page::Service("checkout".into())
 }
 
-fn shown(picture: &Picture, page: &Page, scroll: Scroll, size: (u16, u16)) -> String {
+fn why() -> Page {
+    Page::Why("checkout".into())
+}
+
+fn history() -> Page {
+    Page::History("checkout".into())
+}
+
+/// The newest operation's page.
+fn operation(picture: &Picture) -> Page {
+    let newest = picture.live.state.operations_in_order().next_back().unwrap();
+    Page::Operation(newest.id.clone())
+}
+
+fn look(picture: &Picture, page: &Page, scroll: Scroll, size: (u16, u16)) -> String {
     let ui = Ui::new((size.0, size.1 + 2));
     text(&drawn(picture, &ui, size, |scene, area, buf| draw(page, scroll, scene, area, buf)))
 }
 
+fn looks(picture: &Picture, page: &Page, scroll: Scroll) -> String {
+    SIZES.map(|size| look(picture, page, scroll, size)).join("\n")
+}
+
+/// Everything about a service in trouble: verdict, arms, dependencies, indicators, probes, triggers, findings.
 #[test]
-fn look() {
-    let which = std::env::var("LOOK").unwrap_or_default();
-    let (state, page) = which.split_once('/').unwrap();
-    let picture = match state {
-        "rest" => testing::rest(),
-        "incident" => testing::incident(),
-        "running" => testing::running(),
-        "recovered" => testing::recovered(),
-        "needs_decision" => testing::needs_decision(),
-        "stale" => testing::stale(),
-        "beginning" => testing::beginning(),
-        _ => panic!(),
-    };
-    let scroll = Scroll { top: 0, follows: page == "timeline" };
-    for size in [(160, 90), (80, 60)] {
-        println!("{}", shown(&picture, &of(page), scroll, size));
+fn a_service_in_trouble() {
+    insta::assert_snapshot!(looks(&testing::incident(), &service(), TOP));
+    insta::assert_snapshot!(look(&testing::incident(), &service(), TOP, (120, 70)));
+}
+
+/// A service that is well, in the theme without colours.
+#[test]
+fn a_service_at_rest() {
+    insta::assert_snapshot!(look(&in_mono(testing::rest()), &service(), TOP, (120, 60)));
+}
+
+/// What is too old says so, and does not pass for known.
+#[test]
+fn a_service_without_data() {
+    let shown = look(&testing::stale(), &service(), TOP, (120, 38));
+    assert!(shown.contains("no data for") && shown.contains("it was healthy"), "{shown}");
+    let shown = look(&testing::beginning(), &service(), TOP, (80, 22));
+    assert!(shown.contains("The platform has not been read yet."), "{shown}");
+}
+
+/// A decision with its findings, its guardrails and what would change it.
+#[test]
+fn why_to_roll_back() {
+    insta::assert_snapshot!(looks(&testing::incident(), &why(), TOP));
+}
+
+/// Before the first decision it says that there is none, and when there will be one.
+#[test]
+fn why_nothing() {
+    let shown = look(&testing::beginning(), &why(), TOP, (80, 22));
+    assert!(shown.contains("Nothing has been decided about checkout yet."), "{shown}");
+}
+
+/// An operation under way.
+#[test]
+fn an_operation_under_way() {
+    let picture = testing::running();
+    insta::assert_snapshot!(looks(&picture, &operation(&picture), TOP));
+}
+
+/// One that has ended well.
+#[test]
+fn an_operation_that_ended() {
+    let picture = in_mono(testing::recovered());
+    insta::assert_snapshot!(look(&picture, &operation(&picture), TOP, (120, 38)));
+}
+
+/// One that waits for a person: what is known and the key that answers come first.
+#[test]
+fn an_operation_that_needs_a_person() {
+    let picture = testing::needs_decision();
+    let page = operation(&picture);
+    let shown = look(&picture, &page, TOP, (80, 22));
+    let key = picture.keymap.key_of("decide").unwrap();
+    let answer = format!("{key} says what happened");
+    let first: Vec<&str> = shown.lines().take(9).collect();
+    assert!(first.iter().any(|line| line.contains("NEEDS A DECISION")), "{shown}");
+    assert!(first.iter().any(|line| line.contains(&answer)), "{shown}");
+    insta::assert_snapshot!(looks(&picture, &page, TOP));
+}
+
+/// One that is no longer remembered.
+#[test]
+fn an_operation_long_ago() {
+    let shown = look(&testing::rest(), &Page::Operation("op-999".into()), TOP, (80, 22));
+    assert!(shown.contains("op-999 is not remembered any more."), "{shown}");
+}
+
+/// What happened, day by day, a line each, the newest at the end.
+#[test]
+fn the_timeline() {
+    let picture = testing::recovered();
+    insta::assert_snapshot!(looks(&picture, &Page::Timeline, END));
+    let shown = look(&picture, &Page::Timeline, TOP, (120, 400));
+    let told =
+        picture.timeline.iter().filter(|entry| !matches!(entry.event, Event::NotificationQueued { .. }));
+    assert!(shown.lines().count() > 0 && told.count() > 20);
+    let days = shown.lines().filter(|line| line.contains("November 2026")).count();
+    assert_eq!(days, 3, "{shown}");
+}
+
+/// A held picture ends where it was held.
+#[test]
+fn a_held_timeline() {
+    let (before, mut after) = (testing::incident(), testing::recovered());
+    let held = Frozen { since: before.now, view: before.live.clone() };
+    let last = before.timeline.back().unwrap().seq;
+    let mut ui = Ui { frozen: Some(held), ..Ui::new((120, 40)) };
+    let place = |picture: &Picture, ui: &Ui| write(&Page::Timeline, &Scene::new(picture, ui), 116).total;
+    let with_it = place(&after, &ui);
+    after.timeline.retain(|entry| entry.seq <= last);
+    assert_eq!(with_it, place(&after, &ui));
+    ui.frozen = None;
+    assert_eq!(with_it, place(&after, &ui));
+}
+
+/// Releases, operations and events in full.
+#[test]
+fn the_history() {
+    insta::assert_snapshot!(looks(&testing::recovered(), &history(), TOP));
+    let shown = look(&testing::beginning(), &history(), TOP, (80, 22));
+    assert!(shown.contains("Nothing is known of the releases of checkout yet."), "{shown}");
+}
+
+/// The ASCII set draws no other character than ASCII.
+#[test]
+fn ascii_is_ascii() {
+    let picture = Picture { glyphs: Glyphs::ascii(), ..testing::running() };
+    for page in [service(), why(), history(), Page::Timeline, operation(&picture)] {
+        let shown = look(&picture, &page, TOP, (120, 38));
+        assert!(shown.is_ascii(), "{page:?}: {:?}", shown.chars().find(|char| !char.is_ascii()));
+    }
+}
+
+/// Scrolling stops at both ends, so that no key is lost beyond them, and the end is followed as lines come.
+#[test]
+fn scrolling_stops_at_the_ends() {
+    let picture = testing::incident();
+    let mut ui = Ui::new((80, 24));
+    ui.pages.push((service(), Scroll::default()));
+    let top = |ui: &Ui| ui.pages.last().unwrap().1.top;
+    let go = |ui: &mut Ui, motion| crate::tui::select::moved(ui, &picture, motion);
+    go(&mut ui, Motion::Up);
+    assert_eq!(top(&ui), 0);
+    go(&mut ui, Motion::Bottom);
+    let last = top(&ui);
+    assert!(last > 0 && ui.pages.last().unwrap().1.follows);
+    for _ in 0..5 {
+        go(&mut ui, Motion::Down);
+        go(&mut ui, Motion::HalfDown);
+    }
+    assert_eq!(top(&ui), last);
+    go(&mut ui, Motion::Up);
+    assert_eq!(top(&ui), last - 1);
+    assert!(!ui.pages.last().unwrap().1.follows);
+}
+
+/// Where the page is seen is said in its frame, and not where all of it is seen.
+#[test]
+fn the_position_is_said() {
+    let picture = testing::incident();
+    let shown = look(&picture, &service(), TOP, (80, 22));
+    assert!(shown.lines().next().unwrap().contains("1–20 of "), "{shown}");
+    let shown = look(&picture, &service(), END, (80, 22));
+    let total = write(&service(), &Scene::new(&picture, &Ui::new((80, 24))), 76).total;
+    assert!(shown.lines().next().unwrap().contains(&format!("{}–{total} of {total}", total - 19)), "{shown}");
+    let shown = look(&picture, &why(), TOP, (160, 80));
+    assert!(!shown.lines().next().unwrap().contains(" of "), "{shown}");
+}
+
+fn pictures() -> &'static [Picture] {
+    static PICTURES: OnceLock<Vec<Picture>> = OnceLock::new();
+    PICTURES.get_or_init(|| {
+        vec![
+            testing::rest(),
+            testing::incident(),
+            testing::running(),
+            testing::recovered(),
+            testing::resolved(),
+            testing::needs_decision(),
+            testing::stale(),
+            testing::beginning(),
+        ]
+    })
+}
+
+/// No page writes outside its frame.
+#[test]
+fn pages_stay_inside() {
+    let picture = testing::incident();
+    for page in [service(), why(), history(), Page::Timeline] {
+        let draw = |scene: &Scene<'_>, area: Rect, buf: &mut Buffer| draw(&page, END, scene, area, buf);
+        stays_inside(&picture, &Ui::new((120, 40)), draw);
+    }
+}
+
+proptest! {
+    /// No page panics, whatever its size, its state and where it is scrolled to.
+    #[test]
+    fn no_page_panics(
+        state in 0_usize..8,
+        page in 0_usize..5,
+        width in 0_u16..260,
+        height in 0_u16..90,
+        top in prop_oneof![0_usize..200, Just(usize::MAX)],
+        follows: bool,
+    ) {
+        let picture = &pictures()[state];
+        let page = match page {
+            0 => service(),
+            1 => why(),
+            2 => history(),
+            3 => Page::Timeline,
+            _ => match picture.live.state.operations_in_order().next_back() {
+                Some(newest) => Page::Operation(newest.id.clone()),
+                None => Page::Operation("op-1".into()),
+            },
+        };
+        look(picture, &page, Scroll { top, follows }, (width, height));
     }
 }

@@ -1,20 +1,183 @@
-//! The releases of the service that is looked at, newest first.
+//! The releases of the service that is looked at, newest first: what each is now, what it is worth, and which one a rollback
+//! would return to.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
 
+use crate::engine::deployments::{Deployment, Fate, deployments};
 use crate::model::ReleaseRef;
+use crate::model::operation::{Operation, PlanKind};
+use crate::model::release::Arm;
 use crate::tui::scene::Scene;
+use crate::tui::signs::Sign;
+use crate::tui::theme::Tone;
+use crate::tui::ui::Pane;
+use crate::tui::widgets::panel::{self, Frame, Panel};
+use crate::tui::widgets::table::{self, Column, Table};
+use crate::tui::widgets::{Look, text};
 
 /// The releases that are listed, in their order.
-pub fn listed(_scene: &Scene<'_>) -> Vec<ReleaseRef> {
-    Vec::new()
+pub fn listed(scene: &Scene<'_>) -> Vec<ReleaseRef> {
+    all(scene).into_iter().map(|deployment| deployment.reference).collect()
+}
+
+fn all(scene: &Scene<'_>) -> Vec<Deployment> {
+    scene.service().map(|service| deployments(scene.state(), service)).unwrap_or_default()
 }
 
 /// Draws it.
-pub fn draw(_scene: &Scene<'_>, _area: Rect, _buf: &mut Buffer) {}
+pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let look = scene.look();
+    let all = all(scene);
+    let fault = scene.known().and_then(|known| known.platform_fault.as_ref());
+    let stale = fault.map(|fault| format!("platform not readable since {}", scene.short_moment(fault.since)));
+    let title = match scene.service() {
+        Some(service) => format!("{} {} {service}", Pane::Deployments.title(), look.glyphs.separator),
+        None => Pane::Deployments.title().to_owned(),
+    };
+    let frame = Panel {
+        number: Some(Pane::Deployments.number() as u8),
+        title: &title,
+        info: Line::default(),
+        frame: if scene.ui.focus == Pane::Deployments { Frame::Focused } else { Frame::Quiet },
+        stale: stale.as_deref(),
+    };
+    let inner = panel::draw(buf, area, &frame, look);
+    if all.is_empty() {
+        for (y, line) in (0..).zip(text::wrap(nothing(scene), usize::from(inner.width.saturating_sub(2)))) {
+            text::put(buf, inner, (1, y), &line, look.style(Tone::Dim));
+        }
+        return;
+    }
+    rows(scene, &all, inner, buf);
+}
+
+fn nothing(scene: &Scene<'_>) -> &'static str {
+    if scene.service().is_none() {
+        "No service is chosen."
+    } else if scene.known().is_some_and(|known| known.platform_fault.is_some()) {
+        "The platform cannot be read, so its releases are not known."
+    } else {
+        "The platform has not been read yet."
+    }
+}
+
+fn rows(scene: &Scene<'_>, all: &[Deployment], area: Rect, buf: &mut Buffer) {
+    let look = scene.look();
+    let ids: Vec<&ReleaseRef> = all.iter().map(|deployment| &deployment.reference).collect();
+    let selected =
+        scene.ui.release.what.as_ref().and_then(|what| ids.iter().position(|reference| *reference == what));
+    // Titles only where they push nothing off the screen.
+    let header = usize::from(area.height) > all.len();
+    let height = usize::from(area.height) - usize::from(header);
+    let top = scene.ui.release.top(selected.unwrap_or(0), all.len(), height);
+    let columns = [
+        Column::new("since", 5, 11, 1),
+        Column::new("release", 6, 24, 0),
+        Column::new("now", 8, 22, 0),
+        Column::new("record", 6, 10, 0),
+        Column::new("", 8, 22, 0),
+    ];
+    let table = Table {
+        columns: &columns,
+        rows: &ids,
+        selected: selected.and_then(|selected| ids.get(selected)),
+        top: ids.get(top),
+        header,
+        focused: scene.ui.focus == Pane::Deployments,
+    };
+    let find = |id: &ReleaseRef| all.iter().find(|deployment| &deployment.reference == id);
+    let cell = |id: &&ReleaseRef, column: usize| {
+        let Some(deployment) = find(id) else { return Line::default() };
+        match column {
+            0 => Line::styled(scene.short_moment(deployment.at), look.style(Tone::Dim)),
+            1 => Line::styled(deployment.version.to_string(), look.style(arm_tone(deployment))),
+            2 => Line::from(now(deployment, look)),
+            3 => Line::from(record(deployment, look)),
+            _ => Line::from(role(scene, deployment)),
+        }
+    };
+    table::draw(buf, area, &table, cell, look);
+}
+
+fn arm_tone(deployment: &Deployment) -> Tone {
+    match deployment.serves {
+        Some((Arm::Canary, _)) => Tone::Canary,
+        Some((Arm::Stable, _)) => Tone::Stable,
+        None => Tone::Text,
+    }
+}
+
+/// What it is now: its arm and share while it gets traffic, else what became of it.
+pub fn now(deployment: &Deployment, look: Look<'_>) -> Span<'static> {
+    let glyphs = look.glyphs;
+    match (deployment.serves, deployment.fate) {
+        (Some((arm, percent)), fate) => {
+            let share = if percent == 100 { String::new() } else { format!(" {percent} %") };
+            let how = if fate == Fate::Promoted { ", promoted" } else { "" };
+            Span::styled(format!("{arm}{share}{how}"), look.style(arm_tone(deployment)))
+        }
+        (None, fate) => {
+            let (symbol, tone) = match fate {
+                Fate::RolledBack | Fate::FastRolledBack | Fate::Aborted => (glyphs.regressed, Tone::Bad),
+                Fate::Superseded | Fate::Withdrawn => (glyphs.skipped, Tone::Dim),
+                Fate::Live(_) | Fate::Promoted => (glyphs.ok, Tone::Text),
+                Fate::Never => (glyphs.open, Tone::Dim),
+            };
+            Span::styled(format!("{symbol} {}", fate.words()), look.style(tone))
+        }
+    }
+}
+
+/// What it is worth.
+pub fn record(deployment: &Deployment, look: Look<'_>) -> Span<'static> {
+    Sign::quality(deployment.quality(), look.glyphs).span(look)
+}
+
+/// What it is in what goes on, or would be in a rollback.
+pub fn role(scene: &Scene<'_>, deployment: &Deployment) -> Span<'static> {
+    let look = scene.look();
+    let open = deployment.operation.as_ref().and_then(|id| scene.state().operation(id));
+    if let Some(open) = open.filter(|open| open.is_open()) {
+        let is_left = open.plan.from.reference == deployment.reference;
+        return Span::styled(
+            format!("{} {}", look.glyphs.running, doing(open, is_left)),
+            look.style(Tone::Accent),
+        );
+    }
+    if deployment.is_target && scene.known().is_some_and(|known| known.operation.is_none()) {
+        return Span::styled(format!("{} target", look.glyphs.target), look.style(Tone::Accent));
+    }
+    Span::default()
+}
+
+const fn doing(operation: &Operation, is_left: bool) -> &'static str {
+    match (operation.plan.kind, is_left) {
+        (PlanKind::RollBack, true) => "rolling back",
+        (PlanKind::RollBack, false) => "taking over",
+        (PlanKind::Promote, true) => "giving way",
+        (PlanKind::Promote, false) => "being promoted",
+        (PlanKind::Maintenance { .. }, _) => "maintenance",
+    }
+}
 
 /// One line, for where the pane has no room.
-pub fn summary(_scene: &Scene<'_>) -> String {
-    String::new()
+pub fn summary(scene: &Scene<'_>) -> String {
+    let all = all(scene);
+    let serving = all.iter().filter_map(|deployment| {
+        let (arm, percent) = deployment.serves?;
+        Some(format!("{} {arm} {percent} %", deployment.version))
+    });
+    let mut parts: Vec<String> = serving.collect();
+    if let Some(target) = all.iter().find(|deployment| deployment.is_target) {
+        parts.push(format!("target {}", target.version));
+    }
+    if parts.is_empty() {
+        return nothing(scene).to_owned();
+    }
+    parts.join(&format!(" {} ", scene.picture.glyphs.separator))
 }
+
+#[cfg(test)]
+mod tests;

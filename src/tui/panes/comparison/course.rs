@@ -15,7 +15,7 @@ use crate::tui::scene::Scene;
 use crate::tui::telling::interval;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::chart::{self, Chart, Limit, Mark, Series, Times};
-use crate::tui::widgets::text::put;
+use crate::tui::widgets::text::{put, width};
 
 /// Draws it: of the first indicator, which is the worst.
 pub(super) fn draw(
@@ -33,7 +33,9 @@ pub(super) fn draw(
     let has_canary = known.canary().is_some() || !points(Some(Arm::Canary)).is_empty();
     let whole = shown.judged.arm.is_none();
     let (stable, canary) = (points(if whole { None } else { Some(Arm::Stable) }), points(Some(Arm::Canary)));
-    put(buf, area, (0, 0), shown.name.as_str(), look.style(Tone::Dim));
+    // Opposite the names of the series.
+    let from = usize::from(area.width).saturating_sub(width(shown.name.as_str())) as u16;
+    put(buf, area, (from, 0), shown.name.as_str(), look.style(Tone::Dim));
     let name = if has_canary { "stable" } else { "live" };
     let mut series = vec![Series { name, points: &stable, tone: Tone::Stable, dotted: has_canary }];
     if has_canary {
