@@ -8,7 +8,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::{self, Frame, Panel};
-use crate::tui::widgets::text::{clip, fit, put, width};
+use crate::tui::widgets::text::{Cut, clip, fit, put, width};
 
 /// Below the first a screen is all a dialog's; below the second the dialog has no frame.
 const SMALL: (u16, u16) = (64, 18);
@@ -70,7 +70,7 @@ pub(super) fn field(
         return None;
     }
     // The text needs more room than its label.
-    let label = fit(label, usize::from(area.width) / 2, Default::default(), look.glyphs.ellipsis);
+    let label = fit(label, usize::from(area.width) / 2, Cut::default(), look.glyphs.ellipsis);
     let tone = if edited { Tone::Focus } else { Tone::Dim };
     let mut at = 0;
     if !label.is_empty() {
@@ -88,7 +88,7 @@ pub(super) fn field(
             buf,
             field,
             (0, 0),
-            &fit(input.value(), usize::from(room), Default::default(), look.glyphs.ellipsis),
+            &fit(input.value(), usize::from(room), Cut::default(), look.glyphs.ellipsis),
             look.style(Tone::Input),
         );
         return None;
