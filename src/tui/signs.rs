@@ -47,13 +47,13 @@ impl Sign {
 
     /// How a service or an arm is doing.
     pub const fn condition(condition: Condition, glyphs: &Glyphs) -> Self {
-        let symbol = match condition {
-            Condition::Failing => glyphs.fail,
-            Condition::Degraded => glyphs.warn,
-            Condition::Unknown => glyphs.unknown,
-            Condition::Healthy => glyphs.ok,
+        let (symbol, tone) = match condition {
+            Condition::Failing => (glyphs.fail, Tone::Fail),
+            Condition::Degraded => (glyphs.warn, Tone::Warn),
+            Condition::Unknown => (glyphs.unknown, Tone::Unknown),
+            Condition::Healthy => (glyphs.ok, Tone::Ok),
         };
-        Self::new(symbol, condition.word(), condition.tone())
+        Self::new(symbol, condition.word(), tone)
     }
 
     /// Whether something that happened is good or bad news.
