@@ -82,6 +82,9 @@ pub struct Global {
     /// Keeps the config's secrets out of the log.
     #[arg(skip)]
     pub redactor: Redactor,
+    /// Where the log files are; none if there is no log.
+    #[arg(skip)]
+    pub log: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -118,6 +121,7 @@ pub async fn main() -> ExitCode {
     };
     let log = telemetry::start(cli.global.log_dir.as_deref());
     cli.global.redactor = log.redactor().clone();
+    cli.global.log = log.directory().map(std::path::Path::to_owned);
     let global = &cli.global;
     let result = match cli.command {
         Subcommand::Demo(args) => demo::run(&args, global).await,

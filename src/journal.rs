@@ -298,7 +298,7 @@ pub trait Journal: Send + Sync {
         None
     }
 
-    /// Changes whenever anybody has written anything, and may change without. Compares only with what the same open
+    /// Changes whenever anybody has written anything that was not there already, and may change without. Compares only with what the same open
     /// journal said before. What was written before the call can be read after it.
     async fn version(&self) -> Result<u64, JournalError>;
 

@@ -6,13 +6,14 @@
 //!
 //! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
-//! - [`terminal`]: the terminal, taken and always given back.
+//! - [`terminal`]: the terminal, taken and always given back; [`clock`]: when a frame is due.
 //! - [`telling`]: what is told first about a service, and what to do now; [`signs`]: every state as symbol, word and
 //!   meaning; [`widgets`]: what panes and pages are built from.
 //! - [`theme`]: colours and weights by meaning, from files; [`glyphs`]: the symbols that go with them.
 
 pub mod app;
 pub mod available;
+pub mod clock;
 pub mod commands;
 pub mod dialogs;
 pub mod footer;

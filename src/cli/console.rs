@@ -1,8 +1,6 @@
 //! `unship console`: the full-screen terminal UI.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -10,11 +8,13 @@ use jiff::Timestamp;
 use super::account;
 use super::session::{self, LeadWhen};
 use super::{Exit, Global};
-use crate::config::Loaded;
+use crate::config::schema::GlyphSet;
+use crate::config::{Loaded, theme_dirs};
 use crate::engine::runtime::{Engine, Leadership};
 use crate::model::command::Actor;
 use crate::model::operation::OperationStatus;
-use crate::tui::{self, Keymap};
+use crate::tui::glyphs::Glyphs;
+use crate::tui::{self, Keymap, Left};
 
 /// Open the full-screen console: health, canary against stable, deployments, checklist.
 #[derive(clap::Args, Clone, Debug)]
@@ -38,51 +38,58 @@ pub struct Look {
     pub ascii: bool,
 }
 
-/// Exit codes: 0 left, whether by the person or by a signal.
+/// Exit codes: 0 left by the person; 128 and a signal's number by that signal.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let me = session::actor(global)?;
     let loaded = session::load(global)?;
-    let options = options(&args.look, &loaded, me.clone())?;
+    let options = options(&args.look, &loaded, me, global)?;
     let engine = session::start(&loaded, "console", args.lead.into()).await?;
     let opened_at = Timestamp::now();
     let left = tui::run(&engine, options).await;
     let account = farewell(&engine, &loaded, opened_at);
     engine.shutdown().await;
-    left.context("the terminal cannot be used")?;
+    let left = left.context("the terminal cannot be used")?;
     // Nobody may be there to read it.
     let _ = write!(std::io::stdout(), "{account}");
+    if let Left::Stopped(reason) = left {
+        // What a shell expects of a program that was ended by a signal.
+        std::process::exit(i32::from(reason.exit_code()));
+    }
     Ok(Exit::Fine)
 }
 
 /// How the console looks and what its keys are: the command line counts before the config.
-pub(crate) fn options(look: &Look, loaded: &Loaded, me: Actor) -> anyhow::Result<tui::Options> {
-    let keymap = Keymap::new(&BTreeMap::new()).map_err(|problems| {
+pub(crate) fn options(
+    look: &Look,
+    loaded: &Loaded,
+    me: Actor,
+    global: &Global,
+) -> anyhow::Result<tui::Options> {
+    let console = &loaded.config.console;
+    let keymap = Keymap::new(&console.keys).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}", lines.join("\n"))
+        anyhow::anyhow!("{}: {}", loaded.path.display(), lines.join("\n"))
     })?;
-    let theme_dirs = theme_dirs();
-    let name = look.theme.as_deref().unwrap_or(tui::theme::DEFAULT);
-    let (theme, problem) = tui::theme::choose(name, &theme_dirs, &|name| std::env::var_os(name));
+    let variable = |name: &str| std::env::var_os(name);
+    let theme_dirs = theme_dirs(&variable);
+    let name = look.theme.as_deref().unwrap_or(&console.theme);
+    let (theme, problem) = tui::theme::choose(name, &theme_dirs, &variable);
     // Asked for just now, so there is somebody to mend it; a theme of the config is no reason to stay out of an incident.
-    if let (Some(problem), true) = (problem, look.theme.is_some()) {
-        return Err(problem.into());
-    }
+    let notice = match problem {
+        Some(problem) if look.theme.is_some() => return Err(problem.into()),
+        problem => problem.map(|problem| problem.to_string()),
+    };
     Ok(tui::Options {
         me,
         config_path: loaded.path.clone(),
         theme,
         theme_dirs,
-        ascii: look.ascii,
+        glyphs: Glyphs::of(if look.ascii { GlyphSet::Ascii } else { console.glyphs }),
         keymap,
+        notice,
+        log: global.log.clone(),
         guided: false,
     })
-}
-
-/// Where a person's own themes are.
-fn theme_dirs() -> Vec<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
-    config.map(|config| config.join("unship").join("themes")).into_iter().collect()
 }
 
 /// What was done while the console was open, and where the record is.

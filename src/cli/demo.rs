@@ -84,7 +84,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = config::load(&config_path)?;
     let engine = start(&loaded, auto).await?;
     if on_screen {
-        let options = tui::Options { guided: true, ..console::options(&args.look, &loaded, actor(global)?)? };
+        let options =
+            tui::Options { guided: true, ..console::options(&args.look, &loaded, actor(global)?, global)? };
         let ran = play(&engine, options, &mut lab).await;
         let (account, facts) = (console::farewell(&engine, &loaded, lab.facts().started_at), lab.facts());
         engine.shutdown().await;

@@ -200,11 +200,18 @@ pub struct ConsoleSpec {
     pub theme: String,
     /// What symbols and charts are made of.
     pub glyphs: GlyphSet,
+    /// Keys of commands, instead of those that they have: `roll-back = ["B"]`. An empty list takes them away.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for ConsoleSpec {
     fn default() -> Self {
-        Self { theme: super::themes::THEMES[0].to_owned(), glyphs: GlyphSet::default() }
+        Self {
+            theme: super::themes::THEMES[0].to_owned(),
+            glyphs: GlyphSet::default(),
+            keys: BTreeMap::new(),
+        }
     }
 }
 

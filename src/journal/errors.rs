@@ -84,6 +84,13 @@ impl File {
         name.into()
     }
 
+    /// The file beside it through which processes that have it open share what is in the log.
+    pub(super) fn shared(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-shm");
+        name.into()
+    }
+
     /// What an error of SQLite means for this file.
     pub(super) fn fault(&self, error: &sqlx::Error) -> JournalError {
         let path = self.name();

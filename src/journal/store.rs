@@ -223,6 +223,7 @@ impl Store {
     /// A connection to read with.
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, JournalError> {
         self.must_be_there()?;
+        self.must_have_its_log()?;
         let mut connection = self.readers.acquire().await.map_err(|error| self.fault(&error))?;
         // It may have been opened just now, and then the file may be another one.
         self.must_be_there().inspect_err(|_| connection.close_on_drop())?;
@@ -254,6 +255,7 @@ impl Store {
     pub(super) async fn version(&self) -> Result<u64, JournalError> {
         let mut watch = self.watch.lock().await;
         self.must_be_there()?;
+        self.must_have_its_log()?;
         let mut watching = match watch.connection.take() {
             Some(watching) => watching,
             None => {
@@ -285,6 +287,13 @@ impl Store {
     /// moved away, where nobody will ever read it, while other processes begin a new one under the same name.
     fn must_be_there(&self) -> Result<(), JournalError> {
         if Inode::of(&self.file)? == self.opened { Ok(()) } else { Err(self.file.replaced()) }
+    }
+
+    /// Whether the log is there, if anybody has the file open. Without it SQLite calls the file damaged, or takes an older
+    /// state for the newest. What SQLite shares between processes is made after the log and goes before it.
+    fn must_have_its_log(&self) -> Result<(), JournalError> {
+        let is_there = |path: &Path| path.try_exists().unwrap_or(true);
+        if is_there(&self.file.wal()) || !is_there(&self.file.shared()) { Ok(()) } else { Err(self.file.replaced()) }
     }
 
     /// The same for the log: what is in another one, nobody else reads.

@@ -2,9 +2,10 @@
 //! the console that waits for anything.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Heard;
 use futures::future::BoxFuture;
@@ -12,15 +13,15 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, watch};
-use tokio::time::Instant;
 
+use super::clock::FrameClock;
 use super::glyphs::Glyphs;
 use super::key::Key;
 use super::keymap::Keymap;
 use super::roster::{Filter, Roster};
 use super::scene::{Picture, Scene, TIMELINE_KEPT};
-use super::terminal::{Input, Signal, Signals, Terminal};
-use super::theme::Theme;
+use super::terminal::{self, CopyError, Drawn, Input, Signal, Signals, StopReason, Terminal};
+use super::theme::{self, Theme, ThemeError};
 use super::trends::Trends;
 use super::ui::{ToastKind, Ui};
 use super::update::{Effect, Message, update};
@@ -42,10 +43,14 @@ pub struct Options {
     pub theme: Theme,
     /// Where the user's own themes are.
     pub theme_dirs: Vec<PathBuf>,
-    /// Only ASCII symbols.
-    pub ascii: bool,
+    /// Symbols.
+    pub glyphs: &'static Glyphs,
+    /// Something to say first.
+    pub notice: Option<String>,
     /// Keys.
     pub keymap: Keymap,
+    /// Where the log files are, for the message after a panic; none if there is no log.
+    pub log: Option<PathBuf>,
     /// The demo's guide speaks in the footer.
     pub guided: bool,
 }
@@ -56,8 +61,8 @@ pub enum Left {
     /// By the person.
     Quit,
     /// By a signal.
-    Stopped,
-    /// The terminal went away.
+    Stopped(StopReason),
+    /// The terminal went away; there is nobody left to say anything to.
     Gone,
 }
 
@@ -66,10 +71,14 @@ pub enum Left {
 /// # Errors
 ///
 /// If there is no terminal, or it cannot be used.
-pub async fn run(engine: &Engine, options: Options) -> std::io::Result<Left> {
-    let mut terminal = Terminal::take()?;
-    let mut app = App::new(engine, options, terminal.size()?);
-    app.run(&mut terminal).await
+pub async fn run(engine: &Engine, options: Options) -> io::Result<Left> {
+    let mut terminal = Terminal::take(terminal::Options { mouse: false, log: options.log.clone() })?;
+    let size = terminal.size()?;
+    let mut app = App::new(engine, options, (size.width, size.height));
+    match app.run(&mut terminal).await {
+        Err(error) if terminal::is_gone(&error) => Ok(Left::Gone),
+        left => left,
+    }
 }
 
 /// Something that was asked of the engine, on its way.
@@ -83,28 +92,23 @@ struct App<'a> {
     picture: Picture,
     ui: Ui,
     pending: Pending<'a>,
-    /// What changed since the last frame.
-    dirty: Dirty,
-    last_frame: Option<Instant>,
+    clock: FrameClock,
+    /// The engine is gone; nothing comes from it any more.
+    stopped: bool,
     /// What the roster was made for: the filter, and whether the picture is held.
     listed: (Filter, bool),
 }
 
-/// Data are drawn at most this often; a key's own frame does not wait.
-const FRAME: Duration = Duration::from_millis(33);
-
 /// Events that are taken in before a frame.
 const BATCH: usize = 1_024;
 
-/// Whether a frame is due.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Dirty {
-    /// Nothing changed but the time.
-    No,
-    /// What the engine knows changed: soon.
-    Data,
-    /// The person did something: now.
-    Key,
+/// What takes the loop away from the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leaving {
+    /// For good.
+    Quit,
+    /// Until the shell says go on.
+    Suspend,
 }
 
 impl<'a> App<'a> {
@@ -112,6 +116,9 @@ impl<'a> App<'a> {
         let mut view = engine.view();
         let live = view.borrow_and_update().clone();
         let mut ui = Ui::new(size);
+        if let Some(notice) = &options.notice {
+            super::update::say(&mut ui, Timestamp::now(), ToastKind::Refused, notice.clone());
+        }
         ui.guide = options.guided.then(super::guide::Guide::default);
         let roster = Roster::new(&engine.settings().config, &live, &ui.filter);
         let mut trends = Trends::default();
@@ -127,9 +134,9 @@ impl<'a> App<'a> {
             now: Timestamp::now(),
             zone: jiff::tz::TimeZone::system(),
             theme: options.theme.clone(),
-            glyphs: if options.ascii { Glyphs::ascii() } else { Glyphs::unicode() },
+            glyphs: options.glyphs,
             keymap: options.keymap.clone(),
-            themes: super::theme::names(&options.theme_dirs),
+            themes: theme::names(&options.theme_dirs),
             live,
         };
         Self {
@@ -140,77 +147,91 @@ impl<'a> App<'a> {
             picture,
             ui,
             pending: Pending::new(),
-            dirty: Dirty::Key,
-            last_frame: None,
+            clock: FrameClock::new(),
+            stopped: false,
             listed: (Filter::default(), false),
         }
     }
 
-    async fn run(&mut self, terminal: &mut Terminal) -> std::io::Result<Left> {
-        let mut signals = Signals::new()?;
+    async fn run(&mut self, terminal: &mut Terminal) -> io::Result<Left> {
+        let mut signals = Signals::listen()?;
+        let mut input = terminal.input()?;
         self.pending.push(earlier(self.engine).boxed());
-        let mut input = Input::new();
         loop {
-            if self.dirty == Dirty::Key || (self.dirty == Dirty::Data && self.next_frame() <= Instant::now())
-            {
+            let now = Instant::now();
+            let mut due = self.clock.next_deadline(now);
+            if due.is_some_and(|due| due <= now) {
                 self.draw(terminal)?;
+                due = self.clock.next_deadline(now);
             }
-            let wake = self.next_frame();
+            let wake = tokio::time::Instant::from_std(due.unwrap_or(now));
             tokio::select! {
+                // To end comes first; then what must not be lost, and the person.
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Stop => return Ok(Left::Stopped),
-                    Signal::Suspend => self.suspend(terminal)?,
-                    Signal::Continue => self.repaint(terminal),
+                    Signal::Stop(reason) => return Ok(Left::Stopped(reason)),
+                    Signal::Suspend => self.suspend(terminal, &mut signals, &mut input).await?,
+                    Signal::Continue => {
+                        terminal.resume()?;
+                        self.clock.answer_now();
+                    }
+                    // The engine's tasks begin anew by themselves, and say so in the journal's place on the screen.
+                    Signal::Panicked(message) => {
+                        let text = format!("a defect of unship, the log has it: {message}");
+                        self.take(Message::Said(ToastKind::Refused, text), terminal)?;
+                    }
                 },
                 Some(message) = self.pending.next(), if !self.pending.is_empty() => {
-                    if let Some(left) = self.take(message, terminal)? {
-                        return Ok(left);
+                    match self.take(message, terminal)? {
+                        Some(Leaving::Suspend) => self.suspend(terminal, &mut signals, &mut input).await?,
+                        Some(Leaving::Quit) => return Ok(Left::Quit),
+                        None => {}
                     }
                 }
                 event = input.next() => {
-                    // The terminal is gone: there is nobody left to show anything to.
-                    let Ok(Some(event)) = event else { return Ok(Left::Gone) };
-                    let mut event = Some(event);
                     // Whatever else is there already is one frame with it; so much at a time that a signal is heard.
-                    for _ in 0..BATCH {
-                        let Some(heard) = event else { break };
-                        if let Some(left) = self.heard(heard, terminal)? {
-                            return Ok(left);
+                    let events = std::iter::once(event?).chain(input.drain(BATCH));
+                    let mut left = None;
+                    for event in events.collect::<Vec<_>>() {
+                        left = self.heard(event, terminal)?;
+                        if left.is_some() {
+                            break;
                         }
-                        event = input.ready();
+                    }
+                    match left {
+                        Some(Leaving::Suspend) => self.suspend(terminal, &mut signals, &mut input).await?,
+                        Some(Leaving::Quit) => return Ok(Left::Quit),
+                        None => {}
                     }
                 }
-                changed = self.view.changed(), if self.dirty == Dirty::No => match changed {
-                    Ok(()) => self.dirty = Dirty::Data,
-                    Err(_) => self.dirty = Dirty::No,
+                caught_up = terminal.caught_up() => {
+                    caught_up?;
+                    self.clock.answer_now();
+                }
+                changed = self.view.changed(), if !self.clock.is_dirty() && !self.stopped => match changed {
+                    Ok(()) => self.clock.data_changed(),
+                    Err(_) => self.stopped = true,
                 },
-                () = tokio::time::sleep_until(wake) => self.dirty = self.dirty.max(Dirty::Data),
+                () = tokio::time::sleep_until(wake), if due.is_some() => {}
             }
         }
     }
 
-    /// When the next frame is due if no key comes: soon after the last one if something changed, else when the clock on the
-    /// screen moves on.
-    fn next_frame(&self) -> Instant {
-        let Some(last) = self.last_frame else { return Instant::now() };
-        match self.dirty {
-            Dirty::Key => Instant::now(),
-            Dirty::Data => last + FRAME,
-            Dirty::No => {
-                let into = u64::try_from(Timestamp::now().as_millisecond().rem_euclid(1_000)).unwrap_or(0);
-                Instant::now() + Duration::from_millis(1_000 - into)
-            }
-        }
-    }
-
-    fn draw(&mut self, terminal: &mut Terminal) -> std::io::Result<()> {
+    fn draw(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         self.refresh();
         let scene = Scene::new(&self.picture, &self.ui);
-        terminal.draw(|area, buf| super::screen::draw(&scene, area, buf))?;
-        self.ui.overlay.seen();
-        self.dirty = Dirty::No;
-        self.last_frame = Some(Instant::now());
+        let drawn = terminal.draw(|frame| {
+            let area = frame.area();
+            if let Some(cursor) = super::screen::draw(&scene, area, frame.buffer_mut()) {
+                frame.set_cursor_position(cursor);
+            }
+        })?;
+        let into_second = u64::try_from(Timestamp::now().as_millisecond().rem_euclid(1_000)).unwrap_or(0);
+        // A frame that the terminal had no room for is wanted still: it is drawn when there is room.
+        self.clock.drawn(Instant::now(), Some(Duration::from_millis(into_second)));
+        if drawn == Drawn::Frame {
+            self.ui.overlay.seen();
+        }
         Ok(())
     }
 
@@ -258,7 +279,7 @@ impl<'a> App<'a> {
         }
     }
 
-    fn heard(&mut self, event: Heard, terminal: &mut Terminal) -> std::io::Result<Option<Left>> {
+    fn heard(&mut self, event: Heard, terminal: &mut Terminal) -> io::Result<Option<Leaving>> {
         let message = match event {
             Heard::Key(key) => Key::of(&key).map(Message::Key),
             Heard::Paste(text) => Some(Message::Paste(text)),
@@ -272,27 +293,36 @@ impl<'a> App<'a> {
         }
     }
 
-    fn take(&mut self, message: Message, terminal: &mut Terminal) -> std::io::Result<Option<Left>> {
+    fn take(&mut self, message: Message, terminal: &mut Terminal) -> io::Result<Option<Leaving>> {
         if let Message::Earlier(entries) = message {
             self.remember(entries.into_iter().map(Arc::new));
             return Ok(None);
         }
-        self.dirty = Dirty::Key;
+        self.clock.answer_now();
         self.picture.now = Timestamp::now();
         for effect in update(&mut self.ui, &self.picture, message) {
             match effect {
-                Effect::Quit => return Ok(Some(Left::Quit)),
+                Effect::Quit => return Ok(Some(Leaving::Quit)),
                 Effect::Propose(command) => self.pending.push(propose(self.engine, command).boxed()),
                 Effect::Send(command, asked) => {
                     let me = self.options.me.clone();
                     self.pending.push(send(self.engine, me, *command, asked).boxed());
                 }
                 Effect::Refresh(service) => self.pending.push(read_platform(self.engine, service).boxed()),
-                Effect::Copy(text) => terminal.copy(&text)?,
+                Effect::Copy(text) => match terminal.copy(&text) {
+                    Ok(()) => {}
+                    Err(CopyError::Write(error)) => return Err(error),
+                    Err(error) => super::update::say(
+                        &mut self.ui,
+                        self.picture.now,
+                        ToastKind::Refused,
+                        error.to_string(),
+                    ),
+                },
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
-                Effect::Repaint => terminal.clear(),
-                Effect::Suspend => self.suspend(terminal)?,
-                Effect::Theme(name) => match super::theme::find(&name, &self.options.theme_dirs) {
+                Effect::Repaint => terminal.repaint()?,
+                Effect::Suspend => return Ok(Some(Leaving::Suspend)),
+                Effect::Theme(name) => match self.theme(&name) {
                     Ok(theme) => self.picture.theme = theme,
                     Err(error) => super::update::say(
                         &mut self.ui,
@@ -302,23 +332,33 @@ impl<'a> App<'a> {
                     ),
                 },
                 Effect::Glyphs => {
-                    let ascii = self.picture.glyphs == Glyphs::ascii();
-                    self.picture.glyphs = if ascii { Glyphs::unicode() } else { Glyphs::ascii() };
+                    let (chosen, ascii) = (self.options.glyphs, Glyphs::ascii());
+                    self.picture.glyphs = match self.picture.glyphs == ascii {
+                        false => ascii,
+                        // Back to what the config asks for, unless that is ASCII too.
+                        true if chosen == ascii => Glyphs::unicode(),
+                        true => chosen,
+                    };
                 }
             }
         }
         Ok(None)
     }
 
-    fn suspend(&mut self, terminal: &mut Terminal) -> std::io::Result<()> {
-        terminal.suspend()?;
-        self.repaint(terminal);
-        Ok(())
+    /// A theme by name, as this terminal can show it.
+    fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
+        theme::for_terminal(name, &self.options.theme_dirs, &|name| std::env::var_os(name))
     }
 
-    const fn repaint(&mut self, terminal: &mut Terminal) {
-        terminal.clear();
-        self.dirty = Dirty::Key;
+    async fn suspend(
+        &mut self,
+        terminal: &mut Terminal,
+        signals: &mut Signals,
+        input: &mut Input,
+    ) -> io::Result<()> {
+        terminal.suspend(signals, input).await?;
+        self.clock.answer_now();
+        Ok(())
     }
 }
 

@@ -42,15 +42,17 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     };
     if let Some(trouble) = &scene.view().trouble {
         right = Vec::new();
-        // The reason is worth more than who sits here.
-        let wanted = width(TROUBLE) + 24;
-        while length(&left) + 2 + wanted > room && drop_least(&mut left, &mut right) {}
-        let rest = room.saturating_sub(length(&left) + 2);
+        // Its reason is worth more than who sits here, its name more than anything.
+        let (least, wanted) = (width(TROUBLE), width(TROUBLE) + 26);
+        while length(&left) + GAP + wanted > room && drop_least(&mut left, &mut right, NEEDED) {}
+        while length(&left) + GAP + least > room && drop_least(&mut left, &mut right, 0) {}
+        let rest = room.saturating_sub(length(&left) + if left.is_empty() { 0 } else { GAP });
         let words = format!("{TROUBLE}: {}", clean(trouble));
-        let words = if rest < wanted { TROUBLE.to_owned() } else { words };
+        let words = if rest < least + 14 { TROUBLE.to_owned() } else { words };
         right.push(part(0, Tone::Fail, fit(&words, rest, Cut::End, look.glyphs.ellipsis)));
     }
-    while length(&left) + length(&right) + 2 > room && drop_least(&mut left, &mut right) {}
+    let gap = |right: &[Part]| if right.is_empty() { 0 } else { GAP };
+    while length(&left) + length(&right) + gap(&right) > room && drop_least(&mut left, &mut right, 0) {}
     let line = |parts: &[Part]| {
         let mut spans = Vec::new();
         for (number, part) in parts.iter().enumerate() {
@@ -70,12 +72,16 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 const TROUBLE: &str = "JOURNAL TROUBLE";
+/// Columns between left and right.
+const GAP: usize = 2;
+/// Parts up to this rank stay when the journal is in trouble.
+const NEEDED: u8 = 4;
 
-/// Leaves the least important part out; says whether there was one that may go.
-fn drop_least(left: &mut Vec<Part>, right: &mut Vec<Part>) -> bool {
+/// Leaves the least important part out, of those above a rank; says whether there was one.
+fn drop_least(left: &mut Vec<Part>, right: &mut Vec<Part>, keep: u8) -> bool {
     let least = |parts: &[Part]| {
         let ranks = parts.iter().enumerate().map(|(at, part)| (part.rank, at));
-        ranks.filter(|(rank, _)| *rank > 0).max()
+        ranks.filter(|(rank, _)| *rank > keep).max()
     };
     match (least(left), least(right)) {
         (Some((rank, at)), other) if other.is_none_or(|(other, _)| rank > other) => drop(left.remove(at)),
@@ -92,38 +98,38 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
         parts.push(part(0, Tone::Banner, format!(" FROZEN {} ", age(held))));
     }
     let environment = &scene.config().environment;
-    parts.push(part(1, Tone::Title, environment.name.clone()));
+    parts.push(part(3, Tone::Title, environment.name.clone()));
     if environment.read_only {
-        parts.push(part(2, Tone::Banner, " READ ONLY "));
+        parts.push(part(4, Tone::Banner, " READ ONLY "));
     }
     if let Some(incident) = scene.incident() {
         let clock = checklist::clock(incident, scene.now());
         let tone = if incident.level.number() <= 2 { Tone::Fail } else { Tone::Warn };
-        parts.push(part(1, tone, format!("{} {}", incident.id, incident.level)));
+        parts.push(part(2, tone, format!("{} {}", incident.id, incident.level)));
         let time = minutes(clock.elapsed);
         parts.push(match (&incident.acknowledged, clock.promise) {
-            (Some(taken), _) => part(4, Tone::Text, format!("ack {} {time}", taken.by)),
+            (Some(taken), _) => part(6, Tone::Text, format!("ack {} {time}", taken.by)),
             (None, Some(promise)) => {
                 let tone = if promise.kept == Some(false) { Tone::Fail } else { Tone::Warn };
-                part(3, tone, format!("not acknowledged {time} of {}", minutes(promise.within)))
+                part(5, tone, format!("not acknowledged {time} of {}", minutes(promise.within)))
             }
-            (None, None) => part(3, Tone::Warn, format!("not acknowledged {time}")),
+            (None, None) => part(5, Tone::Warn, format!("not acknowledged {time}")),
         });
     }
     parts.push(leader(scene));
     if let Some(off) = automatic(scene) {
-        parts.push(part(5, Tone::Warn, off));
+        parts.push(part(7, Tone::Warn, off));
     }
-    parts.push(part(9, Tone::Dim, format!("you: {}", scene.picture.me)));
+    parts.push(part(11, Tone::Dim, format!("you: {}", scene.picture.me)));
     parts
 }
 
 fn leader(scene: &Scene<'_>) -> Part {
     match &scene.view().leadership {
-        Leadership::Ours(_) => part(7, Tone::Text, "this console leads"),
+        Leadership::Ours(_) => part(9, Tone::Text, "this console leads"),
         Leadership::Theirs(lease) => {
             let name = lease.holder.rsplit_once(':').map_or(lease.holder.as_str(), |(name, _)| name);
-            part(7, Tone::Text, format!("leader {name}"))
+            part(9, Tone::Text, format!("leader {name}"))
         }
         Leadership::Nobody => part(1, Tone::Fail, "NOBODY LEADS"),
     }
@@ -145,19 +151,19 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
     match scene.picture.roster.newest() {
         Some(newest) => {
             let old = super::roster::age(newest, scene.now());
-            let (rank, tone) = if scene.is_too_old(old) { (2, Tone::Warn) } else { (6, Tone::Text) };
+            let (rank, tone) = if scene.is_too_old(old) { (4, Tone::Warn) } else { (8, Tone::Text) };
             parts.push(part(rank, tone, format!("data {}", age(old))));
         }
-        None => parts.push(part(2, Tone::Unknown, "no data yet")),
+        None => parts.push(part(4, Tone::Unknown, "no data yet")),
     }
     let sources = &scene.config().sources;
     let faults = &scene.state().source_faults;
     let bad = sources.keys().filter(|source| faults.contains_key(*source)).count();
     if !sources.is_empty() {
-        let (rank, tone) = if bad > 0 { (3, Tone::Warn) } else { (8, Tone::Text) };
+        let (rank, tone) = if bad > 0 { (6, Tone::Warn) } else { (10, Tone::Text) };
         parts.push(part(rank, tone, format!("{}/{} sources", sources.len() - bad, sources.len())));
     }
-    parts.push(part(5, Tone::Dim, text::clock(scene.now(), &scene.picture.zone)));
+    parts.push(part(7, Tone::Dim, text::clock(scene.now(), &scene.picture.zone)));
     parts
 }
 

@@ -33,6 +33,12 @@ pub fn summary(pane: Pane, scene: &Scene<'_>) -> String {
     }
 }
 
+/// The columns that a frame has for what stands opposite its title.
+fn info_room(area: Rect, title: &str) -> usize {
+    // Corner, number, spaces around both, corner.
+    usize::from(area.width).saturating_sub(width(title) + 8)
+}
+
 /// A pane in one line, with the key that leads to it.
 ///
 /// ```text

@@ -61,13 +61,10 @@ impl Lines {
         let most = most.min(usize::from(self.left()));
         let ellipsis = scene.picture.glyphs.ellipsis;
         for (number, line) in lines.iter().take(most).enumerate() {
-            let is_cut = number + 1 == most && lines.len() > most;
-            let line = if is_cut {
-                format!("{}{ellipsis}", fit(line, room - 1, Cut::End, ellipsis))
-            } else {
-                line.clone()
-            };
-            put(buf, self.body, (0, self.y), &line, scene.look().style(tone));
+            let is_last = number + 1 == most;
+            // The last line goes on with what has none of its own, and says that it was cut.
+            let line = if is_last { lines[number..].join(" ") } else { line.clone() };
+            put(buf, self.body, (0, self.y), &fit(&line, room, Cut::End, ellipsis), scene.look().style(tone));
             self.y += 1;
         }
     }
@@ -79,7 +76,8 @@ fn one(scene: &Scene<'_>, service: &ServiceName, lines: &mut Lines, buf: &mut Bu
     let sign = Sign::condition(condition, look.glyphs);
     let words = format!("{} {}", sign.symbol, sign.word);
     let x = put(buf, lines.body, (0, lines.y), &words, look.style(sign.tone));
-    let lasts = since(scene, service).map(|at| age(roster::age(at, scene.now()))).unwrap_or_default();
+    let since = since(scene, service).filter(|_| !scene.is_stale(service));
+    let lasts = since.map(|at| age(roster::age(at, scene.now()))).unwrap_or_default();
     let room = usize::from(lines.body.width).saturating_sub(usize::from(x) + 2);
     let name = fit(service.as_str(), room, Cut::Middle, look.glyphs.ellipsis);
     let end = put(buf, lines.body, (x + 2, lines.y), &name, look.style(Tone::Title));
@@ -107,6 +105,13 @@ fn one(scene: &Scene<'_>, service: &ServiceName, lines: &mut Lines, buf: &mut Bu
     );
     if lines.left() > 0 {
         lines.wrapped(scene, buf, &counts, Tone::Dim, 1);
+    }
+    // What room there is goes to the others, worst first.
+    let others = roster.rows().iter().filter(|row| &row.service != service);
+    for row in others.take(usize::from(lines.left())) {
+        let Sign { symbol, word, tone } = Sign::condition(scene.condition(&row.service), look.glyphs);
+        let text = format!("{symbol} {word} {} {}", row.service, telling(scene, &row.service).text);
+        lines.wrapped(scene, buf, &text, tone, 1);
     }
 }
 

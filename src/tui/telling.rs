@@ -95,9 +95,10 @@ fn of_evaluation(scene: &Scene<'_>, service: &ServiceName, evaluation: &Evaluati
     match indicator_of(scene, &evaluation.trigger) {
         Some(indicator) => {
             let Evidence { value: number, limit, above, .. } = &evaluation.evidence;
+            let name = quantile(&evaluation.evidence).unwrap_or(indicator.as_str());
             let text = match number {
-                Some(number) => format!("{indicator} {}", value(*number, limit.unit)),
-                None => format!("{indicator}: no value"),
+                Some(number) => format!("{name} {}", value(*number, limit.unit)),
+                None => format!("{name}: no value"),
             };
             let series = Subject {
                 indicator: indicator.clone(),
@@ -114,6 +115,12 @@ fn of_evaluation(scene: &Scene<'_>, service: &ServiceName, evaluation: &Evaluati
             Telling { text: reason.unwrap_or_else(|| evaluation.trigger.to_string()), series: None }
         }
     }
+}
+
+/// What of a latency is judged: `p99`.
+pub fn quantile(evidence: &Evidence) -> Option<&str> {
+    let (quantile, _) = evidence.query.split_once(" of ")?;
+    (evidence.limit.unit == Unit::Millis && quantile.starts_with('p')).then_some(quantile)
 }
 
 /// Of a service without trouble: how fast it answers, else how often it fails, else whatever is read of it.

@@ -1,225 +1,245 @@
-//! The terminal, taken and always given back: at the end, on an error, on a panic, on a signal, and while suspended.
+//! The terminal: taken for the console, drawn on, and always given back.
 //!
-//! A frame is the difference to the one before, written at once, between the marks of a synchronised update. A frame that
-//! changes nothing writes nothing.
+//! Whatever happens (the end, an error, a panic, a signal, a stop), the person gets the terminal as it was. Here live
+//! the device, what is sent to it and what comes from it; what is drawn and what a key means do not.
 
+mod device;
 mod input;
+mod job;
+mod panics;
+mod parser;
+mod screen;
 mod signals;
 
 use std::io;
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crossterm::{Command as _, cursor, event, style, terminal};
-use ratatui::backend::{Backend as _, CrosstermBackend};
-use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::{Position, Rect};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ratatui::Frame;
+use ratatui::layout::Size;
 
+pub use device::give_back;
 pub use input::Input;
-pub use signals::{Signal, Signals};
+pub use panics::PANICKED;
+pub use signals::{Signal, Signals, StopReason};
 
-/// Screens larger than this are drawn in their upper left corner: no terminal of people is larger, and a picture costs
-/// memory for each cell.
-const LARGEST: (u16, u16) = (1_000, 500);
+use device::{Device, MOUSE_OFF, MOUSE_ON, Watch};
+use screen::Screen;
 
-/// The terminal is ours; what gives it back looks here first.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-/// The mouse is ours too.
-static MOUSE: AtomicBool = AtomicBool::new(false);
+/// The longest text that is copied, in bytes: with its frame it fills the 100,000 bytes that terminals take.
+pub const LONGEST_COPY: usize = 74_994;
 
-/// The terminal.
+/// How long to wait for being stopped, before taking the terminal back because nobody could continue this process.
+const STOPPED_BY: Duration = Duration::from_millis(100);
+
+/// How the terminal is taken.
+#[derive(Clone, Default, Debug)]
+pub struct Options {
+    /// Whether the mouse is the console's at first. While it is, text cannot be selected as usual.
+    pub mouse: bool,
+    /// Where the log files are, for the message after a panic; none if there is no log.
+    pub log: Option<PathBuf>,
+}
+
+/// What came of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drawn {
+    /// It was sent, and nothing if it changed nothing. The terminal has it; whoever reads later keys has seen it, or could
+    /// have.
+    Frame,
+    /// The terminal takes nothing more for now. This frame is on its way, or was left out because the last one is: draw
+    /// again after [`Terminal::caught_up`].
+    Behind,
+}
+
+/// Why a text was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// Terminals cut or drop what is longer.
+    #[error("{0} bytes are too long to copy through the terminal: it takes {LONGEST_COPY}")]
+    TooLong(usize),
+    /// The terminal cannot be written to.
+    #[error("cannot write to the terminal")]
+    Write(#[from] io::Error),
+}
+
+/// Where a test wants a panic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TestPanic {
+    Draw,
+    Task,
+}
+
+/// The terminal while it is the console's. Dropping it gives it back.
+#[derive(Debug)]
 pub struct Terminal {
-    shown: Buffer,
-    next: Buffer,
-    cursor: Option<Position>,
-    /// What the terminal shows is not known: everything is written.
-    unknown: bool,
-    out: Vec<u8>,
+    device: &'static Device,
+    screen: ratatui::Terminal<Screen>,
+    /// Only while the terminal is behind: otherwise every frame would be followed by word that there is room again.
+    writable: Option<Watch>,
+    mouse: bool,
+    frames: u64,
+    test_panic: Option<TestPanic>,
 }
 
 impl Terminal {
-    /// Takes the terminal.
+    /// Takes the terminal. To be called within the runtime, by the thread that draws.
     ///
     /// # Errors
+    /// Stdin or stdout is no terminal, or it cannot be written to. It is then as it was.
+    pub fn take(options: Options) -> io::Result<Self> {
+        let device = Device::open()?;
+        // First of all: from the next step on a panic has something to give back.
+        panics::guard(options.log);
+        let taken = Self::taken(device, options.mouse);
+        if taken.is_err() {
+            give_back();
+        }
+        taken
+    }
+
+    fn taken(device: &'static Device, mouse: bool) -> io::Result<Self> {
+        device.take(mouse)?;
+        Ok(Self {
+            device,
+            screen: ratatui::Terminal::new(Screen::new(device))?,
+            writable: None,
+            mouse,
+            frames: 0,
+            // Documented in CONTRIBUTING.md. In every build, because it is the released one that has to give the
+            // terminal back.
+            test_panic: match std::env::var("UNSHIP_TEST_PANIC").as_deref() {
+                Ok("draw") => Some(TestPanic::Draw),
+                Ok("task") => Some(TestPanic::Task),
+                _ => None,
+            },
+        })
+    }
+
+    /// What comes from this terminal.
+    pub fn input(&self) -> io::Result<Input> {
+        Input::new(self.device)
+    }
+
+    /// The size now, in columns and rows.
+    pub fn size(&self) -> io::Result<Size> {
+        self.device.size()
+    }
+
+    /// Draws a frame at the present size. What has changed is sent in one write; nothing is sent if nothing has. The
+    /// cursor is shown only where the frame sets one.
     ///
-    /// If there is none, or it does not do what it is told.
-    pub fn take() -> io::Result<Self> {
-        use std::io::IsTerminal as _;
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the console needs a terminal on its input and output; without one use `unship status`, `why`, \
-                 `rollback` or `guard`",
-            ));
+    /// # Errors
+    /// The terminal cannot be written to; see [`is_gone`].
+    ///
+    /// # Panics
+    /// In the second frame, if the environment says `UNSHIP_TEST_PANIC=draw`; with `task`, a task does.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<Drawn> {
+        self.screen.backend_mut().go_on()?;
+        if self.screen.backend().is_behind() {
+            return Ok(Drawn::Behind);
         }
-        // Before anything is taken: whatever goes wrong from here on gives it back.
-        give_back_on_panic();
-        let mut taken = Self {
-            shown: Buffer::empty(Rect::ZERO),
-            next: Buffer::empty(Rect::ZERO),
-            cursor: None,
-            unknown: true,
-            out: Vec::with_capacity(16 * 1024),
-        };
-        taken.enter()?;
-        Ok(taken)
+        self.frames += 1;
+        let test_panic = self.test_panic.filter(|_| self.frames == 2);
+        if test_panic == Some(TestPanic::Task) {
+            tokio::spawn(async { panic!("forced in a task by UNSHIP_TEST_PANIC") });
+        }
+        self.screen.draw(|frame| {
+            render(frame);
+            assert!(test_panic != Some(TestPanic::Draw), "forced while drawing by UNSHIP_TEST_PANIC");
+        })?;
+        Ok(if self.screen.backend().is_behind() { Drawn::Behind } else { Drawn::Frame })
     }
 
-    fn enter(&mut self) -> io::Result<()> {
-        terminal::enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let mut start = String::new();
-        // Writing to a string cannot fail.
-        let _ = terminal::EnterAlternateScreen.write_ansi(&mut start);
-        let _ = event::EnableBracketedPaste.write_ansi(&mut start);
-        let _ = cursor::Hide.write_ansi(&mut start);
-        if MOUSE.load(Ordering::SeqCst) {
-            let _ = event::EnableMouseCapture.write_ansi(&mut start);
+    /// Sends what was too much for the terminal at once, and returns when it has taken that; for ever without, if there is
+    /// nothing. To be waited for whenever the loop waits, with a frame after it. Safe to drop while waiting.
+    pub async fn caught_up(&mut self) -> io::Result<()> {
+        if !self.screen.backend().is_behind() {
+            std::future::pending::<()>().await;
         }
-        self.unknown = true;
-        write_all(start.as_bytes())
-    }
-
-    /// Its size in columns and rows.
-    pub fn size(&self) -> io::Result<(u16, u16)> {
-        terminal::size()
-    }
-
-    /// Draws a frame. What is drawn says where the cursor is, if it is seen.
-    pub fn draw(&mut self, draw: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) -> io::Result<()> {
-        let (columns, rows) = self.size()?;
-        let area = Rect::new(0, 0, columns.min(LARGEST.0), rows.min(LARGEST.1));
-        if *self.shown.area() != area {
-            self.unknown = true;
-        }
-        if *self.next.area() != area {
-            self.next.resize(area);
-        }
-        self.next.reset();
-        let cursor = draw(area, &mut self.next);
-        self.out.clear();
-        self.out.extend_from_slice(b"\x1b[?2026h");
-        let begun = self.out.len();
-        if self.unknown {
-            self.out.extend_from_slice(b"\x1b[0m\x1b[2J");
-            self.shown = Buffer::empty(area);
-        }
-        let changed: Vec<(u16, u16, &Cell)> = self.shown.diff(&self.next);
-        if !changed.is_empty() {
-            if self.cursor.is_some() {
-                self.out.extend_from_slice(b"\x1b[?25l");
+        loop {
+            self.screen.backend_mut().go_on()?;
+            if !self.screen.backend().is_behind() {
+                self.writable = None;
+                return Ok(());
             }
-            CrosstermBackend::new(&mut self.out).draw(changed.into_iter())?;
+            let writable = match &self.writable {
+                Some(writable) => writable,
+                None => self.writable.insert(self.device.writable()?),
+            };
+            writable.writable().await?.clear_ready();
         }
-        let is_drawn = self.out.len() > begun;
-        if cursor != self.cursor || (is_drawn && cursor.is_some()) {
-            let mut text = String::new();
-            match cursor {
-                Some(at) => {
-                    let _ = cursor::MoveTo(at.x, at.y).write_ansi(&mut text);
-                    let _ = cursor::Show.write_ansi(&mut text);
-                }
-                None => {
-                    let _ = cursor::Hide.write_ansi(&mut text);
-                }
-            }
-            self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// Has the next frame drawn in full.
+    pub fn repaint(&mut self) -> io::Result<()> {
+        self.screen.clear()
+    }
+
+    /// Turns the mouse on or off.
+    pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        self.screen.backend_mut().send(if on { MOUSE_ON } else { MOUSE_OFF })
+    }
+
+    /// Whether the mouse is on.
+    pub const fn mouse(&self) -> bool {
+        self.mouse
+    }
+
+    /// Puts a text on the clipboard of the person's terminal, also over SSH. Whether the terminal allows it is not
+    /// known.
+    ///
+    /// OSC 52 of xterm's `ctlseqs`.
+    pub fn copy(&mut self, text: &str) -> Result<(), CopyError> {
+        if text.len() > LONGEST_COPY {
+            return Err(CopyError::TooLong(text.len()));
         }
-        if self.out.len() > begun {
-            self.out.extend_from_slice(b"\x1b[?2026l");
-            write_all(&self.out)?;
+        let sequence = format!("\x1b]52;c;{}\x1b\\", BASE64.encode(text));
+        Ok(self.screen.backend_mut().send(sequence.as_bytes())?)
+    }
+
+    /// Gives the terminal back, stops as Ctrl-Z does, and takes it again when continued; the next frame is drawn in full.
+    /// What was typed before is dropped; so should be what was taken from `input` already.
+    ///
+    /// False where no shell could continue this process: then nothing happens at all.
+    pub async fn suspend(&mut self, signals: &mut Signals, input: &mut Input) -> io::Result<bool> {
+        signals.settle();
+        if !job::can_be_continued() {
+            return Ok(false);
         }
-        self.cursor = cursor;
-        self.unknown = false;
-        std::mem::swap(&mut self.shown, &mut self.next);
-        Ok(())
-    }
-
-    /// Forgets what the terminal shows: the next frame writes everything.
-    pub const fn clear(&mut self) {
-        self.unknown = true;
-    }
-
-    /// Takes the mouse, or leaves it to the terminal.
-    pub fn set_mouse(&self, on: bool) -> io::Result<()> {
-        MOUSE.store(on, Ordering::SeqCst);
-        let mut text = String::new();
-        let _ = if on {
-            event::EnableMouseCapture.write_ansi(&mut text)
-        } else {
-            event::DisableMouseCapture.write_ansi(&mut text)
-        };
-        write_all(text.as_bytes())
-    }
-
-    /// Puts text into the terminal's clipboard (OSC 52), which works over SSH too where the terminal allows it.
-    pub fn copy(&self, text: &str) -> io::Result<()> {
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(text);
-        write_all(format!("\x1b]52;c;{text}\x07").as_bytes())
-    }
-
-    /// Gives the terminal back, stops until the shell says go on, and takes it again.
-    pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        // The whole job stops, as with any program; what follows runs after the shell's `fg`.
-        rustix::process::kill_current_process_group(rustix::process::Signal::STOP)
-            .map_err(io::Error::from)?;
-        self.enter()
+        input.clear();
+        job::stop()?;
+        // It takes effect at some time after the call. Stopped time does not count here: if it took effect, both are
+        // ready when it is over.
+        let _ = tokio::time::timeout(STOPPED_BY, signals.continued()).await;
+        signals.settle();
+        self.resume()?;
+        Ok(true)
     }
 
-    /// Gives the terminal back.
-    pub fn give_back(self) {
-        drop(self);
+    /// Takes the terminal again, after another process had it. The next frame is drawn in full.
+    pub fn resume(&mut self) -> io::Result<()> {
+        self.screen.backend_mut().forget();
+        self.device.take(self.mouse)?;
+        self.repaint()
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         give_back();
+        panics::print();
     }
 }
 
-/// Gives the terminal back if it is taken. Takes no lock of ours and may be called anywhere, also while a frame is drawn.
-pub fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
-        return;
-    }
-    let mut end = String::from("\x1b[?2026l");
-    let _ = style::ResetColor.write_ansi(&mut end);
-    end.push_str("\x1b[0m");
-    if MOUSE.load(Ordering::SeqCst) {
-        let _ = event::DisableMouseCapture.write_ansi(&mut end);
-    }
-    let _ = event::DisableBracketedPaste.write_ansi(&mut end);
-    let _ = terminal::LeaveAlternateScreen.write_ansi(&mut end);
-    let _ = cursor::Show.write_ansi(&mut end);
-    // The terminal may be gone; then there is nothing to give back.
-    let _ = write_all(end.as_bytes());
-    let _ = terminal::disable_raw_mode();
-}
-
-fn give_back_on_panic() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            before(panic);
-        }));
-    });
-}
-
-/// One write for all of it where the system takes it whole. Past the standard library's lock, which a panic while drawing
-/// may hold.
-fn write_all(mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(rustix::stdio::stdout(), bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+/// Whether this error of the terminal means that there is none any more: end quietly, nobody is looking.
+pub fn is_gone(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe)
+        || Errno::from_io_error(error)
+            .is_some_and(|errno| matches!(errno, Errno::IO | Errno::NXIO | Errno::BADF))
 }

@@ -21,8 +21,8 @@ pub const DARK: Terminal = Terminal {
     background: "#14181d",
     text: "#d5dae0",
     named: [
-        "#1c2128", "#e5616a", "#7fbf7a", "#d9b35b", "#6ea3dd", "#b78ad6", "#5fb8bf", "#c8cdd3", "#6b747f", "#f47d85",
-        "#98d493", "#ecca7a", "#8dbcf0", "#cfa6e8", "#7fd3d9", "#eef1f4",
+        "#1c2128", "#e5616a", "#7fbf7a", "#d9b35b", "#6ea3dd", "#b78ad6", "#5fb8bf", "#c8cdd3", "#6b747f",
+        "#f47d85", "#98d493", "#ecca7a", "#8dbcf0", "#cfa6e8", "#7fd3d9", "#eef1f4",
     ],
 };
 
@@ -30,8 +30,8 @@ pub const LIGHT: Terminal = Terminal {
     background: "#fdfdfb",
     text: "#24292f",
     named: [
-        "#24292f", "#b3202c", "#23743a", "#8a5a00", "#1a5fb4", "#7a3e9d", "#0f6f78", "#e6e8ea", "#6b747f", "#cf222e",
-        "#2da44e", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#ffffff",
+        "#24292f", "#b3202c", "#23743a", "#8a5a00", "#1a5fb4", "#7a3e9d", "#0f6f78", "#e6e8ea", "#6b747f",
+        "#cf222e", "#2da44e", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#ffffff",
     ],
 };
 
@@ -54,12 +54,7 @@ impl Terminal {
             Color::Idx(index @ 16..=231) => {
                 let cube = index - 16;
                 let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * u16::from(step) };
-                Some(format!(
-                    "#{:02x}{:02x}{:02x}",
-                    level(cube / 36),
-                    level(cube / 6 % 6),
-                    level(cube % 6)
-                ))
+                Some(format!("#{:02x}{:02x}{:02x}", level(cube / 36), level(cube / 6 % 6), level(cube % 6)))
             }
             Color::Idx(index) => {
                 let grey = 8 + 10 * u16::from(index - 232);

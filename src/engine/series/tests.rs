@@ -1,3 +1,5 @@
+//! Drawing the samples of a service whose every reading is known.
+
 use super::*;
 use crate::engine::history::HistoryEntry;
 use crate::engine::senses::Senses;

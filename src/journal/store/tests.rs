@@ -389,10 +389,12 @@ async fn writing_shows() {
         let glance = reader.glance().unwrap();
         assert_eq!(Some(glance), reader.glance());
         assert!(seen.contains(&reader.version().await.unwrap()));
+        // What was there already, SQLite does not write again: each is another.
+        let other = Duration::from_mins(number + 1);
         match number % 3 {
             0 => drop(journal.append(token, at(1), &[event(number)], &[]).await.unwrap()),
-            1 => journal.publish(at(1), &[("a".into(), ServiceReading::default())]).await.unwrap(),
-            _ => drop(journal.renew(token, Duration::from_mins(1)).await.unwrap()),
+            1 => journal.publish(at(1) + other, &[("a".into(), ServiceReading::default())]).await.unwrap(),
+            _ => drop(journal.renew(token, other).await.unwrap()),
         }
     }
     // The log is begun again and again: that does not hide anything.

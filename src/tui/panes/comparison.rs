@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 
 use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
-use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
+use crate::model::decision::{Decision, Recommendation};
 use crate::model::operation::OperationStatus;
 use crate::model::release::Arm;
 use crate::model::trigger::{Finding, Severity, TriggerAction};
@@ -24,10 +24,12 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::bar::{self, Bar};
 use crate::tui::widgets::panel::{self, Frame, Panel};
-use crate::tui::widgets::text::{age, percent, put, put_line, width, wrap};
+use crate::tui::widgets::text::{Cut, age, clean, fit, percent, put, put_line, width, wrap};
 
 /// Below this the chart says nothing.
 const SMALLEST_CHART: u16 = 6;
+/// Lines of an explanation.
+const EXPLAINED: usize = 3;
 /// Findings that are listed; more are counted.
 const FINDINGS: usize = 3;
 
@@ -50,12 +52,15 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let title = service.map_or_else(|| what.to_owned(), |service| format!("{what} {separator} {service}"));
     let old = service.and_then(|service| scene.age(service));
     let stale = old.filter(|age| scene.is_too_old(*age)).map(|old| format!("no data for {}", age(old)));
-    let fresh = old.filter(|_| stale.is_none()).map(|old| format!(" {separator} {}", age(old)));
-    let info = format!("last {}{}", human(scene.ui.window()), fresh.unwrap_or_default());
+    let fresh = old.filter(|_| stale.is_none()).map(|old| format!("data {}", age(old)));
+    let window = format!("last {}", human(scene.ui.window()));
+    let both = fresh.as_ref().map(|fresh| format!("{window} {separator} {fresh}"));
+    let room = super::info_room(area, &title);
+    let info = [both, fresh, Some(window)].into_iter().flatten().find(|info| width(info) <= room);
     let panel = Panel {
         number: Some(Pane::Comparison.number() as u8),
         title: &title,
-        info: Line::from(info),
+        info: Line::from(info.unwrap_or_default()),
         frame: if scene.ui.focus == Pane::Comparison { Frame::Focused } else { Frame::Quiet },
         stale: stale.as_deref(),
     };
@@ -115,7 +120,10 @@ fn content(scene: &Scene<'_>, service: &ServiceName, known: &ServiceState, body:
         height: body.height.saturating_sub(y),
         ..body
     };
-    let lines = conclusion(scene, known, look);
+    let lines: Vec<Line<'static>> = conclusion(scene, known, look)
+        .into_iter()
+        .flat_map(|said| said.lines(usize::from(body.width), look))
+        .collect();
     let indicators = indicators::indicators(scene, service, known);
     // With room to spare the parts stand apart.
     let wanted = 1 + indicators.len() + 1 + lines.len();
@@ -151,10 +159,15 @@ fn weight(scene: &Scene<'_>, known: &ServiceState, room: u16) -> Line<'static> {
     let mut spans = Vec::new();
     if let Some(canary) = inventory.share(Arm::Canary).filter(|share| share.percent > 0) {
         let bar = Bar { value: Some(f64::from(canary.percent)), max: 100.0, limit: None, tone: Tone::Canary };
-        spans.push(Span::styled("weight  ", dim));
-        spans.extend(bar::line(&bar, if room < 60 { 10 } else { 20 }, look).spans);
+        let (label, cells) = match room {
+            0..40 => ("", 4),
+            40..80 => ("weight  ", 10),
+            80.. => ("weight  ", 20),
+        };
+        spans.push(Span::styled(label, dim));
+        spans.extend(bar::line(&bar, cells, look).spans);
         spans.push(Span::styled(format!(" {} %", canary.percent), look.style(Tone::Canary)));
-        spans.push(Span::raw("   "));
+        spans.push(Span::raw("  "));
         spans.push(Span::styled(version(Arm::Stable), look.style(Tone::Stable)));
         spans.push(Span::styled(format!(" {} ", look.glyphs.arrow), dim));
         spans.push(Span::styled(version(Arm::Canary), look.style(Tone::Canary)));
@@ -162,56 +175,86 @@ fn weight(scene: &Scene<'_>, known: &ServiceState, room: u16) -> Line<'static> {
         let share = inventory.share(Arm::Stable).map_or(0, |share| share.percent);
         spans.push(Span::styled("live  ", dim));
         spans.push(Span::styled(version(Arm::Stable), look.style(Tone::Stable)));
-        spans.push(Span::raw(format!("   {share} % of the traffic")));
-        spans.push(Span::styled("   no canary", dim));
+        spans.push(Span::raw(format!("  {share} % of the traffic")));
+        spans.push(Span::styled("  no canary", dim));
     }
     if let Some(operation) = scene.open_operation() {
         let step = operation.current().unwrap_or(0) + 1;
-        let text = format!("   step {step}/{}", operation.steps.len());
+        let text = format!("  step {step}/{}", operation.steps.len());
         spans.push(Span::styled(text, look.style(Tone::Accent)));
     } else if !inventory.settled {
-        spans.push(Span::styled("   the platform is still changing", look.style(Tone::Warn)));
+        spans.push(Span::styled("  the platform is still changing", look.style(Tone::Warn)));
     }
     if inventory.maintenance == Some(true) {
-        spans.push(Span::styled("   maintenance page on", look.style(Tone::Warn)));
+        spans.push(Span::styled("  maintenance on", look.style(Tone::Warn)));
     }
     Line::from(spans)
 }
 
+/// One thing that is said: what has to be read, and what explains it.
+struct Said {
+    head: Line<'static>,
+    more: String,
+    /// Where there is no room beside the head the explanation has lines of its own; else it is left out.
+    is_needed: bool,
+}
+
+impl Said {
+    fn lines(self, room: usize, look: Look<'_>) -> Vec<Line<'static>> {
+        let dim = look.style(Tone::Dim);
+        let more = clean(&self.more).into_owned();
+        let mut head = self.head;
+        let taken: usize = head.spans.iter().map(|span| width(&clean(&span.content))).sum();
+        if more.is_empty() || taken + 2 + width(&more) <= room {
+            head.push_span(Span::styled(format!("  {more}"), dim));
+            return vec![head];
+        }
+        let mut lines = vec![head];
+        if self.is_needed {
+            let room = room.saturating_sub(2);
+            let wrapped = wrap(&more, room);
+            for number in 0..wrapped.len().min(EXPLAINED) {
+                let is_last = number + 1 == EXPLAINED;
+                let line = if is_last { wrapped[number..].join(" ") } else { wrapped[number].clone() };
+                let line = fit(&line, room, Cut::End, look.glyphs.ellipsis);
+                lines.push(Line::styled(format!("  {line}"), dim));
+            }
+        }
+        lines
+    }
+}
+
 /// The findings, and what they add up to.
-fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Line<'static>> {
+fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Said> {
     let mut findings: Vec<&Finding> = known.findings.values().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse((finding.action, finding.severity)));
     let more = findings.len().saturating_sub(FINDINGS);
-    let mut lines: Vec<Line<'static>> =
-        findings.iter().take(FINDINGS).map(|finding| finding_line(scene, finding)).collect();
+    let mut said: Vec<Said> =
+        findings.iter().take(FINDINGS).map(|finding| of_finding(scene, finding)).collect();
     if more > 0 {
-        lines.push(Line::styled(format!("  and {more} more"), look.style(Tone::Dim)));
+        let head = Line::styled(format!("  and {more} more"), look.style(Tone::Dim));
+        said.push(Said { head, more: String::new(), is_needed: false });
     }
     if let Some(operation) = scene.open_operation()
         && let OperationStatus::NeedsDecision { facts, .. } = &operation.status
     {
         let words = format!("{} {} needs a decision", look.glyphs.unknown, operation.id);
-        lines.push(Line::from(vec![
-            Span::styled(words, look.style(Tone::Fail)),
-            Span::styled(format!("  {facts}"), look.style(Tone::Text)),
-        ]));
+        let head = Line::from(Span::styled(words, look.style(Tone::Fail)));
+        said.push(Said { head, more: facts.clone(), is_needed: true });
     }
     if let Some(decision) = known.decision.as_deref().filter(|_| known.operation.is_none()) {
-        lines.extend(decision_lines(decision, look));
+        said.extend(of_decision(decision, known, look));
     }
     if let Some(why) = &known.needs_person {
         let words = format!("{} nothing automatic until a person has looked", look.glyphs.warn);
-        lines.push(Line::from(vec![
-            Span::styled(words, look.style(Tone::Warn)),
-            Span::styled(format!("  {why}"), look.style(Tone::Dim)),
-        ]));
+        let head = Line::from(Span::styled(words, look.style(Tone::Warn)));
+        said.push(Said { head, more: why.clone(), is_needed: true });
     }
-    lines
+    said
 }
 
 /// `✘ errors on canary 6.91 % > 5 %  for 41 s  share of errors over 10 s, 800 samples`.
-fn finding_line(scene: &Scene<'_>, finding: &Finding) -> Line<'static> {
+fn of_finding(scene: &Scene<'_>, finding: &Finding) -> Said {
     let look = scene.look();
     let (symbol, tone) = match (finding.action, finding.severity) {
         (TriggerAction::Watch, _) | (_, Severity::Low | Severity::Medium) => (look.glyphs.warn, Tone::Warn),
@@ -225,40 +268,41 @@ fn finding_line(scene: &Scene<'_>, finding: &Finding) -> Line<'static> {
     let whom = finding.arm.map(|arm| format!(" on {arm}")).unwrap_or_default();
     let lasts = age(roster::age(finding.since, scene.now()));
     let samples = telling::counted(evidence.samples.round() as usize, "sample");
-    Line::from(vec![
+    let head = Line::from(vec![
         Span::styled(format!("{symbol} {}{whom} {}", finding.trigger, evidence.line()), look.style(tone)),
         Span::styled(format!("  for {lasts}"), look.style(Tone::Text)),
-        Span::styled(format!("  {}, {samples}", evidence.query), look.style(Tone::Dim)),
-    ])
+    ]);
+    Said { head, more: format!("{}, {samples}", evidence.query), is_needed: false }
 }
 
 /// What is recommended, how sure that is, and what stands in its way.
-fn decision_lines(decision: &Decision, look: Look<'_>) -> Vec<Line<'static>> {
+fn of_decision(decision: &Decision, known: &ServiceState, look: Look<'_>) -> Option<Said> {
     let Decision { recommendation, confidence, findings, unknowns, guardrails, reasons, .. } = decision;
-    if findings.is_empty() && *recommendation == Recommendation::Watch {
-        return Vec::new();
+    let acts = recommendation.acts();
+    if known.findings.is_empty() && *recommendation == Recommendation::Watch {
+        return None;
     }
-    let (tone, symbol) = match recommendation {
-        Recommendation::RollBackImmediately | Recommendation::RollBackGradually => {
-            (Tone::Fail, look.glyphs.arrow)
-        }
-        Recommendation::Hold => (Tone::Warn, look.glyphs.arrow),
-        Recommendation::Watch => (Tone::Text, look.glyphs.arrow),
+    let tone = match recommendation {
+        Recommendation::RollBackImmediately | Recommendation::RollBackGradually => Tone::Fail,
+        Recommendation::Hold => Tone::Warn,
+        Recommendation::Watch => Tone::Text,
     };
-    let mut spans = vec![Span::styled(format!("{symbol} {}", recommendation.words()), look.style(tone))];
-    if let Some(to) = decision.to.as_ref().filter(|_| recommendation.acts()) {
-        spans.push(Span::styled(format!(" to {}", to.version), look.style(tone)));
+    let mut words = format!("{} {}", look.glyphs.arrow, recommendation.words());
+    if let Some(to) = decision.to.as_ref().filter(|_| acts) {
+        words = format!("{words} to {}", to.version);
     }
-    spans.push(Span::raw(format!("  {} sure", percent(*confidence))));
+    // Each span by itself: a line's own style would be that of what is added to it too.
+    let mut head = Line::from(Span::styled(words, look.style(tone)));
+    if acts {
+        head.push_span(Span::styled(format!("  {} sure", percent(*confidence)), look.style(Tone::Text)));
+    }
     // The words after the findings' own: what speaks against acting.
-    let against = reasons.get(findings.len()).filter(|_| *recommendation == Recommendation::Hold);
-    let blocks = guardrails.iter().find(|check| check.blocks()).filter(|_| recommendation.acts());
+    let against = reasons.get(findings.len()).filter(|_| *recommendation == Recommendation::Hold).cloned();
+    let blocks = guardrails.iter().find(|check| check.blocks()).filter(|_| acts);
+    let blocks = blocks.map(|check| check.detail.clone());
     let unknown = unknowns.first().map(|unknown| format!("not known: {unknown}"));
-    let blocked = |check: &GuardrailCheck| format!("{}: {}", check.guardrail.word(), check.detail);
-    if let Some(why) = against.cloned().or_else(|| blocks.map(blocked)).or(unknown) {
-        spans.push(Span::styled(format!("  {why}"), look.style(Tone::Dim)));
-    }
-    vec![Line::from(spans)]
+    let more = against.or(blocks).or(unknown).unwrap_or_default();
+    Some(Said { head, more, is_needed: true })
 }
 
 /// One line, for where the pane has no room.
@@ -326,8 +370,8 @@ mod tests {
     fn in_one_line() {
         let ui = Ui::new((80, 24));
         let line = |picture| summary(&Scene::new(&picture, &ui));
-        insta::assert_snapshot!(line(testing::rest()), @"");
-        insta::assert_snapshot!(line(testing::incident()), @"");
-        insta::assert_snapshot!(line(testing::beginning()), @"");
+        insta::assert_snapshot!(line(testing::rest()), @"cart 5.2.0, no canary · p95 280 ms");
+        insta::assert_snapshot!(line(testing::incident()), @"checkout 2.8.0 → 2.8.1 20 % · errors 7.22 %");
+        insta::assert_snapshot!(line(testing::beginning()), @"nothing was read yet");
     }
 }

@@ -18,16 +18,20 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::panel::{self, Frame, Panel};
 use crate::tui::widgets::spark::{self, Spark};
 use crate::tui::widgets::table::{self, Column, Table};
-use crate::tui::widgets::text::{age, clip, put, wrap};
+use crate::tui::widgets::text::{age, clip, pad, put, width as wide, wrap};
 
 /// Columns of a row that are not the trend: the mark, the gaps.
 const AROUND: usize = 2;
 /// Columns between two columns.
 const GAP: usize = 2;
+/// The widest name.
+const WIDEST_NAME: u16 = 32;
+/// The most that is said of a service in a row.
+const WIDEST_WORDS: u16 = 48;
 /// The widest trend: one cell a second.
 const WIDEST_TREND: usize = 60;
 /// The narrowest trend that says anything.
-const NARROWEST_TREND: usize = 5;
+const NARROWEST_TREND: usize = 4;
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -37,7 +41,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let panel = Panel {
         number: Some(Pane::Health.number() as u8),
         title: Pane::Health.title(),
-        info: info(scene, newest.filter(|_| stale.is_none())),
+        info: info(scene, newest.filter(|_| stale.is_none()), super::info_room(area, Pane::Health.title())),
         frame: if scene.ui.focus == Pane::Health { Frame::Focused } else { Frame::Quiet },
         stale: stale.as_deref(),
     };
@@ -57,26 +61,37 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     rows(scene, inner, buf);
 }
 
-/// `4 services · 1 failing · data 1 s`.
-fn info(scene: &Scene<'_>, newest: Option<Duration>) -> Line<'static> {
+/// `4 services · 1 failing · data 1 s`, as much of it as there is room for.
+fn info(scene: &Scene<'_>, newest: Option<Duration>, room: usize) -> Line<'static> {
     let look = scene.look();
     let roster = &scene.picture.roster;
-    let mut parts = vec![Span::raw(counted(roster.total(), "service"))];
+    // The most important first; they are shown in another order.
+    let mut parts = Vec::new();
     let failing = roster.count(Condition::Failing);
     if failing > 0 {
-        parts.push(Span::styled(format!("{failing} failing"), look.style(Tone::Fail)));
+        parts.push((1, Span::styled(format!("{failing} failing"), look.style(Tone::Fail))));
     }
     if roster.rows().len() < roster.total() {
-        let text = &scene.ui.filter.text;
-        parts.push(Span::styled(format!("/{text} shows {}", roster.rows().len()), look.style(Tone::Accent)));
+        let text = format!("/{} shows {}", scene.ui.filter.text, roster.rows().len());
+        parts.push((2, Span::styled(text, look.style(Tone::Accent))));
     }
     if let Some(newest) = newest {
-        parts.push(Span::raw(age(newest)));
+        parts.push((3, Span::raw(format!("data {}", age(newest)))));
     }
+    parts.push((0, Span::raw(counted(roster.total(), "service"))));
+    let separator = format!(" {} ", look.glyphs.separator);
+    let mut left = room + wide(&separator);
+    parts.retain(|(_, part)| {
+        let taken = wide(&part.content) + wide(&separator);
+        let fits = taken <= left;
+        left = if fits { left - taken } else { 0 };
+        fits
+    });
+    parts.sort_by_key(|(place, _)| *place);
     let mut spans = Vec::new();
-    for part in parts {
+    for (_, part) in parts {
         if !spans.is_empty() {
-            spans.push(Span::raw(format!(" {} ", look.glyphs.separator)));
+            spans.push(Span::raw(separator.clone()));
         }
         spans.push(part);
     }
@@ -141,27 +156,32 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
     let ids: Vec<&ServiceName> = shown.iter().map(|row| row.service).collect();
     let find = |id: &ServiceName| shown.iter().find(|row| row.service == id);
     let scrolls = all.len() > shown.len();
-    // The last two columns say that there is more.
-    let width = inner.width.saturating_sub(u16::from(scrolls) * 2);
-    let cells = trend_room(&shown, look.glyphs, usize::from(width), header > 0);
-    let (least, most) = if cells < NARROWEST_TREND { (0, 0) } else { (NARROWEST_TREND as u16, cells as u16) };
-    let columns = [
-        Column::new("service", 8, 32, 0),
-        Column::new("state", 4, 9, 0),
-        Column::new("worst", 8, 48, 1),
-        Column::new(if most > 0 { "last minute" } else { "" }, least, most, 3),
-        Column::new("for", 4, 5, 2).at_right(),
+    // A column of air at the end, where an arrow says that there is more.
+    let width = inner.width.saturating_sub(1 + u16::from(scrolls));
+    let Room { service, state, words, lasts, trend: cells, air } =
+        Room::new(&shown, look.glyphs, width, header > 0);
+    let with_trend = cells > 0;
+    let mut columns = vec![
+        Column::new("service", service.min(8), service, 0),
+        Column::new("state", state, state, 0),
+        Column::new("reading", words.min(16), u16::MAX, 1),
+        Column::new("for", lasts, lasts, 2).at_right(),
     ];
+    if with_trend {
+        columns.insert(3, Column::new("trend", NARROWEST_TREND as u16, cells as u16, 3));
+    }
     let cell = |id: &&ServiceName, column: usize| -> Line<'static> {
         let Some(row) = find(id) else { return Line::default() };
         match column {
             0 => Line::from(row.service.to_string()),
             1 => Line::from(Sign::condition(row.condition, look.glyphs).span(look)),
             2 => {
-                let (words, tone) = row.words(look.glyphs);
-                Line::styled(words, look.style(tone))
+                let (text, tone) = row.words(look.glyphs);
+                let room = usize::from(words) + air;
+                let text = if air > 0 { pad(&text, room, look.glyphs.ellipsis) } else { text };
+                Line::styled(text, look.style(tone))
             }
-            3 => trend_line(scene, row, cells),
+            3 if with_trend => trend_line(scene, row, cells),
             _ => Line::styled(row.lasts.clone(), look.style(Tone::Dim)),
         }
     };
@@ -192,20 +212,39 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
     }
 }
 
-/// What the other columns leave for the trend.
-fn trend_room(shown: &[Row<'_>], glyphs: &Glyphs, width: usize, header: bool) -> usize {
-    use crate::tui::widgets::text::width as columns;
-    let widest = |least: usize, of: &dyn Fn(&Row<'_>) -> usize| shown.iter().map(of).fold(least, usize::max);
-    let titles = if header { [8, 5, 8, 4] } else { [8, 4, 8, 4] };
-    let others = widest(titles[0], &|row| columns(row.service.as_str()).min(32))
-        + widest(titles[1], &|row| 2 + row.condition.word().len())
-        + widest(titles[2], &|row| columns(&row.words(glyphs).0).min(48))
-        + widest(titles[3], &|row| columns(&row.lasts));
-    width.saturating_sub(AROUND + others + 4 * GAP).min(WIDEST_TREND)
+/// How wide the columns are, and what they leave for the trend.
+struct Room {
+    service: u16,
+    state: u16,
+    words: u16,
+    lasts: u16,
+    /// Cells of the trend; none if it would say nothing.
+    trend: usize,
+    /// Without a trend, air in front of the last column, so that this stays at the end.
+    air: usize,
+}
+
+impl Room {
+    fn new(shown: &[Row<'_>], glyphs: &Glyphs, width: u16, header: bool) -> Self {
+        let widest = |title: &str, most: u16, of: &dyn Fn(&Row<'_>) -> usize| {
+            let title = if header { title.len() } else { 0 };
+            u16::try_from(shown.iter().map(of).fold(title, usize::max)).unwrap_or(u16::MAX).min(most)
+        };
+        let service = widest("service", WIDEST_NAME, &|row| wide(row.service.as_str()));
+        let state = widest("state", 9, &|row| 2 + row.condition.word().len());
+        let words = widest("reading", WIDEST_WORDS, &|row| wide(&row.words(glyphs).0));
+        let lasts = widest("for", 5, &|row| wide(&row.lasts));
+        let others = AROUND + usize::from(service + state + words + lasts) + 3 * GAP;
+        let left = usize::from(width).saturating_sub(others);
+        let trend = left.saturating_sub(GAP).min(WIDEST_TREND);
+        let is_drawn = trend >= NARROWEST_TREND && shown.iter().any(|row| row.telling.series.is_some());
+        let (trend, air) = if is_drawn { (trend, 0) } else { (0, left) };
+        Self { service, state, words, lasts, trend, air }
+    }
 }
 
 fn trend_line(scene: &Scene<'_>, row: &Row<'_>, cells: usize) -> Line<'static> {
-    let Some(series) = row.telling.series.as_ref().filter(|_| cells >= NARROWEST_TREND) else {
+    let Some(series) = row.telling.series.as_ref() else {
         return Line::default();
     };
     let values = trend(scene, row.service, series, cells);
@@ -306,8 +345,8 @@ mod tests {
     fn in_one_line() {
         let ui = Ui::new((80, 24));
         let line = |picture| summary(&Scene::new(&picture, &ui));
-        insta::assert_snapshot!(line(testing::rest()), @"");
-        insta::assert_snapshot!(line(testing::incident()), @"");
-        insta::assert_snapshot!(line(testing::beginning()), @"");
+        insta::assert_snapshot!(line(testing::rest()), @"4 healthy");
+        insta::assert_snapshot!(line(testing::incident()), @"1 failing · 1 degraded · 1 unknown · 1 healthy · checkout: errors 7.22 %");
+        insta::assert_snapshot!(line(testing::beginning()), @"4 unknown · cart: nothing was read yet");
     }
 }

@@ -10,11 +10,11 @@ use crate::model::release::Arm;
 use crate::model::trigger::{Evaluation, Status, TriggerAction};
 use crate::model::{IndicatorName, Quantity, ServiceName, Unit};
 use crate::tui::scene::Scene;
-use crate::tui::telling::indicator_of;
+use crate::tui::telling::{indicator_of, quantile};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::{self, Bar};
 use crate::tui::widgets::table::{self, Column, Table};
-use crate::tui::widgets::text::value;
+use crate::tui::widgets::text::{value, width};
 
 /// One indicator of a service: what it is on each arm, and the limit that is nearest.
 #[derive(Clone, Debug)]
@@ -95,10 +95,10 @@ fn indicator(
     let reading_of_it = shown(judged_arm);
     let unit =
         judged.map_or_else(|| reading_of_it.map_or(Unit::Plain, |it| it.unit), |it| it.evidence.limit.unit);
-    let quantile = judged.and_then(|it| it.evidence.query.split_once(" of ")).map(|(quantile, _)| quantile);
+    let quantile = judged.and_then(|it| quantile(&it.evidence));
     let is_latency = unit == Unit::Millis;
     Indicator {
-        title: match quantile.filter(|quantile| is_latency && quantile.starts_with('p')) {
+        title: match quantile {
             Some(quantile) => format!("{name} {quantile}"),
             // What is read of a histogram without a trigger is its 95th percentile.
             None if is_latency => format!("{name} p95"),
@@ -138,8 +138,9 @@ pub(super) fn draw(
         return 0;
     }
     let has_canary = known.canary().is_some();
+    let widest = indicators.iter().map(|it| width(&it.title)).max().unwrap_or(0).min(20) as u16;
     let columns = [
-        Column::new("indicator", 6, 20, 0),
+        Column::new("indicator", widest, 20, 0),
         Column::new(if has_canary { "canary" } else { "live" }, 7, 9, 0).at_right(),
         Column::new(if has_canary { "stable" } else { "" }, if has_canary { 7 } else { 0 }, 9, 1).at_right(),
         Column::new("limit", 6, 10, 2).at_right(),
