@@ -21,7 +21,7 @@ use super::keymap::Keymap;
 use super::roster::{Filter, Roster};
 use super::scene::{Picture, Scene, TIMELINE_KEPT};
 use super::terminal::{self, CopyError, Drawn, Input, Signal, Signals, StopReason, Terminal};
-use super::theme::Theme;
+use super::theme::{self, Theme, ThemeError};
 use super::trends::Trends;
 use super::ui::{ToastKind, Ui};
 use super::update::{Effect, Message, update};
@@ -136,7 +136,7 @@ impl<'a> App<'a> {
             theme: options.theme.clone(),
             glyphs: options.glyphs,
             keymap: options.keymap.clone(),
-            themes: super::theme::names(&options.theme_dirs),
+            themes: theme::names(&options.theme_dirs),
             live,
         };
         Self {
@@ -322,7 +322,7 @@ impl<'a> App<'a> {
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
                 Effect::Repaint => terminal.repaint()?,
                 Effect::Suspend => return Ok(Some(Leaving::Suspend)),
-                Effect::Theme(name) => match super::theme::find(&name, &self.options.theme_dirs) {
+                Effect::Theme(name) => match self.theme(&name) {
                     Ok(theme) => self.picture.theme = theme,
                     Err(error) => super::update::say(
                         &mut self.ui,
@@ -332,12 +332,22 @@ impl<'a> App<'a> {
                     ),
                 },
                 Effect::Glyphs => {
-                    let ascii = self.picture.glyphs == Glyphs::ascii();
-                    self.picture.glyphs = if ascii { Glyphs::unicode() } else { Glyphs::ascii() };
+                    let (chosen, ascii) = (self.options.glyphs, Glyphs::ascii());
+                    self.picture.glyphs = match self.picture.glyphs == ascii {
+                        false => ascii,
+                        // Back to what the config asks for, unless that is ASCII too.
+                        true if chosen == ascii => Glyphs::unicode(),
+                        true => chosen,
+                    };
                 }
             }
         }
         Ok(None)
+    }
+
+    /// A theme by name, as this terminal can show it.
+    fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
+        theme::for_terminal(name, &self.options.theme_dirs, &|name| std::env::var_os(name))
     }
 
     async fn suspend(

@@ -49,18 +49,22 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 fn rest(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let look = scene.look();
     let room = usize::from(area.width).saturating_sub(2);
-    let right = advice(scene).map(|Advice { tone, words, more }| {
+    let guide = super::guide::words(scene).map(|words| clean(&words).into_owned());
+    // The guide's words are whole or not there; what to do stands elsewhere too, and makes room for them.
+    let guided = guide.as_ref().map_or(0, |guide| width(guide) + GAP);
+    let fits = |text: &str| width(text) + guided <= room;
+    let right = advice(scene).and_then(|Advice { tone, words, more }| {
         let long = format!("{words} {} {more}", look.glyphs.separator);
         // Half of the line is for keys.
-        let text = if more.is_empty() || width(&long) > room / 2 { words } else { long };
-        (fit(&clean(&text), room, Cut::End, look.glyphs.ellipsis).into_owned(), tone)
+        let is_long = !more.is_empty() && width(&long) <= room / 2;
+        let text = if is_long && (fits(&long) || !fits(&words)) { long } else { words };
+        let text = fit(&clean(&text), room, Cut::End, look.glyphs.ellipsis).into_owned();
+        (guided == 0 || fits(&text) || guided > room + GAP).then_some((text, tone))
     });
     let taken = right.as_ref().map_or(0, |(text, _)| width(text) + GAP);
-    let guide = super::guide::words(scene).map(|words| clean(&words).into_owned());
-    // The guide leaves room for the two or three keys that matter most.
     let left = room.saturating_sub(taken);
-    let for_hints =
-        guide.as_ref().map_or(left, |guide| left.saturating_sub(width(guide) + GAP).max(left / 3));
+    let guide = guide.filter(|guide| width(guide) <= left);
+    let for_hints = guide.as_ref().map_or(left, |guide| left.saturating_sub(width(guide) + GAP));
     let mut x = 1;
     for (key, command, is_available) in hints(scene, for_hints) {
         let tones = if is_available { (Tone::Key, Tone::Text) } else { (Tone::Disabled, Tone::Disabled) };
@@ -68,8 +72,7 @@ fn rest(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         x = put(buf, area, (x + 1, 0), command.title, look.style(tones.1)) + GAP as u16;
     }
     if let Some(guide) = guide {
-        let room = left.saturating_sub(usize::from(x) - 1);
-        put(buf, area, (x, 0), &fit(&guide, room, Cut::End, look.glyphs.ellipsis), look.style(Tone::Accent));
+        put(buf, area, (x, 0), &guide, look.style(Tone::Accent));
     }
     if let Some((text, tone)) = right {
         let from = usize::from(area.width).saturating_sub(width(&text) + 1);
@@ -296,7 +299,7 @@ mod tests {
         shown.push(styles(&drawn(&picture, &ui, (100, 1), draw)));
         ui.toast = None;
         ui.guide = Some(Guide::default());
-        for width in [160, 120, 80] {
+        for width in [160, 120, 80, 60, 40] {
             shown.push(text(&drawn(&picture, &ui, (width, 1), draw)));
         }
         insta::assert_snapshot!(shown.join("\n"));

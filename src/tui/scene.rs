@@ -186,6 +186,11 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// What something is, and of what: `Why · checkout`.
+    pub fn titled(&self, what: &str, of: &str) -> String {
+        format!("{what} {} {of}", self.picture.glyphs.separator)
+    }
+
     /// A moment to the second: with its day unless that is today.
     pub fn moment(&self, at: Timestamp) -> String {
         self.told(at, "%H:%M:%S", "%b %-d %H:%M:%S")

@@ -5,6 +5,7 @@
 
 mod device;
 mod input;
+mod job;
 mod panics;
 mod parser;
 mod screen;
@@ -18,7 +19,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ratatui::Frame;
 use ratatui::layout::Size;
-use rustix::process::{Signal as Number, kill_current_process_group};
 
 pub use device::give_back;
 pub use input::Input;
@@ -46,9 +46,11 @@ pub struct Options {
 /// What came of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drawn {
-    /// It was drawn; if it changed nothing, nothing was sent.
+    /// It was sent, and nothing if it changed nothing. The terminal has it; whoever reads later keys has seen it, or could
+    /// have.
     Frame,
-    /// The terminal has not taken all of the last one yet, so this one was left out and is still wanted.
+    /// The terminal takes nothing more for now. This frame is on its way, or was left out because the last one is: draw
+    /// again after [`Terminal::caught_up`].
     Behind,
 }
 
@@ -75,7 +77,8 @@ enum TestPanic {
 pub struct Terminal {
     device: &'static Device,
     screen: ratatui::Terminal<Screen>,
-    writable: Watch,
+    /// Only while the terminal is behind: otherwise every frame would be followed by word that there is room again.
+    writable: Option<Watch>,
     mouse: bool,
     frames: u64,
     test_panic: Option<TestPanic>,
@@ -102,7 +105,7 @@ impl Terminal {
         Ok(Self {
             device,
             screen: ratatui::Terminal::new(Screen::new(device))?,
-            writable: device.writable()?,
+            writable: None,
             mouse,
             frames: 0,
             // Documented in CONTRIBUTING.md. In every build, because it is the released one that has to give the
@@ -147,7 +150,7 @@ impl Terminal {
             render(frame);
             assert!(test_panic != Some(TestPanic::Draw), "forced while drawing by UNSHIP_TEST_PANIC");
         })?;
-        Ok(Drawn::Frame)
+        Ok(if self.screen.backend().is_behind() { Drawn::Behind } else { Drawn::Frame })
     }
 
     /// Sends what was too much for the terminal at once, and returns when it has taken that; for ever without, if there is
@@ -159,9 +162,14 @@ impl Terminal {
         loop {
             self.screen.backend_mut().go_on()?;
             if !self.screen.backend().is_behind() {
+                self.writable = None;
                 return Ok(());
             }
-            self.writable.writable().await?.clear_ready();
+            let writable = match &self.writable {
+                Some(writable) => writable,
+                None => self.writable.insert(self.device.writable()?),
+            };
+            writable.writable().await?.clear_ready();
         }
     }
 
@@ -193,22 +201,24 @@ impl Terminal {
         Ok(self.screen.backend_mut().send(sequence.as_bytes())?)
     }
 
-    /// Gives the terminal back, stops as Ctrl-Z does, and takes it again when continued. The next frame is drawn in full.
-    /// Keys that were read before are dropped.
+    /// Gives the terminal back, stops as Ctrl-Z does, and takes it again when continued; the next frame is drawn in full.
+    /// What was typed before is dropped; so should be what was taken from `input` already.
     ///
-    /// Where no shell could continue the process, nothing stops.
-    pub async fn suspend(&mut self, signals: &mut Signals, input: &mut Input) -> io::Result<()> {
+    /// False where no shell could continue this process: then nothing happens at all.
+    pub async fn suspend(&mut self, signals: &mut Signals, input: &mut Input) -> io::Result<bool> {
+        signals.settle();
+        if !job::can_be_continued() {
+            return Ok(false);
+        }
         give_back();
         input.clear();
-        signals.settle();
-        // The whole group: a shell waits for the script or the pipeline that this process is a part of. Not SIGTSTP, which
-        // is caught; and not SIGSTOP, which would also stop a process that nobody can continue.
-        kill_current_process_group(Number::TTOU)?;
+        job::stop()?;
         // It takes effect at some time after the call. Stopped time does not count here: if it took effect, both are
         // ready when it is over.
         let _ = tokio::time::timeout(STOPPED_BY, signals.continued()).await;
         signals.settle();
-        self.resume()
+        self.resume()?;
+        Ok(true)
     }
 
     /// Takes the terminal again, after another process had it. The next frame is drawn in full.

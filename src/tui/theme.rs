@@ -143,23 +143,40 @@ pub fn file_of(name: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
     }
 }
 
-/// The theme for this terminal: [`MONO`] if `NO_COLOR` is set and not empty, whatever is asked for; else the one asked for;
-/// else, if that cannot be used, [`DEFAULT`] and why. Where `COLORTERM` does not promise 24-bit colour, in 256 colours.
+/// A theme as this terminal can show it: [`MONO`] if `NO_COLOR` is set and not empty, whatever is asked for; and in 256
+/// colours where `COLORTERM` does not promise 24-bit colour.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn for_terminal(
+    name: &str,
+    dirs: &[PathBuf],
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Theme, ThemeError> {
+    if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        // Not looked up in the folders: a person's own `mono` might set a colour.
+        return Ok(built_in(MONO));
+    }
+    let theme = find(name, dirs)?;
+    let is_full = variable("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
+    Ok(if is_full { theme } else { theme.in_256_colours() })
+}
+
+/// [`for_terminal`], and [`DEFAULT`] with the reason if that theme cannot be used: nobody stays out of an incident for a
+/// colour.
 pub fn choose(
     name: &str,
     dirs: &[PathBuf],
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> (Theme, Option<ThemeError>) {
-    if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        // Not looked up in the folders: a person's own `mono` might set a colour.
-        return (built_in(MONO), None);
-    }
-    let (theme, error) = match find(name, dirs) {
+    match for_terminal(name, dirs, variable) {
         Ok(theme) => (theme, None),
-        Err(error) => (built_in(DEFAULT), Some(error)),
-    };
-    let full = variable("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
-    (if full { theme } else { theme.in_256_colours() }, error)
+        Err(error) => {
+            let usable = for_terminal(DEFAULT, &[], variable).unwrap_or_else(|_| built_in(MONO));
+            (usable, Some(error))
+        }
+    }
 }
 
 /// One of the themes in the program. A test reads them all, so the way without a theme is never taken.

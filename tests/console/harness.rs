@@ -3,6 +3,7 @@
 //! Nothing here sleeps and hopes: a thread reads what the program writes, and who waits is woken by it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
@@ -112,7 +113,7 @@ impl Console {
     /// Starts `unship` with these arguments in a terminal of so many columns and rows.
     #[track_caller]
     pub(crate) fn start(args: &[&str], size: (u16, u16), env: &[(&str, &str)]) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_unship"));
+        let mut command = program(env!("CARGO_BIN_EXE_unship"));
         command.args(args);
         for (name, value) in env {
             command.env(name, value);
@@ -120,24 +121,13 @@ impl Console {
         Self::run(command, size)
     }
 
-    /// Starts any program. Its home is an empty folder, and nothing of the environment changes its looks.
+    /// Starts a [`program`] in an empty home.
     #[track_caller]
     pub(crate) fn run(mut command: CommandBuilder, (columns, rows): (u16, u16)) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let own: Vec<_> = command.iter_full_env_as_str().map(|(name, _)| name.to_owned()).collect();
-        for name in own {
-            if name.starts_with("LC_") || LOOKS.contains(&name.as_str()) {
-                // Whoever starts a program with one of these says so with `env`; what is inherited does not count.
-                if std::env::var_os(&name).as_deref() == command.get_env(&name) {
-                    command.env_remove(&name);
-                }
-            }
-        }
         command.env("HOME", home.path());
         command.env("XDG_STATE_HOME", home.path());
         command.env("XDG_CONFIG_HOME", home.path());
-        command.env("LANG", "C.UTF-8");
-        command.env("TERM", "xterm-256color");
         command.cwd(home.path());
 
         let pair = native_pty_system().openpty(pty_size(columns, rows)).unwrap();
@@ -267,7 +257,7 @@ impl Console {
 
     /// The text on the screen.
     pub(crate) fn screen(&self) -> String {
-        self.shared.seen().terminal.screen().contents()
+        self.with_screen(vt100::Screen::contents)
     }
 
     /// One cell with its style, by column and row from 0.
@@ -280,10 +270,10 @@ impl Console {
 
     /// Where the cursor is shown, as column and row; none if it is hidden.
     pub(crate) fn cursor(&self) -> Option<(u16, u16)> {
-        let seen = self.shared.seen();
-        let screen = seen.terminal.screen();
-        let (row, column) = screen.cursor_position();
-        (!screen.hide_cursor()).then_some((column, row))
+        self.with_screen(|screen| {
+            let (row, column) = screen.cursor_position();
+            (!screen.hide_cursor()).then_some((column, row))
+        })
     }
 
     /// Everything that the program has written.
@@ -298,12 +288,12 @@ impl Console {
 
     /// Whether the mouse is reported.
     pub(crate) fn mouse(&self) -> bool {
-        self.shared.seen().terminal.screen().mouse_protocol_mode() != vt100::MouseProtocolMode::None
+        self.with_screen(vt100::Screen::mouse_protocol_mode) != vt100::MouseProtocolMode::None
     }
 
     /// Whether the program is on the alternate screen.
     pub(crate) fn is_taken(&self) -> bool {
-        self.shared.seen().terminal.screen().alternate_screen()
+        self.with_screen(vt100::Screen::alternate_screen)
     }
 
     /// Changes the size to so many columns and rows.
@@ -511,6 +501,20 @@ fn pty_size(columns: u16, rows: u16) -> PtySize {
 /// The emulator has no terminal without cells.
 fn emulated(columns: u16, rows: u16) -> (NonZeroU16, NonZeroU16) {
     (NonZeroU16::new(rows).unwrap_or(NonZeroU16::MIN), NonZeroU16::new(columns).unwrap_or(NonZeroU16::MIN))
+}
+
+/// A program to run. Nothing of this process's environment changes how it looks or what it does.
+pub(crate) fn program(path: impl AsRef<OsStr>) -> CommandBuilder {
+    let mut command = CommandBuilder::new(path);
+    let inherited: Vec<_> = command.iter_full_env_as_str().map(|(name, _)| name.to_owned()).collect();
+    for name in inherited {
+        if name.starts_with("LC_") || name.starts_with("UNSHIP_") || LOOKS.contains(&name.as_str()) {
+            command.env_remove(name);
+        }
+    }
+    command.env("LANG", "C.UTF-8");
+    command.env("TERM", "xterm-256color");
+    command
 }
 
 /// All settings, in a form that can be compared.

@@ -4,17 +4,20 @@ use std::io;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use portable_pty::CommandBuilder;
-use ratatui::layout::{Position, Rect};
+use ratatui::Frame;
+use ratatui::layout::Position;
 use ratatui::style::Style;
 use ratatui::text::Line;
-use unship::tui::terminal::{self, Options, PANICKED, Signal, Signals, Terminal};
+use unship::tui::terminal::{self, Input, Options, PANICKED, Signal, Signals, Terminal};
+
+use super::harness::program;
 
 const PART: &str = "UNSHIP_TEST_PART";
 
 /// What to run to play a part: `usual`, `deaf` (it does not hear SIGHUP), `flood` (only F12 does something) or `full`
 /// (every event changes the whole screen).
 pub(crate) fn command(part: &str) -> CommandBuilder {
-    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    let mut command = program(std::env::current_exe().unwrap());
     command.args(["part::part", "--exact", "--nocapture", "--test-threads=1"]);
     command.env(PART, part);
     command
@@ -53,7 +56,7 @@ struct Picture {
 }
 
 impl Picture {
-    fn draw(&self, frame: &mut ratatui::Frame<'_>) {
+    fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let lines = [
             "the part plays".to_owned(),
@@ -64,7 +67,7 @@ impl Picture {
         ];
         for (y, line) in (area.y..area.bottom()).zip(&lines) {
             let style = if y == 0 { Style::new().red().bold() } else { Style::new() };
-            frame.render_widget(Line::styled(line.as_str(), style), Rect { y, height: 1, ..area });
+            frame.buffer_mut().set_line(area.x, y, &Line::styled(line.as_str(), style), area.width);
         }
         if self.is_full {
             let letter = ["a", "b", "c", "d", "e"][(self.events % 5) as usize];
@@ -77,6 +80,14 @@ impl Picture {
         }
         assert!(!self.panics, "while drawing");
     }
+}
+
+async fn suspend(
+    terminal: &mut Terminal,
+    signals: &mut Signals,
+    input: &mut Input,
+) -> io::Result<&'static str> {
+    Ok(if terminal.suspend(signals, input).await? { "back" } else { "no shell" })
 }
 
 async fn play(part: &str) -> io::Result<u8> {
@@ -98,7 +109,7 @@ async fn play(part: &str) -> io::Result<u8> {
                 match signal {
                     Signal::Stop(terminal::StopReason::HungUp) if part == "deaf" => {}
                     Signal::Stop(reason) => return Ok(reason.exit_code()),
-                    Signal::Suspend => terminal.suspend(&mut signals, &mut input).await?,
+                    Signal::Suspend => picture.heard = suspend(&mut terminal, &mut signals, &mut input).await?,
                     Signal::Continue => {
                         terminal.resume()?;
                         picture.heard = "continued";
@@ -147,8 +158,8 @@ async fn play(part: &str) -> io::Result<u8> {
                         }
                         (KeyCode::Char('y'), _) => terminal.copy("checkout").map_err(io::Error::other)?,
                         (KeyCode::Char('z'), KeyModifiers::CONTROL) => {
-                            terminal.suspend(&mut signals, &mut input).await?;
-                            picture.heard = "back";
+                            picture.heard = suspend(&mut terminal, &mut signals, &mut input).await?;
+                            break;
                         }
                         (KeyCode::Char('l'), KeyModifiers::CONTROL) => terminal.repaint()?,
                         _ => {}

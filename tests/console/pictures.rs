@@ -25,13 +25,23 @@ fn pictures() {
     keep(&console, "incident", &DARK, "A canary of checkout fails; the console recommends to roll it back");
     console.press("w");
     console.wait_for("What would change it");
-    keep(&console, "why", &DARK, "Why: the findings, their evidence, the guardrails, and what would change it");
+    keep(
+        &console,
+        "why",
+        &DARK,
+        "Why: the findings, their evidence, the guardrails, and what would change it",
+    );
     console.press("Esc");
     console.press("R");
     console.wait_for("guardrails");
     console.type_text("checkout");
     console.wait_for("y ");
-    keep(&console, "rollback", &DARK, "The rollback dialog: both ends, the plan, the guardrails, the typed name");
+    keep(
+        &console,
+        "rollback",
+        &DARK,
+        "The rollback dialog: both ends, the plan, the guardrails, the typed name",
+    );
     console.press("y");
     console.wait_for("verify");
     keep(&console, "operation", &DARK, "The operation, step by step");

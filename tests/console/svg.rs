@@ -10,28 +10,28 @@ const BASELINE: f64 = 13.5;
 const MARGIN: f64 = 14.0;
 
 /// The colours of the terminal that the picture pretends to be.
-pub struct Terminal {
+pub(crate) struct Terminal {
     pub background: &'static str,
     pub text: &'static str,
     /// The sixteen named colours.
     pub named: [&'static str; 16],
 }
 
-pub const DARK: Terminal = Terminal {
+pub(crate) const DARK: Terminal = Terminal {
     background: "#14181d",
     text: "#d5dae0",
     named: [
-        "#1c2128", "#e5616a", "#7fbf7a", "#d9b35b", "#6ea3dd", "#b78ad6", "#5fb8bf", "#c8cdd3", "#6b747f", "#f47d85",
-        "#98d493", "#ecca7a", "#8dbcf0", "#cfa6e8", "#7fd3d9", "#eef1f4",
+        "#1c2128", "#e5616a", "#7fbf7a", "#d9b35b", "#6ea3dd", "#b78ad6", "#5fb8bf", "#c8cdd3", "#6b747f",
+        "#f47d85", "#98d493", "#ecca7a", "#8dbcf0", "#cfa6e8", "#7fd3d9", "#eef1f4",
     ],
 };
 
-pub const LIGHT: Terminal = Terminal {
+pub(crate) const LIGHT: Terminal = Terminal {
     background: "#fdfdfb",
     text: "#24292f",
     named: [
-        "#24292f", "#b3202c", "#23743a", "#8a5a00", "#1a5fb4", "#7a3e9d", "#0f6f78", "#e6e8ea", "#6b747f", "#cf222e",
-        "#2da44e", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#ffffff",
+        "#24292f", "#b3202c", "#23743a", "#8a5a00", "#1a5fb4", "#7a3e9d", "#0f6f78", "#e6e8ea", "#6b747f",
+        "#cf222e", "#2da44e", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#ffffff",
     ],
 };
 
@@ -54,12 +54,7 @@ impl Terminal {
             Color::Idx(index @ 16..=231) => {
                 let cube = index - 16;
                 let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * u16::from(step) };
-                Some(format!(
-                    "#{:02x}{:02x}{:02x}",
-                    level(cube / 36),
-                    level(cube / 6 % 6),
-                    level(cube % 6)
-                ))
+                Some(format!("#{:02x}{:02x}{:02x}", level(cube / 36), level(cube / 6 % 6), level(cube % 6)))
             }
             Color::Idx(index) => {
                 let grey = 8 + 10 * u16::from(index - 232);
@@ -89,8 +84,9 @@ impl Terminal {
 }
 
 /// The picture of a screen, with a title for those who cannot see it.
-pub fn picture(screen: &Screen, terminal: &Terminal, title: &str) -> String {
+pub(crate) fn picture(screen: &Screen, terminal: &Terminal, title: &str) -> String {
     let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
     let (width, height) =
         (f64::from(columns) * CELL.0 + 2.0 * MARGIN, f64::from(rows) * CELL.1 + 2.0 * MARGIN);
     let mut svg = String::new();

@@ -1,11 +1,10 @@
 //! The terminal is always given back, a frame is one piece, and nothing that comes in is too much.
 
-use portable_pty::CommandBuilder;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::Signal;
 
-use super::harness::Console;
+use super::harness::{Console, program};
 use super::part;
 
 /// The beginning and the end of a frame.
@@ -104,7 +103,7 @@ fn it_ends_with_its_terminal() {
 
 /// A shell in a terminal, with the part started from it.
 fn in_a_shell() -> Console {
-    let mut bash = CommandBuilder::new("bash");
+    let mut bash = program("bash");
     bash.args(["--norc", "--noprofile", "--noediting", "-i"]);
     bash.env("PS1", "shell> ");
     bash.env_remove("PROMPT_COMMAND");
@@ -182,12 +181,17 @@ fn it_ends_while_the_shell_has_the_terminal() {
     console.assert_screen_restored();
 }
 
-/// Where no shell could bring it back, Ctrl-Z does not stop the program for ever.
+/// Where no shell could bring it back, Ctrl-Z neither stops the program nor gives the terminal away: what is typed next
+/// is a key, not a line for nobody and not an interrupt.
 #[test]
 fn ctrl_z_without_a_shell() {
     let console = start("usual");
-    console.press("C-z");
-    console.wait_for("back");
+    let before = console.raw_bytes().len();
+    console.send(b"\x1a\x03");
+    console.wait_for("no shell");
+    let written = console.raw_bytes().split_off(before);
+    assert_eq!(count(&written, b"\x1b[?1049l"), 0, "{:?}", String::from_utf8_lossy(&written));
+    console.signal(Signal::TSTP);
     console.press("x");
     console.wait_for("last x");
     console.press("q");
@@ -352,7 +356,7 @@ fn a_stalled_terminal_does_not_hold_it_up() {
 #[test]
 fn it_refuses_what_is_no_terminal() {
     let console = {
-        let mut bash = CommandBuilder::new("bash");
+        let mut bash = program("bash");
         bash.args(["-c", &format!("{} </dev/null", part::command_line("usual"))]);
         Console::run(bash, (200, 24))
     };

@@ -29,7 +29,7 @@ pub(super) fn write<'a>(of: &ServiceName, scene: &Scene<'a>, columns: usize) -> 
         page.text(Tone::Text, &format!("Nothing is known of the releases of {of} yet."));
         page.text(Tone::Dim, "They are told here once its platform has been read.");
     }
-    Sheet::new(format!("History · {of}"), page.finish())
+    Sheet::new(scene.titled("History", of.as_str()), page.finish())
 }
 
 fn releases(page: &mut Writer<'_>, of: &ServiceName, scene: &Scene<'_>) {

@@ -25,14 +25,16 @@ pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> 
     let Some(operation) = scene.state().operation(of) else {
         page.text(Tone::Text, &format!("{of} is not remembered any more."));
         page.text(Tone::Dim, "The journal has it: `unship journal tail` shows every entry.");
-        return Sheet::new(format!("Operation · {of}"), page.finish());
+        return Sheet::new(scene.titled("Operation", of.as_str()), page.finish());
     };
+    // What is looked for first comes first.
     status(&mut page, operation, scene);
-    header(&mut page, operation, scene);
-    ends(&mut page, operation, scene);
     steps(&mut page, operation, scene);
     waiting(&mut page, operation, scene);
-    let title = format!("{} · {of} · {}", capital(operation.plan.kind.noun()), operation.plan.service);
+    ends(&mut page, operation, scene);
+    header(&mut page, operation, scene);
+    let title = scene.titled(&capital(operation.plan.kind.noun()), of.as_str());
+    let title = scene.titled(&title, operation.plan.service.as_str());
     Sheet { stale: scene.stale_words(&operation.plan.service), ..Sheet::new(title, page.finish()) }
 }
 
@@ -161,74 +163,60 @@ fn steps(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     let look = page.look;
     page.heading("steps");
     let current = operation.current().filter(|_| operation.is_open());
+    let now = scene.now();
+    // A step that has ended is known by its end alone: it began when the one before it ended.
     let mut began = operation.at;
-    let mut rows = Vec::new();
+    let (mut rows, mut remarks) = (Vec::new(), Vec::new());
     for (index, (step, state)) in operation.plan.steps.iter().zip(&operation.steps).enumerate() {
         let sign = Sign::step(state, look.glyphs);
         let title = if current == Some(index) { Tone::Accent } else { Tone::Text };
-        let (took, why) = beside(state, began, scene);
-        if let StepState::Succeeded { at, .. } | StepState::Failed { at, .. } = state {
-            began = *at;
-        }
-        let attempt = match state {
-            StepState::Started { attempt, .. }
-            | StepState::Waiting { attempt, .. }
-            | StepState::Unknown { attempt, .. } => {
-                format!("{attempt} of {}", step.retries.saturating_add(1))
+        let took = match state {
+            StepState::Pending | StepState::Skipped { .. } => String::new(),
+            StepState::Started { at, .. }
+            | StepState::Waiting { started_at: at, .. }
+            | StepState::Unknown { started_at: at, .. } => seconds(*at, now),
+            StepState::Succeeded { at, .. } | StepState::Failed { at, .. } => {
+                seconds(std::mem::replace(&mut began, *at), *at)
             }
-            _ => String::new(),
         };
         rows.push(vec![
             Line::raw(format!("{}", index + 1)),
             Line::from(sign.span(look)),
             Line::styled(step.title.clone(), look.style(title)),
             Line::raw(took),
-            Line::raw(attempt),
-            Line::styled(why, look.style(if sign.tone == Tone::Fail { Tone::Fail } else { Tone::Dim })),
         ]);
+        if let Some(words) = remark(state, step.retries, now) {
+            remarks.push((sign, format!("step {} {}: {words}", index + 1, sign.word)));
+        }
     }
     let columns = [
         Column::new("", 1, 2, 0).at_right(),
         Column::new("state", 11, 13, 0),
         Column::new("step", 20, 60, 0),
-        Column::new("time", 7, 10, 1).at_right(),
-        Column::new("attempt", 7, 8, 2),
-        Column::new("", 12, 200, 3),
+        Column::new("time", 5, 10, 1).at_right(),
     ];
     page.table(&columns, &rows);
-    // What a narrow table leaves out is said in full.
-    for (index, state) in operation.steps.iter().enumerate() {
-        let (StepState::Failed { reason, .. } | StepState::Skipped { reason }) = state else { continue };
-        let sign = Sign::step(state, look.glyphs);
-        page.bullet(sign.mark(look), sign.tone, &format!("step {} {}: {reason}", index + 1, sign.word));
+    for (sign, words) in remarks {
+        page.bullet(sign.mark(look), sign.tone, &words);
     }
 }
 
-/// How long a step took or has taken, and what there is to say of it. A finished step is known by its end: it began when the
-/// one before it ended.
-fn beside(state: &StepState, before: Timestamp, scene: &Scene<'_>) -> (String, String) {
-    let now = scene.now();
-    match state {
-        StepState::Pending => (String::new(), String::new()),
-        StepState::Started { at, .. } => (seconds(*at, now), String::new()),
-        StepState::Waiting { started_at, until, .. } => {
-            let next = if *until > now {
-                format!("next attempt in {}", seconds(now, *until))
-            } else {
-                "next attempt is due".to_owned()
-            };
-            (seconds(*started_at, now), next)
+/// What there is to say of a step beside where it stands.
+fn remark(state: &StepState, retries: u32, now: Timestamp) -> Option<String> {
+    let attempt = |attempt: u32| format!("attempt {attempt} of {}", retries.saturating_add(1));
+    Some(match state {
+        StepState::Started { attempt: number, .. } if *number > 1 => attempt(*number),
+        StepState::Waiting { attempt: number, until, .. } if *until > now => {
+            format!("{} failed, the next is in {}", attempt(*number), seconds(now, *until))
         }
-        StepState::Succeeded { at, adopted } => {
-            let how = if *adopted { "it had happened already and was not done again" } else { "" };
-            (seconds(before, *at), how.to_owned())
+        StepState::Waiting { attempt: number, .. } => format!("{} failed, the next is due", attempt(*number)),
+        StepState::Succeeded { adopted: true, .. } => {
+            "it had happened already and was not done again".to_owned()
         }
-        StepState::Failed { at, .. } => (seconds(before, *at), String::new()),
-        StepState::Skipped { .. } => (String::new(), String::new()),
-        StepState::Unknown { started_at, .. } => {
-            (seconds(*started_at, now), "the process that began it is gone".to_owned())
-        }
-    }
+        StepState::Failed { reason, .. } | StepState::Skipped { reason } => reason.clone(),
+        StepState::Unknown { .. } => "the process that began it is gone".to_owned(),
+        StepState::Pending | StepState::Started { .. } | StepState::Succeeded { .. } => return None,
+    })
 }
 
 /// How far a step that only waits and looks has got.
@@ -277,8 +265,10 @@ fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
 /// The time between two moments in whole seconds, or in milliseconds when it is less than one.
 fn seconds(from: Timestamp, until: Timestamp) -> String {
     let lasted = age(from, until);
-    if lasted < Duration::from_secs(1) {
+    if lasted > Duration::ZERO && lasted < Duration::from_secs(1) {
         human(Duration::from_millis(u64::try_from(lasted.as_millis()).unwrap_or(0)))
+    } else if lasted.is_zero() {
+        "0 s".to_owned()
     } else {
         human(Duration::from_secs(lasted.as_secs()))
     }

@@ -51,7 +51,7 @@ pub(super) fn write<'a>(of: &ServiceName, scene: &Scene<'a>, columns: usize) -> 
         }
     }
     guard(&mut page, of, known, scene);
-    Sheet { stale: scene.stale_words(of), ..Sheet::new(format!("Service · {of}"), page.finish()) }
+    Sheet { stale: scene.stale_words(of), ..Sheet::new(scene.titled("Service", of.as_str()), page.finish()) }
 }
 
 /// How it is, since when, and why.
@@ -64,8 +64,10 @@ fn verdict(page: &mut Writer<'_>, of: &ServiceName, known: Option<&ServiceState>
     let verdict = scene.verdict(of);
     // What was known and is too old is told as what it was.
     let words = match (verdict, scene.stale_words(of)) {
-        (Some(verdict), Some(stale)) => format!("{}: {stale}; it was {}", sign.word, verdict.word()),
-        (None, Some(stale)) => format!("{}: {stale}", sign.word),
+        (Some(verdict), Some(stale)) if !matches!(verdict, Verdict::Unknown { .. }) => {
+            format!("{}: {stale}; it was {}", sign.word, verdict.word())
+        }
+        (_, Some(stale)) => format!("{}: {stale}", sign.word),
         (_, None) => sign.word.to_owned(),
     };
     page.both_ends(
@@ -220,17 +222,17 @@ fn indicators(page: &mut Writer<'_>, of: &ServiceName, reading: &ServiceReading,
                 Some(_) => Tone::Text,
             };
             let value = indicator.value.unwrap_or(f64::NAN);
-            let (sign, shown) = match limit {
-                Some((limit, true)) => ("<= ", indicator.unit.show(limit)),
-                Some((limit, false)) => (">= ", indicator.unit.show(limit)),
-                None => ("", "none".to_owned()),
+            let shown = match limit {
+                Some((limit, true)) => indicator.unit.show(limit),
+                Some((limit, false)) => format!("at least {}", indicator.unit.show(limit)),
+                None => "none".to_owned(),
             };
             let limit_tone = if limit.is_some() { Tone::Limit } else { Tone::Muted };
             vec![
                 Line::raw(indicator.indicator.to_string()),
                 arm_cell(indicator.arm, page),
                 Line::styled(text::value(value, indicator.unit), look.style(tone)),
-                Line::styled(format!("{sign}{shown}"), look.style(limit_tone)),
+                Line::styled(shown, look.style(limit_tone)),
                 Line::raw(format!("{:.0}", indicator.samples)),
                 trend(of, indicator, limit, scene),
                 age_cell(Some(indicator.at), scene),
@@ -241,7 +243,7 @@ fn indicators(page: &mut Writer<'_>, of: &ServiceName, reading: &ServiceReading,
         Column::new("indicator", 8, 20, 0),
         Column::new("arm", 6, 6, 0),
         Column::new("value", 7, 10, 0).at_right(),
-        Column::new("limit", 7, 12, 1).at_right(),
+        Column::new("limit", 7, 16, 1).at_right(),
         Column::new("samples", 7, 9, 3).at_right(),
         Column::new("last 2 m", SPARK.0, SPARK.0, 2),
         Column::new("age", 4, 5, 2).at_right(),

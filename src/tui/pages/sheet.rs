@@ -74,6 +74,8 @@ pub fn draw(sheet: &Sheet<'_>, scroll: Scroll, look: Look<'_>, area: Rect, buf: 
 
 /// Columns that text is moved in below a heading.
 const INDENT: usize = 2;
+/// Columns up to which a table's column holds words and not sentences.
+const WORDS: u16 = 60;
 /// Columns of a field's name.
 const NAME: usize = 12;
 
@@ -194,6 +196,7 @@ impl<'a> Writer<'a> {
     }
 
     fn grid(&mut self, columns: &[Column<'_>], rows: &[Vec<Line<'static>>], header: bool) {
+        let columns = &self.whole(columns, rows);
         let ids: Vec<usize> = (0..rows.len()).collect();
         // The header wants a row below it even if there is only one row.
         let height = u16::try_from(rows.len() + 1).unwrap_or(u16::MAX).max(3);
@@ -205,6 +208,28 @@ impl<'a> Writer<'a> {
         table::draw(&mut buf, area, &table, cell, self.look);
         let lines = rows.len() + usize::from(header);
         self.lines.extend((0..lines).map(|y| row(&buf, y)));
+    }
+}
+
+impl Writer<'_> {
+    /// The columns, none of them so narrow that a word of it is cut while another could go.
+    fn whole<'c>(&self, columns: &[Column<'c>], rows: &[Vec<Line<'static>>]) -> Vec<Column<'c>> {
+        let widest =
+            |at: usize| rows.iter().filter_map(|row| row.get(at)).map(Line::width).max().unwrap_or(0);
+        let whole: Vec<Column<'c>> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let content = u16::try_from(widest(at)).unwrap_or(u16::MAX);
+                // A column of sentences is cut all the same.
+                let min =
+                    if column.max > WORDS { column.min } else { content.min(column.max).max(column.min) };
+                Column { min, ..*column }
+            })
+            .collect();
+        let least: usize =
+            whole.iter().filter(|column| column.rank == 0).map(|column| usize::from(column.min) + 2).sum();
+        if least <= self.columns { whole } else { columns.to_vec() }
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use ratatui::text::{Line, Span};
 
 use super::sheet::Sheet;
-use crate::engine::account;
+use crate::engine::account::{self, Mood};
 use crate::engine::runtime::Entry;
 use crate::model::ServiceName;
 use crate::model::event::Event;
@@ -109,7 +109,12 @@ fn told(scene: &Scene<'_>, entry: &Entry, services: usize) -> Line<'static> {
         told.sentence()
     };
     spans.push(sign.mark(look));
-    spans.push(Span::styled(format!(" {words}"), look.style(sign.tone)));
+    // Good news and work are told quietly; their symbol has the colour.
+    let tone = match told.mood {
+        Mood::Plain | Mood::Acts | Mood::Good => Tone::Text,
+        Mood::Wary | Mood::Bad | Mood::Unknown => sign.tone,
+    };
+    spans.push(Span::styled(format!(" {words}"), look.style(tone)));
     for more in &told.because {
         spans.push(Span::styled(format!(", {more}"), look.style(Tone::Dim)));
     }

@@ -30,7 +30,7 @@ pub(super) fn write<'a>(of: &ServiceName, scene: &Scene<'a>, columns: usize) -> 
             );
         }
     }
-    Sheet { stale: scene.stale_words(of), ..Sheet::new(format!("Why · {of}"), page.finish()) }
+    Sheet { stale: scene.stale_words(of), ..Sheet::new(scene.titled("Why", of.as_str()), page.finish()) }
 }
 
 fn card(page: &mut Writer<'_>, decision: &Decision, scene: &Scene<'_>) {

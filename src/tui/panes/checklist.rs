@@ -307,15 +307,16 @@ fn seen(scene: &Scene<'_>, item: &Item) -> Vec<Span<'static>> {
 fn fact_span(item: &Item, fact: &Fact, scene: &Scene<'_>, quiet: Style) -> Span<'static> {
     let look = scene.look();
     let glyphs = look.glyphs;
+    let is_sensed = item.kind == ItemKind::Sensed;
     let (symbol, style) = match (fact.holds, &item.state) {
-        (Some(true), ItemState::Done { .. }) => (None, quiet),
-        (Some(true), _) => (Some(glyphs.ok), look.style(Tone::Ok)),
+        // What is settled says no more than how; what a command does is not failing before it is done.
+        (_, ItemState::Done { .. } | ItemState::NotApplicable { .. }) => (None, quiet),
         (_, ItemState::Regressed { .. }) => (Some(glyphs.warn), look.style(Tone::Warn)),
-        (Some(false), ItemState::Current) => (Some(glyphs.fail), look.style(Tone::Fail)),
-        (Some(false), _) => (Some(glyphs.fail), quiet),
-        // Not known, or only for information.
-        (None, _) if item.kind == ItemKind::Sensed => (Some(glyphs.unknown), look.style(Tone::Unknown)),
-        (None, _) => (None, quiet),
+        (Some(true), _) => (Some(glyphs.ok), look.style(Tone::Ok)),
+        (Some(false), ItemState::Current) if is_sensed => (Some(glyphs.fail), look.style(Tone::Fail)),
+        (Some(false), _) if is_sensed => (Some(glyphs.fail), quiet),
+        (None, _) if is_sensed => (Some(glyphs.unknown), look.style(Tone::Unknown)),
+        (_, _) => (None, quiet),
     };
     let words = symbol.map_or_else(|| fact.text.clone(), |symbol| format!("{symbol} {}", fact.text));
     Span::styled(words, style)

@@ -239,7 +239,7 @@ fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Sa
         && let OperationStatus::NeedsDecision { facts, .. } = &operation.status
     {
         let words = format!("{} {} needs a decision", look.glyphs.unknown, operation.id);
-        let head = Line::styled(words, look.style(Tone::Fail));
+        let head = Line::from(Span::styled(words, look.style(Tone::Fail)));
         said.push(Said { head, more: facts.clone(), is_needed: true });
     }
     if let Some(decision) = known.decision.as_deref().filter(|_| known.operation.is_none()) {
@@ -247,7 +247,7 @@ fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Sa
     }
     if let Some(why) = &known.needs_person {
         let words = format!("{} nothing automatic until a person has looked", look.glyphs.warn);
-        let head = Line::styled(words, look.style(Tone::Warn));
+        let head = Line::from(Span::styled(words, look.style(Tone::Warn)));
         said.push(Said { head, more: why.clone(), is_needed: true });
     }
     said
@@ -291,7 +291,8 @@ fn of_decision(decision: &Decision, known: &ServiceState, look: Look<'_>) -> Opt
     if let Some(to) = decision.to.as_ref().filter(|_| acts) {
         words = format!("{words} to {}", to.version);
     }
-    let mut head = Line::styled(words, look.style(tone));
+    // Each span by itself: a line's own style would be that of what is added to it too.
+    let mut head = Line::from(Span::styled(words, look.style(tone)));
     if acts {
         head.push_span(Span::styled(format!("  {} sure", percent(*confidence)), look.style(Tone::Text)));
     }

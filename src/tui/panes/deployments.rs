@@ -63,8 +63,10 @@ fn nothing(scene: &Scene<'_>) -> &'static str {
     }
 }
 
-fn rows(scene: &Scene<'_>, all: &[Deployment], area: Rect, buf: &mut Buffer) {
+fn rows(scene: &Scene<'_>, all: &[Deployment], inner: Rect, buf: &mut Buffer) {
     let look = scene.look();
+    // A blank column at the right, as at the left.
+    let area = Rect { width: inner.width.saturating_sub(1), ..inner };
     let ids: Vec<&ReleaseRef> = all.iter().map(|deployment| &deployment.reference).collect();
     let selected =
         scene.ui.release.what.as_ref().and_then(|what| ids.iter().position(|reference| *reference == what));
@@ -72,12 +74,19 @@ fn rows(scene: &Scene<'_>, all: &[Deployment], area: Rect, buf: &mut Buffer) {
     let header = usize::from(area.height) > all.len();
     let height = usize::from(area.height) - usize::from(header);
     let top = scene.ui.release.top(selected.unwrap_or(0), all.len(), height);
+    let widest = |least: usize, most: usize, of: &dyn Fn(&Deployment) -> usize| {
+        all.iter().map(of).fold(least, usize::max).min(most) as u16
+    };
+    let since = widest(5, 11, &|it| text::width(&scene.short_moment(it.at)));
+    let version = widest(7, 16, &|it| text::width(it.version.as_str()));
+    let serves = widest(6, 12, &|it| it.serves.map_or(0, |serves| text::width(&share(serves))));
+    // The mark, the gaps, and what shows that there is more.
+    let room = area.width.saturating_sub(since + version + serves + 2 + 3 * 2 + 2);
     let columns = [
-        Column::new("since", 5, 11, 1),
-        Column::new("release", 6, 24, 0),
-        Column::new("now", 8, 22, 0),
-        Column::new("record", 6, 10, 0),
-        Column::new("", 8, 22, 0),
+        Column::new("since", since, 11, 1),
+        Column::new("release", version, 24, 0),
+        Column::new("serves", serves, 12, 0),
+        Column::new("record", 8, 60, 0),
     ];
     let table = Table {
         columns: &columns,
@@ -90,15 +99,38 @@ fn rows(scene: &Scene<'_>, all: &[Deployment], area: Rect, buf: &mut Buffer) {
     let find = |id: &ReleaseRef| all.iter().find(|deployment| &deployment.reference == id);
     let cell = |id: &&ReleaseRef, column: usize| {
         let Some(deployment) = find(id) else { return Line::default() };
+        let tone = arm_tone(deployment);
         match column {
             0 => Line::styled(scene.short_moment(deployment.at), look.style(Tone::Dim)),
-            1 => Line::styled(deployment.version.to_string(), look.style(arm_tone(deployment))),
-            2 => Line::from(now(deployment, look)),
-            3 => Line::from(record(deployment, look)),
-            _ => Line::from(role(scene, deployment)),
+            1 => Line::styled(deployment.version.to_string(), look.style(tone)),
+            2 => Line::styled(deployment.serves.map(share).unwrap_or_default(), look.style(tone)),
+            _ => standing(scene, deployment, room),
         }
     };
     table::draw(buf, area, &table, cell, look);
+}
+
+/// What it is worth and what became of it, in so much room: `● good ◉ target`, `✘ bad, fast rolled back`. With too little, the
+/// record is the symbol alone.
+fn standing(scene: &Scene<'_>, deployment: &Deployment, room: u16) -> Line<'static> {
+    let look = scene.look();
+    let sign = Sign::quality(deployment.quality(), look.glyphs);
+    let role = role(scene, deployment);
+    if role.content.is_empty() {
+        let fate = deployment.fate.words();
+        if deployment.serves.is_some() && deployment.fate != Fate::Promoted {
+            return Line::from(sign.span(look));
+        }
+        let long = Line::from(sign.saying(look, &format!("{}, {fate}", sign.word)));
+        return if long.width() <= usize::from(room) { long } else { Line::from(sign.saying(look, fate)) };
+    }
+    let long = Line::from(vec![sign.span(look), Span::raw(" "), role.clone()]);
+    if long.width() <= usize::from(room) { long } else { Line::from(role) }
+}
+
+/// `canary 20 %`.
+fn share((arm, percent): (Arm, u8)) -> String {
+    if percent == 100 { arm.to_string() } else { format!("{arm} {percent} %") }
 }
 
 fn arm_tone(deployment: &Deployment) -> Tone {
@@ -113,10 +145,9 @@ fn arm_tone(deployment: &Deployment) -> Tone {
 pub fn now(deployment: &Deployment, look: Look<'_>) -> Span<'static> {
     let glyphs = look.glyphs;
     match (deployment.serves, deployment.fate) {
-        (Some((arm, percent)), fate) => {
-            let share = if percent == 100 { String::new() } else { format!(" {percent} %") };
+        (Some(serves), fate) => {
             let how = if fate == Fate::Promoted { ", promoted" } else { "" };
-            Span::styled(format!("{arm}{share}{how}"), look.style(arm_tone(deployment)))
+            Span::styled(format!("{}{how}", share(serves)), look.style(arm_tone(deployment)))
         }
         (None, fate) => {
             let (symbol, tone) = match fate {

@@ -164,7 +164,7 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
     let mut columns = vec![
         Column::new("service", service.min(8), service, 0),
         Column::new("state", state, state, 0),
-        Column::new("reading", words.min(16), WIDEST_WORDS, 1),
+        Column::new("reading", words.min(16), u16::MAX, 1),
         Column::new("for", lasts, lasts, 2).at_right(),
     ];
     if with_trend {
@@ -237,7 +237,8 @@ impl Room {
         let others = AROUND + usize::from(service + state + words + lasts) + 3 * GAP;
         let left = usize::from(width).saturating_sub(others);
         let trend = left.saturating_sub(GAP).min(WIDEST_TREND);
-        let (trend, air) = if trend < NARROWEST_TREND { (0, left) } else { (trend, 0) };
+        let is_drawn = trend >= NARROWEST_TREND && shown.iter().any(|row| row.telling.series.is_some());
+        let (trend, air) = if is_drawn { (trend, 0) } else { (0, left) };
         Self { service, state, words, lasts, trend, air }
     }
 }

@@ -28,6 +28,10 @@ pub(super) const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 /// Undoes all of it. It begins with the end of a string, because a frame may have been cut off within a sequence.
 const GIVE_BACK: &[u8] = b"\x1b\\\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1004l\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?25h";
 
+/// The most columns and rows that are drawn on, in the upper left corner of a larger terminal: no person has one, and a
+/// picture costs memory for each cell.
+const LARGEST: Size = Size { width: 1_000, height: 500 };
+
 /// How long a terminal that takes nothing is waited for.
 const STALLED: Duration = Duration::from_millis(500);
 
@@ -100,7 +104,10 @@ impl Device {
     pub(super) fn size(&self) -> io::Result<Size> {
         let size = tcgetwinsize(&self.output)?;
         let or = |value: u16, usual: u16| if value == 0 { usual } else { value };
-        Ok(Size { width: or(size.ws_col, 80), height: or(size.ws_row, 24) })
+        Ok(Size {
+            width: or(size.ws_col, 80).min(LARGEST.width),
+            height: or(size.ws_row, 24).min(LARGEST.height),
+        })
     }
 
     /// Reads what is there. `WouldBlock` when that is nothing, `UnexpectedEof` when nothing will come any more.

@@ -76,7 +76,7 @@ pub(super) fn nearest_of_256(colour: Color) -> Color {
 /// How different two colours look: red, green and blue weighted by a cheap approximation of the eye ("redmean").
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
     let [red, green, blue] = [0, 1, 2].map(|at| u32::from(a[at].abs_diff(b[at])).pow(2));
-    let mean = (u32::from(a[0]) + u32::from(b[0])) / 2;
+    let mean = u32::midpoint(u32::from(a[0]), u32::from(b[0]));
     (512 + mean) * red / 256 + 4 * green + (767 - mean) * blue / 256
 }
 

@@ -95,7 +95,9 @@ fn title(buf: &mut Buffer, area: Rect, panel: &Panel<'_>, look: Look<'_>, style:
 fn info(buf: &mut Buffer, area: Rect, panel: &Panel<'_>, look: Look<'_>, from: u16) {
     let stale = panel.stale.map(|stale| Span::styled(stale, look.style(Tone::Warn)));
     let separator = Span::styled(format!(" {} ", look.glyphs.separator), look.style(Tone::Dim));
-    let dim = look.style(Tone::Dim).patch(panel.info.style);
+    // The line below may be bold; what stands in it is not.
+    let dim =
+        Style::new().remove_modifier(Modifier::BOLD).patch(look.style(Tone::Dim)).patch(panel.info.style);
     let rest: Vec<Span<'_>> = panel
         .info
         .spans

@@ -45,7 +45,7 @@ pub(super) fn draw(
     let limits: Vec<Limit<'_>> = limit.iter().map(|(value, label)| Limit { value: *value, label }).collect();
     let now = scene.now();
     let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let marks = marks(known, from);
+    let marks = marks(known, from, window, area.width.saturating_sub(8));
     let chart = Chart {
         series: &series,
         from,
@@ -60,10 +60,17 @@ pub(super) fn draw(
     chart::draw(buf, area, &chart, look);
 }
 
-/// What happened to the service's releases since then.
-fn marks(known: &ServiceState, from: Timestamp) -> Vec<Mark<'static>> {
-    let recent = known.history.iter().rev().take_while(|entry| entry.at >= from);
-    recent
+/// What happened to the service's releases in the window, newest first. Where two happened within the room of a label the
+/// newer one keeps its own.
+fn marks(known: &ServiceState, from: Timestamp, window: Duration, columns: u16) -> Vec<Mark<'static>> {
+    // What was there at the first look did not happen then.
+    let seen = known
+        .history
+        .iter()
+        .enumerate()
+        .skip_while(|(at, entry)| *at == 0 && matches!(entry.what, HistoryKind::BecameStable));
+    let recent = seen.map(|(_, entry)| entry).filter(|entry| entry.at >= from);
+    let mut marks: Vec<Mark<'static>> = recent
         .map(|entry| Mark {
             at: entry.at,
             label: match entry.what {
@@ -74,5 +81,21 @@ fn marks(known: &ServiceState, from: Timestamp) -> Vec<Mark<'static>> {
                 HistoryKind::Promoted { .. } => "promotion",
             },
         })
-        .collect()
+        .collect();
+    marks.reverse();
+    let column = |at: Timestamp| {
+        let share = at.duration_since(from).as_secs_f64() / window.as_secs_f64().max(1.0);
+        (share * f64::from(columns)) as usize
+    };
+    let mut taken = usize::MAX;
+    for mark in &mut marks {
+        let end = column(mark.at) + width(mark.label) + 2;
+        if end > taken {
+            mark.label = "";
+        } else {
+            // The newest one may stand to the left of its line, at the right end.
+            taken = column(mark.at).saturating_sub(if taken == usize::MAX { width(mark.label) } else { 0 });
+        }
+    }
+    marks
 }

@@ -31,7 +31,9 @@ fn a_rollback_under_way() {
 /// What was taken back stays in the list with what became of it.
 #[test]
 fn after_a_rollback() {
-    insta::assert_snapshot!(shown(&testing::recovered(), &Ui::new((120, 40))));
+    let mut ui = Ui::new((120, 40));
+    ui.service.what = Some("checkout".into());
+    insta::assert_snapshot!(shown(&testing::recovered(), &ui));
 }
 
 /// Without a reading of the platform there is nothing to list, and it says why.

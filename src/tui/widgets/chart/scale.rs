@@ -29,16 +29,16 @@ pub(super) fn ticks(from: Timestamp, to: Timestamp, most: usize, times: &Times) 
     if whole <= 0 {
         return Vec::new();
     }
-    let least = whole / most.max(1) as i64;
+    let least = whole / i64::try_from(most.max(1)).unwrap_or(i64::MAX);
     // Beyond weeks, whatever it is: a chart of years has other troubles.
     let step = STEPS.into_iter().find(|step| *step > least).unwrap_or(least + 1);
     let first = match times {
         Times::Clock(_) => from.as_second().div_euclid(step) * step,
         Times::Before => to.as_second() - whole.div_euclid(step) * step,
     };
-    (0..)
-        .map(|count: i64| first + count * step)
-        .take_while(|second| *second <= to.as_second())
+    let count = (to.as_second() - first) / step;
+    (0..=count)
+        .map(|count| first + count * step)
         .filter_map(|second| Timestamp::from_second(second).ok())
         .filter(|at| *at >= from)
         .map(|at| (at, label(at, to, step, times)))
