@@ -293,7 +293,11 @@ impl Store {
     /// state for the newest. What SQLite shares between processes is made after the log and goes before it.
     fn must_have_its_log(&self) -> Result<(), JournalError> {
         let is_there = |path: &Path| path.try_exists().unwrap_or(true);
-        if is_there(&self.file.wal()) || !is_there(&self.file.shared()) { Ok(()) } else { Err(self.file.replaced()) }
+        if is_there(&self.file.wal()) || !is_there(&self.file.shared()) {
+            Ok(())
+        } else {
+            Err(self.file.replaced())
+        }
     }
 
     /// The same for the log: what is in another one, nobody else reads.

@@ -179,7 +179,7 @@ pub fn open_incident(scene: &Scene<'_>) -> Answer {
 pub fn acknowledge(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
     match scene.incident().and_then(|incident| incident.acknowledged.as_ref()) {
-        Some(taken) => because(format!("{} has acknowledged it", taken.by)),
+        Some(taken) => because(format!("{} has acknowledged it already", taken.by)),
         None => Ok(()),
     }
 }

@@ -350,11 +350,12 @@ pub(crate) fn gallery(
     sizes: &[(u16, u16)],
     draw: impl Fn(&Scene<'_>, Rect, &mut Buffer),
 ) -> String {
+    use std::fmt::Write as _;
     let mut out = String::new();
     for (name, picture, ui) in states {
         for size in sizes {
             let picture = text(&drawn(picture, ui, *size, &draw));
-            out.push_str(&format!("{name} {}x{}\n{picture}\n\n", size.0, size.1));
+            let _ = write!(out, "{name} {}x{}\n{picture}\n\n", size.0, size.1);
         }
     }
     out

@@ -10,14 +10,14 @@ const BASELINE: f64 = 13.5;
 const MARGIN: f64 = 14.0;
 
 /// The colours of the terminal that the picture pretends to be.
-pub struct Terminal {
+pub(crate) struct Terminal {
     pub background: &'static str,
     pub text: &'static str,
     /// The sixteen named colours.
     pub named: [&'static str; 16],
 }
 
-pub const DARK: Terminal = Terminal {
+pub(crate) const DARK: Terminal = Terminal {
     background: "#14181d",
     text: "#d5dae0",
     named: [
@@ -26,7 +26,7 @@ pub const DARK: Terminal = Terminal {
     ],
 };
 
-pub const LIGHT: Terminal = Terminal {
+pub(crate) const LIGHT: Terminal = Terminal {
     background: "#fdfdfb",
     text: "#24292f",
     named: [
@@ -84,8 +84,9 @@ impl Terminal {
 }
 
 /// The picture of a screen, with a title for those who cannot see it.
-pub fn picture(screen: &Screen, terminal: &Terminal, title: &str) -> String {
+pub(crate) fn picture(screen: &Screen, terminal: &Terminal, title: &str) -> String {
     let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
     let (width, height) =
         (f64::from(columns) * CELL.0 + 2.0 * MARGIN, f64::from(rows) * CELL.1 + 2.0 * MARGIN);
     let mut svg = String::new();

@@ -326,7 +326,8 @@ impl ActionDialog {
             Proposed::Not => {}
         }
         if self.choice.is_none() && !self.subject.choices().is_empty() {
-            return Some("choose first".to_owned());
+            let words: Vec<_> = self.subject.choices().into_iter().map(|(word, _)| word).collect();
+            return Some(format!("choose with Left and Right: {}", words.join(", ")));
         }
         if self.reason.value().trim().is_empty() {
             return Some(format!("a {} is needed", words::text_label(&self.subject)));
@@ -357,10 +358,9 @@ impl ActionDialog {
         match (key.code, key.control) {
             (Code::Char('y'), true) => return self.copy(scene),
             (Code::Char('o'), true) => self.next_override(),
-            (Code::Tab, _) => self.step(false),
             (Code::BackTab, _) => self.step(true),
             (Code::Enter, _) if self.danger == Danger::None => return self.confirmed(scene, is_held),
-            (Code::Enter, _) => self.step(false),
+            (Code::Tab | Code::Enter, _) => self.step(false),
             (Code::Up, _) => self.scroll = self.scroll.saturating_sub(1),
             (Code::Down, _) => self.scroll_down(scene, 1),
             (Code::PageUp, _) => self.scroll = self.scroll.saturating_sub(8),

@@ -8,16 +8,11 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::{self, Frame, Panel};
-use crate::tui::widgets::text::{clip, fit, put, width};
+use crate::tui::widgets::text::{Cut, clip, fit, put, width};
 
-/// Below this a dialog takes all of the screen; below the second it has no frame.
+/// Below the first a screen is all a dialog's; below the second the dialog has no frame.
 const SMALL: (u16, u16) = (64, 18);
 const FRAMELESS: (u16, u16) = (36, 9);
-
-/// What everything is drawn with.
-pub(super) fn look<'a>(scene: &Scene<'a>) -> Look<'a> {
-    Look { theme: &scene.picture.theme, glyphs: scene.picture.glyphs }
-}
 
 /// Where a dialog is, and what of it is inside its frame, for a screen and the rows and columns that it would like inside.
 pub(super) fn place(screen: Rect, columns: u16, rows: u16) -> (Rect, Rect) {
@@ -34,7 +29,7 @@ pub(super) fn place(screen: Rect, columns: u16, rows: u16) -> (Rect, Rect) {
             height,
         }
     };
-    if outer.width < FRAMELESS.0 || outer.height < FRAMELESS.1 {
+    if screen.width < FRAMELESS.0 || screen.height < FRAMELESS.1 {
         return (outer, outer);
     }
     let inner = Rect { x: outer.x + 2, y: outer.y + 1, width: outer.width - 4, height: outer.height - 2 };
@@ -49,7 +44,7 @@ pub(super) fn open(
     title: &str,
     frame: Frame,
 ) {
-    let look = look(scene);
+    let look = scene.look();
     let seen = clip(buf, outer);
     for y in seen.top()..seen.bottom() {
         for x in seen.left()..seen.right() {
@@ -75,7 +70,7 @@ pub(super) fn field(
         return None;
     }
     // The text needs more room than its label.
-    let label = fit(label, usize::from(area.width) / 2, Default::default(), look.glyphs.ellipsis);
+    let label = fit(label, usize::from(area.width) / 2, Cut::default(), look.glyphs.ellipsis);
     let tone = if edited { Tone::Focus } else { Tone::Dim };
     let mut at = 0;
     if !label.is_empty() {
@@ -87,6 +82,17 @@ pub(super) fn field(
     }
     let field = Rect { x: area.x + at, width: room, height: 1, ..area };
     buf.set_style(clip(buf, field), look.style(Tone::Input));
+    // Only what is edited is seen from where the cursor is.
+    if !edited {
+        put(
+            buf,
+            field,
+            (0, 0),
+            &fit(input.value(), usize::from(room), Cut::default(), look.glyphs.ellipsis),
+            look.style(Tone::Input),
+        );
+        return None;
+    }
     let scroll = input.visual_scroll(usize::from(room.saturating_sub(1)));
     let (mut skipped, mut shown) = (0, String::new());
     for char in input.value().chars() {
@@ -98,5 +104,5 @@ pub(super) fn field(
     }
     put(buf, field, (0, 0), &shown, look.style(Tone::Input));
     let column = input.visual_cursor().saturating_sub(scroll).min(usize::from(room - 1));
-    edited.then(|| Position::new(field.x + u16::try_from(column).unwrap_or(0), field.y))
+    Some(Position::new(field.x + u16::try_from(column).unwrap_or(0), field.y))
 }

@@ -188,10 +188,10 @@ impl Help {
         if area.is_empty() {
             return None;
         }
-        let look = frame::look(scene);
+        let look = scene.look();
         let rows = self.rows(scene);
-        let wish = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(5);
-        let (outer, inner) = frame::place(area, COLUMNS, wish);
+        // As high as it can be, so that it does not jump while a search is typed.
+        let (outer, inner) = frame::place(area, COLUMNS, u16::MAX);
         frame::open(scene, (outer, inner), buf, "Help", Frame::Focused);
         let line = |y: u16| Rect { y, height: 1, ..inner };
         let cursor = frame::field(look, line(inner.y), buf, "search", &self.input, true);

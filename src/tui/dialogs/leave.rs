@@ -62,7 +62,7 @@ impl Leave {
 
     /// In the middle. What leaves is said at every size.
     pub fn draw(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let look = frame::look(scene);
+        let look = scene.look();
         let columns = 66;
         let (_, inner) = frame::place(area, columns, u16::MAX);
         let width = usize::from(inner.width);
@@ -70,7 +70,15 @@ impl Leave {
         let mut say = |text: &str, tone| {
             lines.extend(wrap(&clean(text).replace('`', ""), width).into_iter().map(|line| (line, tone)));
         };
-        say("This console leads. What goes on here stops when it leaves:", Tone::Text);
+        let is_narrow = inner.width < 36;
+        say(
+            if is_narrow {
+                "stops with it:"
+            } else {
+                "This console leads. What goes on here stops when it leaves:"
+            },
+            Tone::Text,
+        );
         for stop in &self.stops {
             say(stop, Tone::Warn);
         }
@@ -82,10 +90,12 @@ impl Leave {
         let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
         let (outer, inner) = frame::place(area, columns, rows);
         frame::open(scene, (outer, inner), buf, title, Frame::Focused);
-        let confirms = format!(
-            "{} leaves {} ^c too {} Esc stays",
-            self.confirm, look.glyphs.separator, look.glyphs.separator
-        );
+        let separator = look.glyphs.separator;
+        let confirms = if is_narrow {
+            format!("{} leaves", self.confirm)
+        } else {
+            format!("{} leaves {separator} ^c too {separator} Esc stays", self.confirm)
+        };
         let room = inner.height.saturating_sub(1);
         for (row, (line, tone)) in lines.iter().take(usize::from(room)).enumerate() {
             put(buf, inner, (0, u16::try_from(row).unwrap_or(0)), line, look.style(*tone));

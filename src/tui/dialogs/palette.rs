@@ -63,7 +63,7 @@ impl Palette {
             (Code::Char('p'), true) => self.recall(scene, true),
             (Code::Char('n'), true) => self.recall(scene, false),
             (Code::Up, _) if self.input.value().is_empty() || self.recalled.is_some() => {
-                self.recall(scene, true)
+                self.recall(scene, true);
             }
             (Code::Down, _) if self.recalled.is_some() => self.recall(scene, false),
             (Code::Up, _) => self.step(scene, false),
@@ -168,7 +168,7 @@ impl Palette {
         if area.is_empty() {
             return None;
         }
-        let look = frame::look(scene);
+        let look = scene.look();
         let found = options(scene, self.input.value());
         let (outer, inner) = frame::place(area, COLUMNS, ROWS + 4);
         frame::open(scene, (outer, inner), buf, "Command", Frame::Focused);
@@ -210,7 +210,7 @@ impl Palette {
     /// What the line would do, or why it cannot be done.
     fn explained(&self, scene: &Scene<'_>, choice: Option<&Choice>) -> (String, Tone) {
         let line = self.line(scene);
-        let command = parsed(&line).map(|(command, args)| (command, args));
+        let command = parsed(&line);
         let (command, args) = match (command, choice.and_then(|choice| choice.command)) {
             (Some(parsed), _) => parsed,
             (None, Some(command)) => (command, Vec::new()),
@@ -229,7 +229,7 @@ impl Palette {
 }
 
 fn option_line(scene: &Scene<'_>, choice: &Choice, is_selected: bool, columns: usize) -> Line<'static> {
-    let look = frame::look(scene);
+    let look = scene.look();
     let tone = match (&choice.disabled, is_selected) {
         (true, _) => Tone::Disabled,
         (false, true) => Tone::Focus,
@@ -244,7 +244,7 @@ fn option_line(scene: &Scene<'_>, choice: &Choice, is_selected: bool, columns: u
     let beside = clean(&choice.beside).into_owned();
     // The key at the right has its place before the words in the middle.
     let right = width(&choice.right);
-    if used + gap + width(&beside) + right + 1 <= columns {
+    if used + gap + width(&beside) + right < columns {
         spans.push(Span::raw(" ".repeat(gap)));
         used += gap + width(&beside);
         spans.extend(marked(look, &beside, &choice.in_beside.places, look.style(Tone::Dim)));

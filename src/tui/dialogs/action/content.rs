@@ -23,25 +23,25 @@ const SIDE_BY_SIDE: usize = 62;
 
 /// The lines of a dialog.
 pub(super) struct Lines<'a> {
-    pub(super) lines: Vec<Line<'static>>,
+    pub(super) rows: Vec<Line<'static>>,
     look: Look<'a>,
     width: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(look: Look<'a>, width: usize) -> Self {
-        Self { lines: Vec::new(), look, width }
+        Self { rows: Vec::new(), look, width }
     }
 
     fn heading(&mut self, text: &str, beside: &str) {
-        if !self.lines.is_empty() {
-            self.lines.push(Line::default());
+        if !self.rows.is_empty() {
+            self.rows.push(Line::default());
         }
         let mut spans = vec![Span::styled(text.to_owned(), self.look.style(Tone::Title))];
         if !beside.is_empty() {
             spans.push(Span::styled(format!("  {beside}"), self.look.style(Tone::Dim)));
         }
-        self.lines.push(Line::from(spans));
+        self.rows.push(Line::from(spans));
     }
 
     /// A text in as many lines as it needs, the later ones as far in as the first begins.
@@ -50,7 +50,7 @@ impl<'a> Lines<'a> {
         let lead = text::width(mark);
         for (index, line) in wrap(&text, self.width.saturating_sub(lead)).into_iter().enumerate() {
             let mark = if index == 0 { mark.to_owned() } else { " ".repeat(lead) };
-            self.lines.push(Line::from(vec![
+            self.rows.push(Line::from(vec![
                 Span::styled(mark, self.look.style(mark_tone)),
                 Span::styled(line, self.look.style(tone)),
             ]));
@@ -118,13 +118,14 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
         let half = (out.width - label) / 2;
         let dim = out.look.style(Tone::Dim);
         let ellipsis = out.look.glyphs.ellipsis;
-        out.lines.push(Line::from(vec![
+        out.rows.push(Line::from(vec![
             Span::raw(" ".repeat(label)),
-            Span::styled(pad(left, half - 1, ellipsis), dim),
+            Span::styled(pad(left, half - 2, ellipsis), dim),
             Span::styled(format!("{arrow} {right}"), dim),
         ]));
         for (index, name) in LABELS.into_iter().enumerate() {
-            let cells = [&from, &to].map(|end| end.cells.get(index).cloned().unwrap_or_default_cell());
+            let cells =
+                [&from, &to].map(|end| end.cells.get(index).cloned().unwrap_or((String::new(), Tone::Dim)));
             let wrapped = cells.map(|(text, tone)| (wrap(&text, half - 2), tone));
             let rows = wrapped.iter().map(|(lines, _)| lines.len()).max().unwrap_or(0);
             for row in 0..rows {
@@ -135,7 +136,7 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
                 let name = if row == 0 { name } else { "" };
                 let line =
                     vec![Span::styled(pad(name, label, ellipsis), dim), cell(&wrapped[0]), cell(&wrapped[1])];
-                out.lines.push(Line::from(line));
+                out.rows.push(Line::from(line));
             }
         }
     } else {
@@ -148,16 +149,6 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
                 out.text(&format!("  {} ", pad(LABELS[index + 1], 9, "")), Tone::Dim, text, *tone);
             }
         }
-    }
-}
-
-trait OrNothing {
-    fn unwrap_or_default_cell(self) -> (String, Tone);
-}
-
-impl OrNothing for Option<(String, Tone)> {
-    fn unwrap_or_default_cell(self) -> (String, Tone) {
-        self.unwrap_or_else(|| (String::new(), Tone::Dim))
     }
 }
 

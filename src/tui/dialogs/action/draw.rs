@@ -51,11 +51,11 @@ struct Parts {
 /// What there is no room for has no rows. In the order of need: what confirms, the field that is edited, what it is, the ends,
 /// the other field, the content.
 fn parts(dialog: &ActionDialog, scene: &Scene<'_>, screen: Rect) -> (Parts, usize) {
-    let look = frame::look(scene);
+    let look = scene.look();
     let wide = columns(dialog);
     let (_, inner) = frame::place(screen, wide, u16::MAX);
     let width = usize::from(inner.width);
-    let total = content::lines(dialog, scene, look, width).lines.len();
+    let total = content::lines(dialog, scene, look, width).rows.len();
     let says = confirm_rows(dialog, scene, look, inner.width, inner.height);
     let is_named = dialog.danger == Danger::Production;
     let overrides = matches!(dialog.focus, Stop::Override(_));
@@ -117,7 +117,7 @@ pub(super) fn draw(
     if area.is_empty() {
         return None;
     }
-    let look = frame::look(scene);
+    let look = scene.look();
     let (parts, last) = parts(dialog, scene, area);
     let title = words::title(&dialog.subject);
     let (border, title_tone) = match dialog.danger {
@@ -136,8 +136,7 @@ pub(super) fn draw(
     one(parts.ends, &ends(dialog, look));
     let scroll = dialog.scroll.min(last);
     let shown = content::lines(dialog, scene, look, usize::from(parts.content.width));
-    for (row, content) in shown.lines.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate()
-    {
+    for (row, content) in shown.rows.iter().skip(scroll).take(usize::from(parts.content.height)).enumerate() {
         let row = Rect { y: parts.content.y + row as u16, height: 1, ..parts.content };
         one(row, content);
     }

@@ -88,7 +88,9 @@ pub(super) fn does(subject: &Subject, choice: Option<usize>) -> String {
         Subject::RollBack { arm: Arm::Canary, .. } => "aborts it".to_owned(),
         Subject::RollBack { .. } => "rolls back".to_owned(),
         Subject::Promote { .. } => "promotes".to_owned(),
-        Subject::Maintenance { on, .. } => format!("turns it {}", if *on { "on" } else { "off" }),
+        Subject::Maintenance { on, .. } | Subject::Automatic { on } => {
+            format!("turns it {}", if *on { "on" } else { "off" })
+        }
         Subject::Steer { how: Steer::Pause, .. } => "pauses".to_owned(),
         Subject::Steer { how: Steer::Resume, .. } => "resumes".to_owned(),
         Subject::Steer { how: Steer::Cancel, .. } => "cancels".to_owned(),
@@ -100,7 +102,6 @@ pub(super) fn does(subject: &Subject, choice: Option<usize>) -> String {
         Subject::Mark { quality, .. } => format!("marks it {}", quality.word()),
         Subject::Freeze { .. } => "freezes".to_owned(),
         Subject::Thaw { .. } => "lifts it".to_owned(),
-        Subject::Automatic { on } => format!("turns it {}", if *on { "on" } else { "off" }),
         Subject::Reset { .. } => "resets".to_owned(),
         Subject::OpenIncident { .. } => "opens it".to_owned(),
         Subject::Severity { .. } => "sets it".to_owned(),
@@ -237,7 +238,7 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
                 lines.push(format!("Step {} of {}: {title}", step + 1, now.steps.len()));
             }
             if let OperationStatus::NeedsDecision { facts, .. } = &now.status {
-                lines.push(facts.clone());
+                lines.push(facts.replace('`', ""));
             }
             lines
         }

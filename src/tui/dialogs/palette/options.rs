@@ -110,10 +110,13 @@ fn of_commands(scene: &Scene<'_>, word: &str) -> Vec<Choice> {
             })
         })
         .collect();
-    // What is typed in full is what is meant; then what can be done, by how well it fits.
+    // What is typed in full is what is meant; then what can be done: what begins so before what only has the letters somewhere.
+    let letters = |text: &str| text.replace('-', "").to_lowercase();
+    let typed = letters(word);
     found.sort_by_key(|choice| {
         let score = choice.in_word.score.max(choice.in_beside.score);
-        (choice.word != word, choice.disabled, std::cmp::Reverse(score))
+        let begins = letters(&choice.word).starts_with(&typed);
+        (choice.word != word, choice.disabled, !begins, std::cmp::Reverse(score))
     });
     found
 }
