@@ -100,6 +100,9 @@ fn header(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     page.field("strategy", Tone::Text, plan.strategy.word());
     let since = text::age(age(operation.at, scene.now()));
     page.field("since", Tone::Text, &format!("{}, {since} ago", scene.moment(operation.at)));
+    if !operation.is_open() {
+        return;
+    }
     let expected = proposal::expected(scene.state(), &plan.service, plan.kind, plan.strategy);
     let expected = expected.map_or_else(
         || "not known: none like it has ended yet".to_owned(),

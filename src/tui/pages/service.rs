@@ -190,7 +190,7 @@ fn dependencies(
         });
         page.field_line(title, spans.collect());
     }
-    for dependency in said {
+    for (index, dependency) in said.into_iter().enumerate() {
         let sign = Sign::health(dependency.health, look.glyphs);
         let mut spans = vec![Span::raw(format!("{} ", dependency.name)), sign.span(look)];
         if let Some(ms) = dependency.response_ms {
@@ -199,7 +199,7 @@ fn dependencies(
         if let Some(error) = &dependency.error {
             spans.push(Span::styled(format!("  {error}"), look.style(sign.tone)));
         }
-        page.field_line("says of", spans);
+        page.field_line(if index == 0 { "by its word" } else { "" }, spans);
     }
 }
 
@@ -282,7 +282,10 @@ fn trend(
         Some(Arm::Stable) => Tone::Stable,
         None => Tone::Text,
     };
-    let spark = Spark { values: &values, full: above.unwrap_or(0.0), limit: above, tone, over: Tone::Fail };
+    // Without a limit the largest is half the height: full columns would run into the row above.
+    let largest = values.iter().flatten().copied().fold(0.0, f64::max);
+    let full = above.unwrap_or(largest * 2.0);
+    let spark = Spark { values: &values, full, limit: above, tone, over: Tone::Fail };
     spark::line(&spark, columns, scene.look())
 }
 

@@ -109,10 +109,10 @@ fn told(scene: &Scene<'_>, entry: &Entry, services: usize) -> Line<'static> {
         told.sentence()
     };
     spans.push(sign.mark(look));
-    // Good news and work are told quietly; their symbol has the colour.
+    // What is not bad news is told quietly; its symbol has the colour.
     let tone = match told.mood {
-        Mood::Plain | Mood::Acts | Mood::Good => Tone::Text,
-        Mood::Wary | Mood::Bad | Mood::Unknown => sign.tone,
+        Mood::Plain | Mood::Acts | Mood::Good | Mood::Unknown => Tone::Text,
+        Mood::Wary | Mood::Bad => sign.tone,
     };
     spans.push(Span::styled(format!(" {words}"), look.style(tone)));
     for more in &told.because {

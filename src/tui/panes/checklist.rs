@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::engine::checklist::{self, Checklist, Deed, Fact, Item, ItemKind, ItemState, Phase};
+use crate::engine::incidents::IncidentStatus;
 use crate::model::incident::Incident;
 use crate::tui::roster::age;
 use crate::tui::scene::Scene;
@@ -308,11 +309,17 @@ fn fact_span(item: &Item, fact: &Fact, scene: &Scene<'_>, quiet: Style) -> Span<
     let look = scene.look();
     let glyphs = look.glyphs;
     let is_sensed = item.kind == ItemKind::Sensed;
+    // While everything is well, what is not so yet is under way and not wrong.
+    let is_well = matches!(scene.incident_status(), Some(IncidentStatus::Monitoring { .. }));
     let (symbol, style) = match (fact.holds, &item.state) {
         // What is settled says no more than how; what a command does is not failing before it is done.
         (_, ItemState::Done { .. } | ItemState::NotApplicable { .. }) => (None, quiet),
         (_, ItemState::Regressed { .. }) => (Some(glyphs.warn), look.style(Tone::Warn)),
         (Some(true), _) => (Some(glyphs.ok), look.style(Tone::Ok)),
+        (Some(false), ItemState::Current) if is_sensed && is_well => {
+            (Some(glyphs.running), look.style(Tone::Accent))
+        }
+        (Some(false), _) if is_sensed && is_well => (Some(glyphs.running), quiet),
         (Some(false), ItemState::Current) if is_sensed => (Some(glyphs.fail), look.style(Tone::Fail)),
         (Some(false), _) if is_sensed => (Some(glyphs.fail), quiet),
         (None, _) if is_sensed => (Some(glyphs.unknown), look.style(Tone::Unknown)),

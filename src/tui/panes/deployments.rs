@@ -81,7 +81,8 @@ fn rows(scene: &Scene<'_>, all: &[Deployment], inner: Rect, buf: &mut Buffer) {
     let version = widest(7, 16, &|it| text::width(it.version.as_str()));
     let serves = widest(6, 12, &|it| it.serves.map_or(0, |serves| text::width(&share(serves))));
     // The mark, the gaps, and what shows that there is more.
-    let room = area.width.saturating_sub(since + version + serves + 2 + 3 * 2 + 2);
+    let more = if all.len() > height { 2 } else { 0 };
+    let room = area.width.saturating_sub(since + version + serves + 2 + 3 * 2 + more);
     let columns = [
         Column::new("since", since, 11, 1),
         Column::new("release", version, 24, 0),
@@ -122,7 +123,11 @@ fn standing(scene: &Scene<'_>, deployment: &Deployment, room: u16) -> Line<'stat
             return Line::from(sign.span(look));
         }
         let long = Line::from(sign.saying(look, &format!("{}, {fate}", sign.word)));
-        return if long.width() <= usize::from(room) { long } else { Line::from(sign.saying(look, fate)) };
+        if long.width() <= usize::from(room) {
+            return long;
+        }
+        let short = if deployment.fate == Fate::FastRolledBack { "fast rollback" } else { fate };
+        return Line::from(sign.saying(look, short));
     }
     let long = Line::from(vec![sign.span(look), Span::raw(" "), role.clone()]);
     if long.width() <= usize::from(room) { long } else { Line::from(role) }
