@@ -24,14 +24,14 @@ fn a_person_takes_the_release_back() {
     console.wait_for("Abort 2.9.0 of checkout");
     console.wait_for("all pass");
     console.type_text("checkout");
-    console.wait_for("y aborts it");
+    console.wait_for("checkout ✓");
     console.press("y");
     console.wait_for("op-1");
     console.wait_for("verified");
     console.press("Esc");
     console.wait_for("is back on 2.8.0 and verified healthy");
     console.press("t");
-    console.wait_for("checkout: op-1 begins");
+    console.wait_for("op-1 begins, asked for by mara");
     console.press("q");
     assert_eq!(console.exit_status().exit_code(), 0);
     console.assert_restored();
@@ -50,7 +50,9 @@ fn a_person_takes_the_release_back() {
 #[test]
 fn the_engine_takes_the_release_back() {
     let console = Console::start(&["demo", "--auto", "--seed", "7"], (80, 24), &[]);
-    console.wait_for("is back on 2.8.0");
+    console.wait_until("the end", |screen| screen.contains("verified") || screen.contains("start the rollback"));
+    console.press("t");
+    console.wait_for("op-1 ended: verified");
     console.press("q");
     assert_eq!(console.exit_status().exit_code(), 0);
     console.assert_restored();

@@ -24,7 +24,7 @@ fn pictures() {
     console.wait_for("ack");
     keep(&console, "incident", &DARK, "A canary of checkout fails; the console recommends to roll it back");
     console.press("w");
-    console.wait_for("What would change it");
+    console.wait_for("what would change it");
     keep(
         &console,
         "why",
@@ -33,9 +33,9 @@ fn pictures() {
     );
     console.press("Esc");
     console.press("R");
-    console.wait_for("guardrails");
+    console.wait_for("all pass");
     console.type_text("checkout");
-    console.wait_for("y ");
+    console.wait_for("checkout ✓");
     keep(
         &console,
         "rollback",

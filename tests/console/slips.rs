@@ -77,9 +77,11 @@ fn a_stale_target_is_not_acted_on() {
     // The automatic rollback of the console that leads is switched off, so that the person decides.
     console.wait_for("this console leads");
     console.keys(&["!", "a"]);
-    console.wait_for("y ");
+    console.wait_for("a reason is needed");
     console.type_text("a drill");
+    console.wait_for("a drill");
     console.press("Tab");
+    console.wait_for("y turns it off");
     console.press("y");
     console.wait_for("automatic off");
     console.wait_for("ROLL BACK NOW");

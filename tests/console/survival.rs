@@ -159,7 +159,7 @@ fn it_is_left_while_a_rollback_runs_only_after_a_question() {
     console.press("R");
     console.wait_for("all pass");
     console.type_text("checkout");
-    console.wait_for("y aborts it");
+    console.wait_for("checkout ✓");
     console.press("y");
     console.wait_for("under way");
     console.press("q");

@@ -12,9 +12,11 @@ fn a_console_follows_and_takes_over() {
     console.wait_until("what the guard reads", |screen| screen.matches("OK").count() >= 4);
     // The first row: one of the healthy services, frozen by the person through the guard.
     console.keys(&["j", "k", "!", "f"]);
-    console.wait_for("y ");
+    console.wait_for("a reason is needed");
     console.type_text("a drill");
+    console.wait_for("a drill");
     console.press("Tab");
+    console.wait_for("y freezes");
     console.press("y");
     console.wait_for("accepted");
     guard.kill();

@@ -347,7 +347,6 @@ impl ActionDialog {
         if key.code == Code::Esc {
             return Reaction::Close;
         }
-        tracing::info!(?key, opened=self.opened, shown=self.shown, is_held, focus=?self.focus, confirm=?self.confirm, "DBG");
         // What was typed before it was there was typed for something else.
         if !self.opened {
             return Reaction::Stay;
@@ -392,7 +391,11 @@ impl ActionDialog {
             return Reaction::Stay;
         }
         // Neither a key that is held down, nor one that was read before this was seen as it is.
-        if is_held || !self.shown {
+        if is_held {
+            return Reaction::Stay;
+        }
+        if !self.shown {
+            self.note = Some(format!("{} came before this was on the screen: look, then press it again", self.confirm));
             return Reaction::Stay;
         }
         match self.subject.command(&self.answers()) {
