@@ -65,7 +65,10 @@ pub struct Call {
 /// Takes lines about a call while it goes on, for people to read along. Saying nothing is fine, and nothing depends on what
 /// is said.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Progress(Option<Arc<Take>>);
+
+/// Takes a line.
+type Take = dyn Fn(&str) + Send + Sync;
 
 impl Progress {
     /// Gives every line to this, which must not wait.

@@ -255,6 +255,11 @@ impl Console {
         assert!(is_so(&seen.raw), "waited in vain for {what}\n{}", seen.dump());
     }
 
+    /// Looks at the whole screen with its styles.
+    pub(crate) fn with_screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.shared.seen().terminal.screen())
+    }
+
     /// The text on the screen.
     pub(crate) fn screen(&self) -> String {
         self.with_screen(vt100::Screen::contents)

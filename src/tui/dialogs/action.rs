@@ -347,6 +347,7 @@ impl ActionDialog {
         if key.code == Code::Esc {
             return Reaction::Close;
         }
+        tracing::info!(?key, opened=self.opened, shown=self.shown, is_held, focus=?self.focus, confirm=?self.confirm, "DBG");
         // What was typed before it was there was typed for something else.
         if !self.opened {
             return Reaction::Stay;
