@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::model::command::Settlement;
-use crate::model::decision::{Decision, Recommendation};
+use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
 use crate::model::incident::Ticked;
 use crate::model::operation::{Outcome, Plan, PlanKind};
@@ -359,7 +359,7 @@ fn raised(finding: &Finding) -> String {
 }
 
 fn decided(decision: &Decision) -> String {
-    let would = if decision.guardrails.iter().any(|check| check.blocks()) { "WOULD " } else { "" };
+    let would = if decision.guardrails.iter().any(GuardrailCheck::blocks) { "WOULD " } else { "" };
     let mut words =
         format!("{} decides: {would}{}", decision.id, decision.recommendation.words().to_uppercase());
     if decision.recommendation.acts() {

@@ -33,6 +33,8 @@ pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> 
     waiting(&mut page, operation, scene);
     ends(&mut page, operation, scene);
     header(&mut page, operation, scene);
+    // Last, so that the end of the page, once it is gone to, is where new lines come.
+    output(&mut page, operation, scene);
     let title = scene.titled(&capital(operation.plan.kind.noun()), of.as_str());
     let title = scene.titled(&title, operation.plan.service.as_str());
     Sheet { stale: scene.stale_words(&operation.plan.service), ..Sheet::new(title, page.finish()) }
@@ -68,7 +70,7 @@ fn status(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
         let left = vec![Span::raw("  "), sign.saying(look, &words)];
         page.both_ends(left, Span::styled(took, look.style(Tone::Dim)));
     } else {
-        page.bullet(sign.mark(look), sign.tone, &words);
+        page.bullet(&sign.mark(look), sign.tone, &words);
         page.text(Tone::Dim, &took);
     }
     if let OperationStatus::NeedsDecision { facts, .. } = &operation.status {
@@ -84,7 +86,7 @@ fn status(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
         let since = scene.moment(paused.at);
         let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
         let words = format!("paused by {} at {since}: {}", paused.by, paused.reason);
-        page.bullet(mark, Tone::Warn, &words);
+        page.bullet(&mark, Tone::Warn, &words);
     }
 }
 
@@ -200,7 +202,7 @@ fn steps(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     ];
     page.table(&columns, &rows);
     for (sign, words) in remarks {
-        page.bullet(sign.mark(look), sign.tone, &words);
+        page.bullet(&sign.mark(look), sign.tone, &words);
     }
 }
 
@@ -262,6 +264,19 @@ fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
             let left = human(Duration::from_secs(left.as_secs()));
             page.field("given up in", Tone::Text, &format!("{left} of {}", human(*deadline)));
         }
+    }
+}
+
+/// What the platform says while it works, the newest last.
+fn output(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let Some(lines) = scene.view().output.get(&operation.id).filter(|lines| !lines.is_empty()) else {
+        return;
+    };
+    let look = page.look;
+    page.heading("output");
+    for line in lines.iter() {
+        let when = format!("  {}  step {}  ", text::clock(line.at, &scene.picture.zone), line.step + 1);
+        page.marked(Span::styled(when, look.style(Tone::Dim)), Tone::Text, &line.text);
     }
 }
 

@@ -75,7 +75,7 @@ fn verdict(page: &mut Writer<'_>, of: &ServiceName, known: Option<&ServiceState>
         Span::styled(since, look.style(Tone::Dim)),
     );
     for reason in verdict.map(Verdict::reasons).unwrap_or_default() {
-        page.bullet(Span::styled(look.glyphs.separator, look.style(Tone::Dim)), Tone::Text, reason);
+        page.bullet(&Span::styled(look.glyphs.separator, look.style(Tone::Dim)), Tone::Text, reason);
     }
 }
 
@@ -85,17 +85,17 @@ fn attention(page: &mut Writer<'_>, known: &ServiceState, scene: &Scene<'_>) {
     if let Some(operation) = known.operation.as_ref().and_then(|id| scene.state().operation(id)) {
         let sign = Sign::operation(operation, look.glyphs);
         let words = format!("{}: {}, {}", operation.id, operation.plan.purpose, sign.word);
-        page.bullet(sign.mark(look), sign.tone, &words);
+        page.bullet(&sign.mark(look), sign.tone, &words);
     }
     if let Some(why) = &known.needs_person {
         let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
-        page.bullet(mark, Tone::Warn, &format!("needs a person: {why}"));
+        page.bullet(&mark, Tone::Warn, &format!("needs a person: {why}"));
     }
     if let Some(fault) = &known.platform_fault {
         let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
         let since = scene.moment(fault.since);
         page.bullet(
-            mark,
+            &mark,
             Tone::Warn,
             &format!("the platform cannot be read since {since}: {}", fault.reason),
         );

@@ -27,7 +27,7 @@ pub struct Sheet<'a> {
     pub line: Box<dyn Fn(usize) -> Line<'static> + 'a>,
 }
 
-impl<'a> Sheet<'a> {
+impl Sheet<'_> {
     /// Of lines that are all there.
     pub fn new(title: impl Into<String>, lines: Vec<Line<'static>>) -> Self {
         let total = lines.len();
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A text with a mark in front of its first line.
-    pub fn bullet(&mut self, mark: Span<'static>, tone: Tone, words: &str) {
+    pub fn bullet(&mut self, mark: &Span<'_>, tone: Tone, words: &str) {
         let mark = Span::styled(format!("{}{} ", " ".repeat(INDENT), mark.content), mark.style);
         self.marked(mark, tone, words);
     }

@@ -1,10 +1,14 @@
-use std::sync::OnceLock;
+//! The pages, looked at in every state and size.
+
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 
 use super::*;
+use crate::engine::runtime::View;
 use crate::model::event::Event;
+use crate::model::output::OutputLine;
 use crate::tui::commands::Motion;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::scene::Picture;
@@ -84,6 +88,21 @@ fn why_nothing() {
 fn an_operation_under_way() {
     let picture = testing::running();
     insta::assert_snapshot!(looks(&picture, &operation(&picture), TOP));
+}
+
+/// What the platform says while it works is at the end of the page, without what a terminal would act upon.
+#[test]
+fn the_output_of_an_operation() {
+    let mut picture = testing::running();
+    let id = picture.live.state.open_operations().next().unwrap().id.clone();
+    let text = "\u{1b}[31mrouter: 2.8.0 gets 100 %\u{1b}[0m".to_owned();
+    let line = OutputLine { at: picture.now, step: 1, text };
+    let mut view = View::clone(&picture.live);
+    view.output.insert(id.clone(), Arc::new([line].into()));
+    picture.live = Arc::new(view);
+    let shown = look(&picture, &Page::Operation(id), END, (80, 22));
+    let last = shown.lines().rev().nth(1).unwrap();
+    assert!(last.contains("14:01:47  step 2  router: 2.8.0 gets 100 %"), "{shown}");
 }
 
 /// One that has ended well.

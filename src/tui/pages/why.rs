@@ -66,7 +66,7 @@ fn card(page: &mut Writer<'_>, decision: &Decision, scene: &Scene<'_>) {
             page.heading(title);
         }
         for line in lines {
-            page.bullet(mark.clone(), tone, line);
+            page.bullet(&mark, tone, line);
         }
     }
     guardrails(page, &decision.guardrails, scene);
@@ -75,7 +75,7 @@ fn card(page: &mut Writer<'_>, decision: &Decision, scene: &Scene<'_>) {
         page.heading(title);
     }
     for line in lines {
-        page.bullet(Span::styled(look.glyphs.separator, look.style(Tone::Dim)), Tone::Text, line);
+        page.bullet(&Span::styled(look.glyphs.separator, look.style(Tone::Dim)), Tone::Text, line);
     }
 }
 

@@ -1,3 +1,5 @@
+//! The checklist, looked at and worked through.
+
 use super::*;
 use crate::model::command::Command;
 use crate::model::incident::Ticked;

@@ -1,3 +1,5 @@
+//! The deployments, looked at and moved through.
+
 use super::*;
 use crate::tui::scene::Picture;
 use crate::tui::testing::{self, drawn, in_mono, stays_inside, text as picture_text};
