@@ -118,9 +118,15 @@ impl<'a> Scene<'a> {
             Some(Page::Timeline) | None => {}
         }
         let chosen = self.ui.service.what.as_ref();
-        chosen
-            .filter(|service| self.config().services.contains_key(*service))
-            .or_else(|| self.picture.roster.worst().map(|row| &row.service))
+        let chosen = chosen.filter(|service| self.config().services.contains_key(*service));
+        // Nothing is wrong any more: what people worked on until now is what they want to see.
+        let worst = self.picture.roster.worst();
+        let worked_on = || {
+            let is_well = worst.is_some_and(|row| row.condition == Condition::Healthy);
+            let mut services = self.incident().filter(|_| is_well)?.services.iter();
+            services.find(|service| self.picture.roster.place(service).is_some())
+        };
+        chosen.or_else(worked_on).or_else(|| worst.map(|row| &row.service))
     }
 
     /// What is known of the service that is looked at.

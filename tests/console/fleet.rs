@@ -50,6 +50,14 @@ impl Fleet {
         }
     }
 
+    /// Has its config leave acting to people.
+    pub(crate) fn by_hand(&self) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        let changed = config.replacen("[environment]", "[environment]\nautomatic = false", 1);
+        assert_ne!(config, changed);
+        std::fs::write(self.config(), changed).unwrap();
+    }
+
     /// Its config.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("unship.toml")

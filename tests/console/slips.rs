@@ -73,16 +73,8 @@ fn a_paste_confirms_nothing() {
 #[test]
 fn a_stale_target_is_not_acted_on() {
     let fleet = Fleet::start("bad-canary");
+    fleet.by_hand();
     let console = fleet.console(&["--lead", "auto"], (120, 40));
-    // The automatic rollback of the console that leads is switched off, so that the person decides.
-    console.wait_for("this console leads");
-    console.keys(&["!", "a"]);
-    console.wait_for("a reason is needed");
-    console.type_text("a drill");
-    console.wait_for("a drill");
-    console.press("Tab");
-    console.wait_for("y turns it off");
-    console.press("y");
     console.wait_for("automatic off");
     console.wait_for("ROLL BACK NOW");
     console.press("R");

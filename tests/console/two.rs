@@ -34,6 +34,7 @@ fn a_console_that_may_not_lead_does_not() {
     let mut guard = fleet.guard();
     let console = fleet.console(&["--lead", "never"], (120, 40));
     console.wait_for("leader guard@");
+    console.wait_until("what the guard reads", |screen| screen.matches("OK").count() >= 4);
     guard.kill();
     console.wait_for("NOBODY LEADS");
     console

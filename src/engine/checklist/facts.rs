@@ -194,9 +194,11 @@ impl Sight<'_> {
 
     /// No error rate of the incident's services is beyond its limit.
     pub(super) fn error_rates(&self) -> Fact {
-        // A ratio that must not rise: errors among requests. Availability must not fall, and latency is no rate.
+        // A ratio that must not rise: errors among requests. Availability must not fall, latency is no rate, and a gauge like
+        // memory may be a share, too, but not of events: the evidence's words tell them apart.
         let is_rate = |evaluation: &&Evaluation| {
-            evaluation.evidence.limit.unit == Unit::Share && evaluation.evidence.above
+            let evidence = &evaluation.evidence;
+            evidence.limit.unit == Unit::Share && evidence.above && evidence.query.starts_with("share of ")
         };
         let mut worst: Option<(&ServiceName, &Evaluation)> = None;
         let mut unknown = None;

@@ -354,7 +354,7 @@ fn health_and_stability() {
 
 fn evidence(value: f64) -> Evidence {
     Evidence {
-        query: "errors over 30 s".to_owned(),
+        query: "share of errors over 30 s".to_owned(),
         value: Some(value),
         limit: Quantity { value: 0.05, unit: Unit::Share },
         above: true,

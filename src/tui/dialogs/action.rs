@@ -395,7 +395,10 @@ impl ActionDialog {
             return Reaction::Stay;
         }
         if !self.shown {
-            self.note = Some(format!("{} came before this was on the screen: look, then press it again", self.confirm));
+            self.note = Some(format!(
+                "{} came before this was on the screen: look, then press it again",
+                self.confirm
+            ));
             return Reaction::Stay;
         }
         match self.subject.command(&self.answers()) {
