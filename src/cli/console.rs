@@ -95,21 +95,22 @@ pub(crate) fn options(
 /// What was done while the console was open, and where the record is.
 pub(crate) fn farewell(engine: &Engine, loaded: &Loaded, opened_at: Timestamp) -> String {
     let view = engine.view().borrow().clone();
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for operation in view.state.operations_in_order().filter(|operation| operation.at >= opened_at) {
         let end = match &operation.status {
-            OperationStatus::Ended { outcome, .. } => account::outcome_words(*outcome).to_owned(),
+            OperationStatus::Ended { outcome, .. } => account::outcome_words(*outcome),
             OperationStatus::NeedsDecision { .. } => "waits for a person".to_owned(),
             _ => match view.leadership {
                 Leadership::Theirs(ref lease) => format!("goes on with {}", lease.holder),
                 _ => "goes on when another process leads".to_owned(),
             },
         };
-        text.push_str(&format!(
-            "{}  {} (by {}): {end}\n",
-            operation.id, operation.plan.purpose, operation.by
-        ));
+        lines.push(format!("{}  {} (by {}): {end}\n", operation.id, operation.plan.purpose, operation.by));
     }
-    text.push_str(&format!("the record is {}\n", loaded.journal_path.display()));
-    text
+    // The incident is what the others will ask about.
+    if let Some(incident) = view.state.open_incident() {
+        lines.push(format!("{} is open: {}\n", incident.id, incident.title));
+    }
+    lines.push(format!("the record is {}\n", loaded.journal_path.display()));
+    lines.concat()
 }

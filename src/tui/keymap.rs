@@ -75,6 +75,7 @@ pub enum KeyProblem {
     },
 }
 
+#[expect(clippy::ref_option_ref, reason = "an error's field is formatted by reference")]
 fn did_you_mean(near: &Option<&'static str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }

@@ -281,6 +281,13 @@ impl Console {
         })
     }
 
+    /// Waits until no field is edited.
+    #[track_caller]
+    pub(crate) fn wait_no_cursor(&self) {
+        let seen = self.shared.wait(|seen| seen.terminal.screen().hide_cursor() || seen.ended);
+        assert!(seen.terminal.screen().hide_cursor(), "a field is still edited\n{}", seen.dump());
+    }
+
     /// Everything that the program has written.
     pub(crate) fn raw_bytes(&self) -> Vec<u8> {
         self.shared.seen().raw.clone()

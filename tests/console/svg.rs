@@ -36,6 +36,7 @@ pub(crate) const LIGHT: Terminal = Terminal {
 };
 
 /// How a run of cells looks.
+#[expect(clippy::struct_excessive_bools, reason = "each is something that a cell is or is not")]
 #[derive(Clone, PartialEq, Eq)]
 struct Look {
     fg: String,

@@ -16,7 +16,8 @@ fn a_console_follows_and_takes_over() {
     console.type_text("a drill");
     console.wait_for("a drill");
     console.press("Tab");
-    console.wait_for("y freezes");
+    // Out of the field, where `y` is text no more.
+    console.wait_no_cursor();
     console.press("y");
     console.wait_for("accepted");
     guard.kill();

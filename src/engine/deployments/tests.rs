@@ -1,7 +1,5 @@
 //! What became of each release, as tables of what happened.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::time::Duration;
 
 use super::*;
