@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::dialogs::Overlay;
+use super::roster::Condition;
 use super::scene::Scene;
 use super::ui::Page;
-use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::operation::{OperationStatus, Outcome, PlanKind};
 
 /// What the person has done already.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -38,7 +39,7 @@ pub fn words(scene: &Scene<'_>) -> Option<String> {
             _ => format!("{}: look at its steps.", key("operation")),
         });
     }
-    if let Some(operation) = operations().next()
+    if let Some(operation) = operations().find(|operation| operation.plan.kind == PlanKind::RollBack)
         && let OperationStatus::Ended { outcome, .. } = &operation.status
         && !scene.wants_rollback()
     {
@@ -73,6 +74,7 @@ pub fn words(scene: &Scene<'_>) -> Option<String> {
     }
     match scene.known().and_then(|known| known.canary()) {
         Some(canary) => Some(format!("{} gets a part of the traffic as the canary. Watch.", canary.version)),
+        None if scene.picture.roster.worst().is_some_and(|row| row.condition != Condition::Healthy) => None,
         None => Some("All is well. A new release comes in a few seconds.".to_owned()),
     }
 }
