@@ -1,7 +1,7 @@
 //! The emergency checklist that is built in, and how far an incident is in it.
 //!
 //! Pure: a checklist is computed from the incident, the state and what is sensed. What the engine can see it answers by
-//! itself, with the fact beside it; what it cannot see a person ticks. [`facts`] looks, item by item.
+//! itself, with the fact beside it; what it cannot see a person ticks. `facts` looks, item by item.
 
 mod facts;
 

@@ -4,7 +4,7 @@
 //! its action declares: observable, it is looked at and adopted if it has happened, else done; idempotent, it is done again
 //! with the same key; neither, a person has to say.
 //!
-//! [`waits`] has the steps that only look, [`words`] what is said of an end.
+//! `waits` has the steps that only look, `words` what is said of an end.
 
 mod waits;
 mod words;

@@ -1,5 +1,5 @@
 //! The history of a service's releases, as part of its state: what came, what became stable, what was taken away, and by
-//! which operation. What people read of it is made in [`super::deployments`].
+//! which operation. What people read of it is made in [`mod@super::deployments`].
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The question before something is done. What is confirmed is what was seen: by a key of its own that did not open the
 //! question, after a frame that shows the question as it is, and only while nothing has changed since.
 //!
-//! [`subject`]: what is asked; [`words`]: how that is said; [`content`]: what is shown of it; [`draw`]: where.
+//! `subject`: what is asked; `words`: how that is said; `content`: what is shown of it; `draw`: where.
 
 mod content;
 mod draw;
