@@ -46,11 +46,15 @@ pub(super) fn draw(
     let now = scene.now();
     let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
     let marks = marks(known, from, window, area.width.saturating_sub(8));
+    // Two points of the journal's past are a step apart.
+    let past = scene.past(service, window);
+    let steps = past.into_iter().flat_map(|past| &past.series).filter(|it| it.indicator == shown.name);
+    let step = steps.map(|series| series.step).max().unwrap_or_default();
     let chart = Chart {
         series: &series,
         from,
         to: now,
-        join: (interval(scene, service, &shown.name) * 3).max(Duration::from_secs(2)),
+        join: (interval(scene, service, &shown.name) * 3).max(Duration::from_secs(2)).max(step * 2),
         unit: shown.unit,
         limits: &limits,
         marks: &marks,
