@@ -108,6 +108,11 @@ fn of_evaluation(scene: &Scene<'_>, service: &ServiceName, evaluation: &Evaluati
             };
             Telling { text, series: Some(series) }
         }
+        None if is_availability(scene, &evaluation.trigger) => {
+            let Evidence { value: number, limit, .. } = &evaluation.evidence;
+            let passing = number.map_or_else(|| "no value".to_owned(), |number| value(number, limit.unit));
+            Telling { text: format!("checks pass {passing}"), series: None }
+        }
         None => {
             let reasons = scene.verdict(service).map(Verdict::reasons).unwrap_or_default();
             let probe = reasons.iter().find(|reason| reason.starts_with("probe "));
@@ -153,6 +158,11 @@ pub fn indicator_of<'a>(scene: &Scene<'a>, trigger: &TriggerName) -> Option<&'a 
         When::Threshold { indicator, .. } => Some(indicator),
         When::Consecutive { .. } | When::Availability { .. } => None,
     }
+}
+
+fn is_availability(scene: &Scene<'_>, trigger: &TriggerName) -> bool {
+    let spec = scene.config().triggers.get(trigger);
+    spec.is_some_and(|spec| matches!(spec.when, When::Availability { .. }))
 }
 
 /// A series in so many cells, the newest last: the last minute, or five where a source is read seldom. A cell is the worst of

@@ -18,7 +18,7 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::panel::{self, Frame, Panel};
 use crate::tui::widgets::spark::{self, Spark};
 use crate::tui::widgets::table::{self, Column, Table};
-use crate::tui::widgets::text::{age, clip, pad, put, width as wide, wrap};
+use crate::tui::widgets::text::{age, clauses, clip, pad, put, width as wide, wrap};
 
 /// Columns of a row that are not the trend: the mark, the gaps.
 const AROUND: usize = 2;
@@ -178,7 +178,8 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
             2 => {
                 let (text, tone) = row.words(look.glyphs);
                 let room = usize::from(words) + air;
-                let text = if air > 0 { pad(&text, room, look.glyphs.ellipsis) } else { text };
+                let text = clauses(&text, room, look.glyphs.ellipsis);
+                let text = if air > 0 { pad(&text, room, look.glyphs.ellipsis) } else { text.into_owned() };
                 Line::styled(text, look.style(tone))
             }
             3 if with_trend => trend_line(scene, row, cells),

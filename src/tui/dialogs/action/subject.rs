@@ -119,8 +119,7 @@ impl Subject {
         let steer = |how| open().map(|(operation, service)| Self::Steer { how, operation, service });
         let mark = |quality| {
             let service = service()?;
-            let reference =
-                scene.ui.release.what.as_ref().ok_or("select a release in the deployments pane first")?;
+            let reference = scene.ui.release.what.as_ref().ok_or("select a release in pane 3 first")?;
             let inventory = known(&service)?.inventory.as_ref();
             let release = inventory.and_then(|inventory| inventory.release(reference));
             let release = release.ok_or("the platform no longer has the selected release")?;
