@@ -218,12 +218,23 @@ impl<'a> App<'a> {
                     self.clock.answer_now();
                 }
                 changed = self.view.changed(), if !self.clock.is_dirty() && !self.stopped => match changed {
+                    Ok(()) if self.is_calm() => self.clock.figures_changed(),
                     Ok(()) => self.clock.data_changed(),
                     Err(_) => self.stopped = true,
                 },
                 () = tokio::time::sleep_until(wake), if due.is_some() => {}
             }
         }
+    }
+
+    /// Nothing happened but that figures were read of what is well: nobody waits for them.
+    fn is_calm(&mut self) -> bool {
+        let newest = self.view.borrow_and_update();
+        let shown = &self.picture.live;
+        let is_as_it_was = Arc::ptr_eq(&newest.state, &shown.state)
+            && newest.trouble == shown.trouble
+            && newest.leadership.holder() == shown.leadership.holder();
+        is_as_it_was && self.ui.frozen.is_none() && Scene::new(&self.picture, &self.ui).is_calm()
     }
 
     fn draw(&mut self, terminal: &mut Terminal) -> io::Result<()> {

@@ -154,7 +154,7 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
         Some(newest) => {
             let old = super::roster::age(newest, scene.now());
             let (rank, tone) = if scene.is_too_old(old) { (4, Tone::Warn) } else { (8, Tone::Text) };
-            parts.push(part(rank, tone, format!("data {}", age(old))));
+            parts.push(part(rank, tone, format!("data {}", text::freshness(old))));
         }
         None => parts.push(part(4, Tone::Unknown, "no data yet")),
     }

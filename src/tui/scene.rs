@@ -251,6 +251,15 @@ impl<'a> Scene<'a> {
         self.incident().is_some()
     }
 
+    /// Everything is well, and nothing is under way that somebody would watch.
+    pub fn is_calm(&self) -> bool {
+        let roster = &self.picture.roster;
+        roster.count(Condition::Healthy) == roster.total()
+            && !self.incident_is_open()
+            && self.state().open_operations().next().is_none()
+            && self.known().is_none_or(|known| known.canary().is_none())
+    }
+
     /// What is sensed of a service.
     pub fn reading_of(&self, service: &ServiceName) -> Option<&'a ServiceReading> {
         self.view().readings.get(service).map(|(_, reading)| reading.as_ref())

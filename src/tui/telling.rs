@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::scene::Scene;
 use super::theme::Tone;
 use super::trends::KEPT;
-use super::widgets::text::value;
+use super::widgets::text::{figure, value};
 use crate::engine::incidents::IncidentStatus;
 use crate::model::decision::Recommendation;
 use crate::model::operation::{Operation, OperationStatus, PlanKind};
@@ -149,7 +149,7 @@ fn healthy(scene: &Scene<'_>, reading: &ServiceReading) -> Option<Telling> {
         limit: judged.map(|judged| judged.evidence.limit.value),
         above: judged.is_none_or(|judged| judged.evidence.above),
     };
-    Some(Telling { text: format!("{name} {}", value(number, seen.unit)), series: Some(series) })
+    Some(Telling { text: format!("{name} {}", figure(number, seen.unit)), series: Some(series) })
 }
 
 /// The indicator that a trigger watches; none for one that watches probes.

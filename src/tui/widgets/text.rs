@@ -1,7 +1,7 @@
 //! Text in columns: how wide it is, cutting and wrapping it between characters as people see them, drawing it.
 //!
 //! - [`clean`]: text that others wrote, without what would reach into the terminal.
-//! - [`age`], [`clock`], [`percent`], [`value`]: times and numbers as the screen says them.
+//! - [`age`], [`clock`], [`figure`], [`freshness`], [`percent`], [`value`]: times and numbers as the screen says them.
 
 mod clean;
 mod quantity;
@@ -15,7 +15,7 @@ use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub use clean::clean;
-pub use quantity::{age, clock, percent, value};
+pub use quantity::{age, clock, figure, freshness, percent, value};
 
 /// The columns that a text takes, as the screen's buffer counts them.
 pub fn width(text: &str) -> usize {
