@@ -18,7 +18,7 @@ use crate::tui::widgets::chart::{self, Chart, Limit, Mark, Series, Times};
 use crate::tui::widgets::text::{put, width};
 
 /// Parts of the window that the picture moves on by.
-const PARTS: u64 = 24;
+const PARTS: u64 = 12;
 
 /// Draws it: of the first indicator, which is the worst.
 pub(super) fn draw(
