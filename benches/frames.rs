@@ -76,6 +76,7 @@ fn picture(services: usize) -> Picture {
         live: Arc::new(view),
         looked_at: now,
         trends,
+        past: None,
         timeline: std::collections::VecDeque::new(),
         me: Actor::Person { name: "mara".to_owned() },
         now,
