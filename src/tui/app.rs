@@ -35,6 +35,9 @@ use crate::model::series::SeriesRequest;
 /// How long an answer to a command is waited for.
 const ANSWER: Duration = Duration::from_secs(15);
 
+/// How long a service is looked at before its past is read: whoever goes through the list wants none of them.
+const SETTLED: Duration = Duration::from_millis(150);
+
 /// How a console is opened.
 pub struct Options {
     /// Who sits there.
@@ -300,8 +303,24 @@ impl<'a> App<'a> {
         if is_wanted && !self.is_recalling {
             self.is_recalling = true;
             self.recalled = Some((service.clone(), window));
-            let request = past::request(service.clone(), window, now);
-            self.pending.push(recall(self.engine, request, window).boxed());
+            self.pending.push(tokio::time::sleep(SETTLED).map(|()| Message::Settled).boxed());
+        }
+    }
+
+    /// Reads the past that was asked for, if the person still looks at that; else the next frame asks anew.
+    fn settled(&mut self) {
+        let scene = Scene::new(&self.picture, &self.ui);
+        let looked_at = scene.service().cloned().map(|service| (service, self.ui.window()));
+        match looked_at.filter(|now| self.recalled.as_ref() == Some(now)) {
+            Some((service, window)) => {
+                let request = past::request(service, window, scene.now());
+                self.pending.push(recall(self.engine, request, window).boxed());
+            }
+            None => {
+                self.is_recalling = false;
+                self.recalled = None;
+                self.clock.data_changed();
+            }
         }
     }
 
@@ -339,6 +358,10 @@ impl<'a> App<'a> {
             return Ok(None);
         }
         let message = match message {
+            Message::Settled => {
+                self.settled();
+                return Ok(None);
+            }
             Message::Recalled(Ok(past)) => {
                 self.is_recalling = false;
                 self.picture.past = Some(*past);
