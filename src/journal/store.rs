@@ -47,6 +47,9 @@ pub(super) enum Durability {
     Loose,
 }
 
+/// What a connection keeps of the file that only reads, in KiB with SQLite's minus: the system has it cached, too, and each of
+/// them would take two MiB.
+const READ_CACHE: &str = "-256";
 /// Connections that read at the same time; more wait.
 const READERS: u32 = 4;
 
@@ -146,7 +149,7 @@ impl Store {
         let create = options.clone().create_if_missing(size.is_none());
         let mut connection = connect(&file, &create).await?;
         prepare(&file, &mut connection).await?;
-        let reading = self::options(&file).pragma("query_only", "1");
+        let reading = self::options(&file).pragma("query_only", "1").pragma("cache_size", READ_CACHE);
         let writing = Writing { connection, wal: None };
         Ok(Self {
             opened: Inode::of(&file)?,
