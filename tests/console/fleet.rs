@@ -1,6 +1,7 @@
 //! A lab of its own for a test, as its own process, and consoles on it.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -19,6 +20,20 @@ impl Fleet {
     pub(crate) fn start(scenario: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["lab", "--scenario", scenario, "--seed", "7"].map(str::to_owned).to_vec();
+        let mut fleet = Self { lab: None, folder, arguments };
+        fleet.go();
+        fleet
+    }
+
+    /// The same on ports that it can come back to.
+    #[track_caller]
+    pub(crate) fn start_to_return(scenario: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The admin interface, and a router for each of four services; below the ports that the system gives out.
+        let is_free = |first: &u16| (0..5).all(|port| TcpListener::bind(("127.0.0.1", first + port)).is_ok());
+        let port = (0..).map(|_| rand::random_range(20_000..30_000_u16)).find(is_free).unwrap().to_string();
+        let arguments =
+            ["lab", "--scenario", scenario, "--seed", "7", "--port", &port].map(str::to_owned).to_vec();
         let mut fleet = Self { lab: None, folder, arguments };
         fleet.go();
         fleet
