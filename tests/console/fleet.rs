@@ -31,7 +31,8 @@ impl Fleet {
         let folder = tempfile::tempdir().unwrap();
         // The admin interface, and a router for each of four services; below the ports that the system gives out.
         let is_free = |first: &u16| (0..5).all(|port| TcpListener::bind(("127.0.0.1", first + port)).is_ok());
-        let port = (0..).map(|_| rand::random_range(20_000..30_000_u16)).find(is_free).unwrap().to_string();
+        let port =
+            (0..1_000).map(|_| rand::random_range(20_000..30_000_u16)).find(is_free).unwrap().to_string();
         let arguments =
             ["lab", "--scenario", scenario, "--seed", "7", "--port", &port].map(str::to_owned).to_vec();
         let mut fleet = Self { lab: None, folder, arguments };
