@@ -89,14 +89,16 @@ pub fn plain(text: &str) -> String {
 /// What separates a statement from what is added to it.
 const JOINTS: [&str; 8] = [". ", ": ", ", ", "; ", " > ", " < ", " (", " and "];
 
-/// As much of a statement as fits in whole clauses, without a mark: what is left out only adds to what is there. Where not
-/// even the first clause fits, whole words and the `ellipsis`.
+/// As much of a statement as fits in whole clauses, without a mark: what is left out only adds to what is there. Where the
+/// clauses that fit are not a third of the room, whole words and the `ellipsis`.
 pub fn clauses<'t>(text: &'t str, room: usize, ellipsis: &str) -> Cow<'t, str> {
     if width(text) <= room {
         return Cow::Borrowed(text);
     }
     let ends = JOINTS.iter().flat_map(|joint| text.match_indices(joint).map(|(at, _)| at));
-    if let Some(end) = ends.filter(|end| width(&text[..*end]) <= room).max().filter(|end| *end > 0) {
+    let last = ends.filter(|end| width(&text[..*end]) <= room).max();
+    // A name alone, with what is said of it left out, says nothing.
+    if let Some(end) = last.filter(|end| *end > 0 && width(&text[..*end]) * 3 >= room) {
         return Cow::Borrowed(&text[..end]);
     }
     let Some(left) = room.checked_sub(width(ellipsis)) else { return Cow::Borrowed("") };
@@ -276,6 +278,8 @@ mod tests {
     /// A statement without what was added to it is still one, and no word of it is cut.
     #[test]
     fn statements_are_shortened() {
+        let ticked = "INC-1: error-rates ticked by unship: checkout stable 0 % < 5 %";
+        assert_eq!(clauses(ticked, 27, "…"), "INC-1: error-rates ticked …");
         let text = "checkout failing: canary: errors 30 % > 5 %, for 2 s";
         for (room, shown) in [
             (99, text),
