@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use super::harness::Console;
+use super::harness::{Console, PATIENCE};
 
 /// A running lab. It ends when this is dropped.
 pub(crate) struct Fleet {
@@ -92,14 +93,28 @@ impl Fleet {
         Console::start(&all, size, &[])
     }
 
-    /// A guard on it.
+    /// A guard on it, that leads.
     pub(crate) fn guard(&self) -> Guard {
         let guard = unship(self.folder.path())
             .args(["-c", self.config().to_str().unwrap(), "guard"])
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Guard(guard)
+        let guard = Guard(guard);
+        let begun = Instant::now();
+        while !self.is_led_by_a_guard() {
+            assert!(begun.elapsed() < PATIENCE, "the guard does not lead");
+        }
+        guard
+    }
+
+    fn is_led_by_a_guard(&self) -> bool {
+        let config = self.config();
+        let status = unship(self.folder.path())
+            .args(["-c", config.to_str().unwrap(), "status", "--json"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&status.stdout).contains("guard@")
     }
 }
 

@@ -142,7 +142,10 @@ async fn once_healthy(fleet: &Fleet, args: &[&str]) -> std::process::Output {
     let begun = std::time::Instant::now();
     loop {
         let done = fleet.run(args).await;
-        let is_unseen = text(&done.stderr).contains("refused: health: the canary is unknown");
+        let said = text(&done.stderr);
+        let is_unseen = ["the canary is unknown", "nothing is known of the canary's health"]
+            .iter()
+            .any(|unseen| said.contains(&format!("refused: health: {unseen}")));
         if !is_unseen || begun.elapsed() > PATIENCE {
             return done;
         }
