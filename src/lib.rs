@@ -1,9 +1,10 @@
 //! unship takes a bad release back: it senses, judges, decides, plans, acts and records.
 //!
-//! The map of the house. Arrows point downward only: faces → engine → (triggers, config) → model, and adapters → model.
+//! The map of the house. Arrows point downward only: faces → engine → (judge, triggers, config) → model, and adapters → model.
 //!
 //! - [`model`]: the nouns as plain data. No I/O, no clock; everything may import it.
 //! - [`config`]: `unship.toml`: schema, loading, checking with file positions, secrets by reference.
+//! - [`judge`]: statistics over streams of counts: evidence that a canary is worse, or safe. Pure.
 //! - [`triggers`]: conditions over indicators and probes. Pure.
 //! - [`engine`]: the pure core (state, senses, decisions, guardrails, plans, steps) and the runtime that feeds it.
 //! - [`journal`]: the event store: append-only, hash-chained, with leases, an inbox, and recorded samples.
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod journal;
+pub mod judge;
 pub mod lab;
 pub mod model;
 pub mod notify;
