@@ -538,7 +538,9 @@ fn settings(termios: &Termios) -> String {
 fn encoded(key: &str) -> Vec<u8> {
     let named: &[u8] = match key {
         "Enter" => b"\r",
-        "Esc" => b"\x1b",
+        // On a busy machine the next key comes in the same read, and would be one with Alt: what follows here is the end
+        // of a paste that never began, which means nothing.
+        "Esc" => b"\x1b\x1b[201~",
         "Tab" => b"\t",
         "BackTab" => b"\x1b[Z",
         "Backspace" => b"\x7f",
