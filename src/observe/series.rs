@@ -34,6 +34,8 @@ pub(super) struct Found {
     pub(super) foreign: Option<String>,
     /// Why nothing was found, where there is more to say than that nothing matches.
     pub(super) fault: Option<String>,
+    /// How to say that nothing is there, if not as "no series matches".
+    pub(super) absent: Option<String>,
     /// Why a subject has no value.
     pub(super) failed: BTreeMap<Subject, String>,
     /// It was not asked this time, so that nothing is missing.
@@ -66,7 +68,7 @@ pub(super) struct Habits {
     /// How many readings a series that has vanished is remembered for.
     pub(super) remembered: u32,
     /// A series that is new counts in full only while another series of its indicator has stayed. Without that, it may be
-    /// the source that had lost sight of everything, and what it shows now was counted long ago.
+    /// the source that had lost sight of everything, and what it shows now was counted long ago: it is counted from then on.
     pub(super) careful: bool,
 }
 

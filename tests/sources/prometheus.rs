@@ -174,9 +174,9 @@ async fn a_renamed_label_is_said() {
     let (out, mut seen) = mpsc::channel(1);
     let _observer =
         Observer::start(Vec::new(), world.sources.clone(), Arc::clone(&world.secrets), out).unwrap();
-    let mut next = async || loop {
-        let Some(Observation::Source(report)) = seen.recv().await else { panic!("no more readings") };
-        return report;
+    let mut next = async || match seen.recv().await {
+        Some(Observation::Source(report)) => report,
+        other => panic!("no more readings: {other:?}"),
     };
     let is_whole = |report: &SourceReport| {
         report.result.as_ref().is_ok_and(|reading| reading.missing.is_empty() && reading.samples.len() >= 10)

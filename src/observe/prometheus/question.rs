@@ -52,7 +52,7 @@ impl Question {
         });
         let style = match selector::parse(&shown) {
             Ok(selector) => {
-                if role == Role::Histogram && !selector.name().ends_with("_bucket") {
+                if matches!(role, Role::Histogram(_)) && !selector.name().ends_with("_bucket") {
                     let name = format!("{}_bucket", selector.name());
                     shown = selector.renamed(name).to_string();
                 }
@@ -231,7 +231,7 @@ impl Question {
         value: f64,
         at: Option<Timestamp>,
     ) {
-        let is_bucket = self.role == Role::Histogram;
+        let is_bucket = matches!(self.role, Role::Histogram(_));
         let identity = format!("{}\u{1f}{}", arm.map_or("", Arm::word), identity(labels, is_bucket));
         let bound = if is_bucket {
             let bound = labels.get("le").and_then(|le| le.parse::<f64>().ok()).filter(|le| !le.is_nan());

@@ -200,7 +200,8 @@ async fn what_is_found_again_is_not_new() {
     let pod = |pod: &str, value: f64| (json!({ "pod": pod }), value);
     assert_eq!(it.at(zero(), 0).await, ["missing: no series matches `x`"]);
     server.shows("x", second(1), &[pod("a", 5_000.0), pod("b", 6_000.0)]);
-    assert_eq!(it.at(zero(), 2).await, [""; 0], "the first sight of a counter is no event");
+    let begins = ["missing: it is counted from now on"];
+    assert_eq!(it.at(zero(), 2).await, begins, "the first sight of a counter is no event");
     server.shows("x", second(16), &[pod("a", 5_010.0)]);
     assert_eq!(it.at(zero(), 17).await, ["whole 1..16 +10"]);
     for reading in 2..30 {
@@ -209,6 +210,14 @@ async fn what_is_found_again_is_not_new() {
     }
     server.shows("x", second(451), &[pod("a", 5_011.0), pod("b", 6_002.0), pod("new", 4.0)]);
     assert_eq!(it.at(zero(), 452).await, ["whole 436..451 +7"], "a series beside one that stayed is new");
+    server.says("x", &vector(&[]));
+    assert_eq!(it.at(zero(), 467).await, ["missing: no series matches `x`"]);
+    server.shows("x", second(481), &[pod("a", 5_021.0), pod("b", 6_002.0), pod("other", 9_000.0)]);
+    assert_eq!(
+        it.at(zero(), 482).await,
+        ["whole 451..481 +10"],
+        "what is known spans the gap, the rest begins"
+    );
 }
 
 /// Arms by a label, and the age of each by itself: an arm that was not scraped anew says nothing and is not missing.
@@ -423,8 +432,7 @@ async fn the_past_is_told() {
         none,
         vec!["whole 0..29 +15".to_owned()],
         vec!["missing: no series matches `x`".to_owned()],
-        // Everything was gone, so nothing that is there again counts.
-        vec![],
+        vec!["whole 29..59 +6".to_owned()],
     ];
     assert_eq!(told, wanted);
     let (_, pairs) = server.asked.lock().unwrap()[0].clone();

@@ -34,12 +34,12 @@ impl Readings {
                 indicator: indicator.clone(),
                 reason: error.to_string(),
             })?;
-            if role == Role::Histogram && !selector.name().ends_with("_bucket") {
+            if matches!(role, Role::Histogram(_)) && !selector.name().ends_with("_bucket") {
                 let name = format!("{}_bucket", selector.name());
                 selector = selector.renamed(name);
             }
             let shown = selector.to_string();
-            let number = wanted.add(selector, role == Role::Histogram);
+            let number = wanted.add(selector, matches!(role, Role::Histogram(_)));
             Ok(Slot { number, shown, has_grown: false })
         })?;
         Ok(Self { wanted, readings })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::source::{LatencyUnit, Subject};
 
+use super::readings::Look;
 use super::{Found, One};
 
 /// Something that only grows, but for resets.
@@ -121,21 +122,20 @@ impl<T: Grows> Memory<T> {
         found.series.keys().any(|identity| self.known.get(identity).is_some_and(|known| known.absent == 0))
     }
 
-    /// Takes a reading. `first`: nothing was read before, so that every value only begins; the sums then say nothing, but
-    /// which subjects there are. What the `old` subjects show is what it was, and is left for the next reading.
+    /// Takes a reading. On the first one every value only begins; the sums then say nothing, but which subjects there are.
     pub(super) fn advance(
         &mut self,
         found: Found,
-        first: bool,
-        old: &[Subject],
+        look: &Look<'_>,
         value: impl Fn(&One) -> Result<T, String>,
     ) -> Sums<T> {
         let mut sums: Sums<T> = BTreeMap::new();
+        let mut begun = Vec::new();
         for known in self.known.values_mut() {
             known.absent += 1;
         }
         for (identity, one) in found.series {
-            if old.contains(&one.subject) {
+            if look.old.contains(&one.subject) {
                 if let Some(known) = self.known.get_mut(&identity) {
                     known.absent = 0;
                 }
@@ -150,7 +150,12 @@ impl<T: Grows> Memory<T> {
                 Ok(value) => {
                     let grown = match self.known.get(&identity).map(|known| &known.value) {
                         Some(None) => Err("it had no value before".to_owned()),
-                        Some(Some(before)) if !first => Ok(value.since(before)),
+                        Some(Some(before)) if !look.first => Ok(value.since(before)),
+                        None if !look.first && !look.new_counts => {
+                            begun.push(one.subject);
+                            self.known.insert(identity, Known { value: Some(value), absent: 0 });
+                            continue;
+                        }
                         _ => Ok(value.clone()),
                     };
                     self.known.insert(identity, Known { value: Some(value), absent: 0 });
@@ -163,6 +168,9 @@ impl<T: Grows> Memory<T> {
                 (Some(Err(reason)), _) | (Some(Ok(_)), Err(reason)) => Err(reason),
             };
             sums.insert(one.subject, sum);
+        }
+        for subject in begun {
+            sums.entry(subject).or_insert_with(|| Err("it is counted from now on".to_owned()));
         }
         self.known.retain(|_, known| known.absent <= self.remembered);
         sums

@@ -18,8 +18,8 @@ pub(in crate::observe) enum Role {
     Counter,
     /// A value that goes up and down.
     Value,
-    /// Counts durations by bucket.
-    Histogram,
+    /// Counts durations by bucket, with bounds in this unit.
+    Histogram(LatencyUnit),
 }
 
 /// Where a part of an indicator will be found.
@@ -67,11 +67,13 @@ struct Counter {
 }
 
 /// How a reading is to be understood.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     /// There is nothing to compare with.
-    first: bool,
-    /// Subjects of which nothing new was measured since the reading before.
-    old: &'a [Subject],
+    pub(super) first: bool,
+    /// A series that is new counts in full.
+    pub(super) new_counts: bool,
+    /// Subjects of which nothing new was measured since the reading before. What they show is left for the next reading.
+    pub(super) old: &'a [Subject],
 }
 
 /// The samples of one indicator and what is missing of it.
@@ -128,7 +130,8 @@ impl Indicator {
         let old: Vec<Subject> =
             measured.iter().filter(|(s, at)| is_old(s, at)).map(|(s, _)| s.clone()).collect();
         let look = Look {
-            first: !has_grown && (self.last.is_none() || habits.careful && !self.kind.has_stayed(found)),
+            first: !has_grown && self.last.is_none(),
+            new_counts: !habits.careful || self.kind.has_stayed(found),
             old: &old,
         };
         let is_held = !old.is_empty() || found[self.kind.slot().number].is_held;
@@ -201,7 +204,7 @@ fn kind<E>(
             scale: unit.scale(),
         },
         SeriesSpec::Latency { histogram, unit } => Kind::Latency {
-            slot: place(Role::Histogram, &histogram)?,
+            slot: place(Role::Histogram(unit), &histogram)?,
             unit,
             memory: Memory::new(remembered),
             bounds: Arc::from([]),
@@ -255,7 +258,12 @@ impl Kind {
                     let bad = match bads.remove(subject) {
                         Some(bad) => bad?,
                         None if absent_is_zero => 0.0,
-                        None => return Err(format!("no series matches `{bad_shown}`")),
+                        None => {
+                            return Err(trouble
+                                .absent
+                                .clone()
+                                .unwrap_or_else(|| format!("no series matches `{bad_shown}`")));
+                        }
                     };
                     // The two are not read at the same instant; more than all of the events cannot be bad.
                     Ok(SampleValue::Ratio { bad: bad.min(total), total })
@@ -274,7 +282,7 @@ impl Kind {
                 };
                 // What it is divided by, a limit say, may be as old as it likes.
                 let (mut divisors, trouble) =
-                    gauges(&mut found[divide_by.number], &Look { first: false, old: &[] });
+                    gauges(&mut found[divide_by.number], &Look { first: false, new_counts: true, old: &[] });
                 if divisors.is_empty() && !values.is_empty() {
                     return out.lacks(divide_by, &trouble);
                 }
@@ -297,7 +305,7 @@ impl Kind {
                 let mut sums = if slot.has_grown {
                     added_up(found, look, value)
                 } else {
-                    memory.advance(std::mem::take(found), look.first, look.old, value)
+                    memory.advance(std::mem::take(found), look, value)
                 };
                 note(failed, &mut sums);
                 out.needs(&sums, slot, &trouble);
@@ -318,12 +326,14 @@ impl Kind {
 struct Trouble {
     foreign: Option<String>,
     fault: Option<String>,
+    absent: Option<String>,
 }
 
 impl Trouble {
     /// Also which subjects have no value, and why.
     fn of(found: &mut Found) -> (Self, BTreeMap<Subject, String>) {
-        let trouble = Self { foreign: found.foreign.take(), fault: found.fault.take() };
+        let trouble =
+            Self { foreign: found.foreign.take(), fault: found.fault.take(), absent: found.absent.take() };
         (trouble, std::mem::take(&mut found.failed))
     }
 }
@@ -348,7 +358,7 @@ impl Counter {
             // Less than nothing does not happen; an extrapolation can come out below zero by a hair.
             added_up(found, look, |one| finite(one).map(|value| value.max(0.0)))
         } else {
-            self.memory.advance(std::mem::take(found), look.first, look.old, finite)
+            self.memory.advance(std::mem::take(found), look, finite)
         };
         note(failed, &mut sums);
         (sums, trouble)
@@ -402,7 +412,8 @@ impl Out {
             Trouble { foreign: Some(reason), .. } => {
                 format!("no series that matches `{shown}` can be used: {reason}")
             }
-            Trouble { foreign: None, fault: None } => format!("no series matches `{shown}`"),
+            Trouble { absent: Some(reason), .. } => reason.clone(),
+            _ => format!("no series matches `{shown}`"),
         });
     }
 
