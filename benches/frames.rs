@@ -29,7 +29,7 @@ fn picture(services: usize) -> Picture {
         let _ = write!(
             text,
             "[services.svc-{index:05}]\nplatform = {{ kind = \"lab\", admin = \"http://127.0.0.1:1\", service = \"a\" }}\n\
-             [services.svc-{index:05}.probes.up]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n"
+             [services.svc-{index:05}.probes.up]\nurl = \"http://127.0.0.1:1/\"\n"
         );
     }
     let (config, _) = unship::config::parse(&text, "bench").unwrap_or_else(|problems| panic!("{problems:?}"));
@@ -76,6 +76,7 @@ fn picture(services: usize) -> Picture {
         live: Arc::new(view),
         looked_at: now,
         trends,
+        past: None,
         timeline: std::collections::VecDeque::new(),
         me: Actor::Person { name: "mara".to_owned() },
         now,

@@ -37,6 +37,7 @@ use crate::engine::runtime::{EngineError, JournalError};
 use crate::telemetry::{self, Redactor};
 
 pub use exit::Exit;
+use output::note;
 
 /// The incident console that takes a bad release back.
 #[derive(clap::Parser, Debug)]
@@ -155,7 +156,7 @@ pub async fn main() -> ExitCode {
                 return Exit::Fine.into();
             }
             tracing::error!("{error:#}");
-            eprintln!("{error:#}");
+            note!("{error:#}");
             exit_of(&error).into()
         }
     }

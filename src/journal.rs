@@ -13,6 +13,7 @@ mod crash_point;
 mod entries;
 mod errors;
 mod inbox;
+mod inode;
 mod lease;
 mod output;
 mod sample_codec;

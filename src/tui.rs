@@ -4,7 +4,7 @@
 //! [`available`] saying what cannot be done now and why), [`update`] changes where the person is looking ([`ui`]) and says
 //! what has to happen outside, and [`app`] lets it happen.
 //!
-//! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`]) and where the person is looking.
+//! - [`scene`]: what is drawn: the engine's view ([`roster`], [`trends`], [`past`]) and where the person is looking.
 //! - [`screen`]: the layout; [`header`], [`footer`], [`panes`], [`pages`], [`dialogs`], [`small`]: its parts.
 //! - [`terminal`]: the terminal, taken and always given back; [`clock`]: when a frame is due.
 //! - [`telling`]: what is told first about a service, and what to do now; [`signs`]: every state as symbol, word and
@@ -25,6 +25,7 @@ pub mod keymap;
 mod mouse;
 pub mod pages;
 pub mod panes;
+pub mod past;
 pub mod roster;
 pub mod scene;
 pub mod screen;

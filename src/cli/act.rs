@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::output::entry_json;
+use super::output::{entry_json, note, out};
 use super::session;
 use super::{Exit, Global};
 use crate::config::Loaded;
@@ -208,24 +208,24 @@ pub(super) async fn deliver(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            eprintln!("{error}");
+            note!("{error}");
             engine.shutdown().await;
             return Ok(Exit::TimedOut);
         }
     };
     engine.shutdown().await;
     if global.json {
-        println!("{}", entry_json(&answer));
+        out!("{}", entry_json(&answer));
     }
     Ok(match &answer.event {
         Event::CommandRefused { reason, .. } => {
-            eprintln!("refused: {reason}");
+            note!("refused: {reason}");
             Exit::Refused
         }
         _ => {
             let ours = matches!(leadership, Leadership::Ours(_));
             let note = if ours { "; nobody leads, it holds for whoever does next" } else { "" };
-            eprintln!("taken up{note}");
+            note!("taken up{note}");
             Exit::Fine
         }
     })

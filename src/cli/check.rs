@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::output::{print_json, table};
+use super::output::{note, out, print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{self, World};
@@ -60,9 +60,9 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if global.json {
         print_json(&json!({ "exit": exit as u8, "probes": lines }))?;
     } else if rows.is_empty() {
-        eprintln!("nothing to check: no probes are configured");
+        note!("nothing to check: no probes are configured");
     } else {
-        print!("{}", table(&rows));
+        out!("{}", table(&rows).trim_end());
     }
     Ok(exit)
 }

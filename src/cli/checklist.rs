@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::incident::{self, find, look};
-use super::output::{print_json, table};
+use super::output::{out, print_json, table};
 use super::{Exit, Global};
 use crate::engine::checklist::{Checklist, Item, ItemKind, ItemState, Phase, checklist};
 use crate::model::command::{Actor, Command};
@@ -72,8 +72,8 @@ async fn show(id: Option<&str>, global: &Global) -> anyhow::Result<Exit> {
         value["checklist"] = json!(list);
         print_json(&value)?;
     } else {
-        println!("{}", incident::line(&incident, &view.state, now));
-        print!("{}", text(&list, now));
+        out!("{}", incident::line(&incident, &view.state, now));
+        out!("{}", text(&list, now).trim_end());
     }
     Ok(Exit::Fine)
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::account;
 use super::console::{self, Look};
 use super::follow::Follower;
-use super::output::entry_json;
+use super::output::{entry_json, note};
 use super::session::actor;
 use super::{Exit, Global};
 use crate::config::{self, Loaded};
@@ -60,7 +60,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let scenario = match Scenario::find(&args.scenario) {
         Ok(scenario) => scenario,
         Err(error) => {
-            eprintln!("{error}");
+            note!("{error}");
             return Ok(Exit::Usage);
         }
     };
@@ -75,7 +75,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         ))
     });
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
-    eprintln!("{}: {}", scenario.name, scenario.doc);
+    note!("{}: {}", scenario.name, scenario.doc);
     let options = LabOptions { seed: args.seed, ..LabOptions::default() };
     let mut lab = Lab::start_with(scenario.clone(), options).await?;
     let config_path = dir.join("unship.toml");
@@ -92,8 +92,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         lab.shutdown().await;
         // Whatever state the fleet is left in, the person has seen it.
         conclude(&ran?, &facts);
-        eprint!("{account}");
-        eprintln!("look with: unship -c {} history", config_path.display());
+        note!("{}", account.trim_end());
+        note!("look with: unship -c {} history", config_path.display());
         return Ok(Exit::Fine);
     }
     let ran = watch(as_json, &scenario, &mut lab, &engine).await;
@@ -102,7 +102,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     lab.shutdown().await;
     let seen = ran?;
     let exit = conclude(&seen, &facts);
-    eprintln!("the record is in {}; look with: unship -c {} history", dir.display(), config_path.display());
+    note!("the record is in {}; look with: unship -c {} history", dir.display(), config_path.display());
     Ok(exit)
 }
 
@@ -152,7 +152,7 @@ async fn watch(
                     writeln!(std::io::stdout().lock(), "{}", entry_json(&entry))?;
                 }
                 if let Some(line) = account::line(&entry, follower.state()) {
-                    eprintln!("{line}");
+                    note!("{line}");
                 }
                 seen.take(&entry.event, entry.at, follower.state());
                 if seen.is_over(follower.state()) {
@@ -164,7 +164,7 @@ async fn watch(
                     writeln!(std::io::stdout().lock(), "{}", json!({ "at": crate::engine::runtime::now(), "type": "lab", "text": event.text }))?;
                 }
                 let whom = if event.service.is_empty() { "the fleet" } else { event.service.as_str() };
-                eprintln!("{}  lab: {whom}: {}", account::clock(Timestamp::now()), event.text);
+                note!("{}  lab: {whom}: {}", account::clock(Timestamp::now()), event.text);
             }
             () = &mut end => {
                 // A rollback that has begun is seen through.
@@ -236,7 +236,7 @@ impl Seen {
 /// Says what happened, with times from the fleet's own record, and with which exit code that ends.
 fn conclude(seen: &Seen, facts: &Facts) -> Exit {
     let mut exit = Exit::Fine;
-    eprintln!();
+    note!("");
     for (service, (ended, outcome)) in &seen.ended {
         let truth = facts.services.get(service.as_str());
         let first_bad = truth.and_then(|truth| truth.first_bad_response_at);
@@ -245,25 +245,25 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
                 format!("  +{:.2} s", at.duration_since(first).as_secs_f64())
             })
         };
-        eprintln!("{service}");
+        note!("{service}");
         match (truth.and_then(|truth| truth.fault_began_at), first_bad) {
             (Some(began), Some(first)) => {
-                eprintln!(
+                note!(
                     "  fault began   {}  first bad response {}",
                     account::clock(began),
                     account::clock(first)
                 );
             }
-            (Some(began), None) => eprintln!("  fault began   {}", account::clock(began)),
+            (Some(began), None) => note!("  fault began   {}", account::clock(began)),
             _ => {}
         }
         if let Some(at) = seen.detected.get(service) {
-            eprintln!("  detected      {}{}", account::clock(*at), since(*at));
+            note!("  detected      {}{}", account::clock(*at), since(*at));
         }
         if let Some(at) = seen.traffic_back.get(service) {
-            eprintln!("  traffic back  {}{}", account::clock(*at), since(*at));
+            note!("  traffic back  {}{}", account::clock(*at), since(*at));
         }
-        eprintln!("  {:<12}  {}{}", account::outcome_words(*outcome), account::clock(*ended), since(*ended));
+        note!("  {:<12}  {}{}", account::outcome_words(*outcome), account::clock(*ended), since(*ended));
         exit = match outcome {
             Outcome::Unverified if exit == Exit::Fine => Exit::Unknown,
             Outcome::Verified | Outcome::Unverified => exit,
@@ -280,12 +280,12 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
         if *verdict == Verdict::Healthy && decision.is_none() {
             continue;
         }
-        eprintln!("{service}: {}", account::verdict_words(verdict));
+        note!("{service}: {}", account::verdict_words(verdict));
         if let Some(decision) = decision {
             let why = if decision.reasons.is_empty() { &decision.unknowns } else { &decision.reasons };
-            eprintln!("  {}: {}", decision.recommendation.words(), why.join("; "));
+            note!("  {}: {}", decision.recommendation.words(), why.join("; "));
             for check in decision.guardrails.iter().filter(|check| check.blocks()) {
-                eprintln!("  {} forbids it: {}", check.guardrail.word(), check.detail);
+                note!("  {} forbids it: {}", check.guardrail.word(), check.detail);
             }
         }
         exit = match verdict {
@@ -296,7 +296,7 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
         };
     }
     if exit == Exit::Fine {
-        eprintln!("nothing was wrong and nothing was changed");
+        note!("nothing was wrong and nothing was changed");
     }
     exit
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::account;
 use super::follow::Follower;
+use super::output::note;
 use super::session::{self, LeadWhen};
 use super::{Exit, Global};
 use crate::engine::runtime::{EngineError, Lead, Leadership};
@@ -29,7 +30,7 @@ pub struct Args {
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let loaded = session::load(global)?;
     if args.no_follow && args.lead != LeadWhen::Auto {
-        eprintln!("--no-follow is for a guard that leads when nobody else does: leave out --lead");
+        note!("--no-follow is for a guard that leads when nobody else does: leave out --lead");
         return Ok(Exit::Usage);
     }
     let engine = match args.lead {
@@ -41,11 +42,11 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if args.no_follow
         && let Leadership::Theirs(lease) = session::leader(&engine, *loaded.config.store.lease).await?
     {
-        eprintln!("`{}` leads until {}", lease.holder, account::clock(lease.until));
+        note!("`{}` leads until {}", lease.holder, account::clock(lease.until));
         engine.shutdown().await;
         return Ok(Exit::NotLeader);
     }
-    eprintln!(
+    note!(
         "guarding {} ({} services), journal {}; Ctrl-C stops",
         loaded.config.environment.name,
         loaded.config.services.len(),
@@ -82,9 +83,9 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
                 let now = view.borrow_and_update().trouble.clone();
                 match (&trouble, &now) {
                     (before, Some(words)) if before.as_ref() != Some(words) => {
-                        eprintln!("nothing is watched or acted on: {words}");
+                        note!("nothing is watched or acted on: {words}");
                     }
-                    (Some(_), None) => eprintln!("the journal can be used again"),
+                    (Some(_), None) => note!("the journal can be used again"),
                     _ => {}
                 }
                 trouble = now;
@@ -96,7 +97,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     // What the engine knew at its end: what is printed comes a moment later.
     let open = view.borrow().state.open_operations().count();
     if open > 0 {
-        eprintln!("{open} operation(s) go on when another process leads");
+        note!("{open} operation(s) go on when another process leads");
     }
     Ok(Exit::Fine)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::account::date;
-use super::output::{print_json, table};
+use super::output::{note, out, print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::account::happened;
@@ -81,10 +81,10 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         })
         .collect();
     if rows.is_empty() {
-        eprintln!("nothing has happened yet");
+        note!("nothing has happened yet");
         return Ok(Exit::Fine);
     }
     let head = ["when", "service", "version", "record", "now", "what happened"].map(str::to_owned).to_vec();
-    print!("{}", table(&[vec![head], rows].concat()));
+    out!("{}", table(&[vec![head], rows].concat()).trim_end());
     Ok(Exit::Fine)
 }

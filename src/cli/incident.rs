@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::account::{date, verdict_words};
 use super::act;
-use super::output::{print_json, table};
+use super::output::{note, out, print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::config::{Config, Loaded};
@@ -142,8 +142,8 @@ pub(super) async fn send(
 /// Says that no incident is open, and which was the last.
 fn none_open(state: &State) -> Exit {
     match state.incidents_in_order().last() {
-        Some(last) => eprintln!("no incident is open; the last one was {}, name it to speak of it", last.id),
-        None => eprintln!("no incident is open, and there was none before"),
+        Some(last) => note!("no incident is open; the last one was {}, name it to speak of it", last.id),
+        None => note!("no incident is open, and there was none before"),
     }
     Exit::Error
 }
@@ -171,7 +171,7 @@ pub(super) fn find(view: &View, id: Option<&str>) -> Result<Arc<Incident>, Exit>
         return view.state.open_incident().cloned().ok_or_else(|| none_open(&view.state));
     };
     view.state.incident(&id.into()).cloned().ok_or_else(|| {
-        eprintln!("no incident `{id}`; `unship incident list` names those that are known");
+        note!("no incident `{id}`; `unship incident list` names those that are known");
         Exit::Error
     })
 }
@@ -190,7 +190,7 @@ async fn list(global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Fine);
     }
     if incidents.is_empty() {
-        eprintln!("there was no incident yet");
+        note!("there was no incident yet");
         return Ok(Exit::Fine);
     }
     let head = ["incident", "severity", "status", "declared", "lasted", "services", ""];
@@ -206,7 +206,7 @@ async fn list(global: &Global) -> anyhow::Result<Exit> {
             incident.title.clone(),
         ]
     }));
-    print!("{}", table(&rows));
+    out!("{}", table(&rows).trim_end());
     Ok(Exit::Fine)
 }
 
@@ -223,7 +223,7 @@ async fn show(id: Option<&str>, global: &Global) -> anyhow::Result<Exit> {
         value["checklist"] = serde_json::to_value(&list)?;
         print_json(&value)?;
     } else {
-        print!("{}", text(&incident, &view.state, &list, now));
+        out!("{}", text(&incident, &view.state, &list, now).trim_end());
     }
     Ok(Exit::Fine)
 }

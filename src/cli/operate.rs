@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::account::{self, date};
 use super::follow::Follower;
-use super::output::{entry_json, print_json};
+use super::output::{entry_json, note, out, print_json};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
@@ -86,7 +86,7 @@ pub(crate) async fn run(mut asked: Command, conduct: Conduct, global: &Global) -
         show(&asked, &proposal, global)?;
     }
     if let Some(why) = refusal {
-        eprintln!("refused: {why}");
+        note!("refused: {why}");
         engine.shutdown().await;
         return Ok(Exit::Refused);
     }
@@ -103,8 +103,8 @@ pub(crate) async fn run(mut asked: Command, conduct: Conduct, global: &Global) -
     }
     let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
     match &leadership {
-        Leadership::Theirs(lease) => eprintln!("handing it to {}", lease.holder),
-        Leadership::Ours(_) => eprintln!("nobody leads: acting from here; keep this running until it ends"),
+        Leadership::Theirs(lease) => note!("handing it to {}", lease.holder),
+        Leadership::Ours(_) => note!("nobody leads: acting from here; keep this running until it ends"),
         Leadership::Nobody => {}
     }
     let mut follower = Follower::from_now(&engine);
@@ -115,7 +115,7 @@ pub(crate) async fn run(mut asked: Command, conduct: Conduct, global: &Global) -
         Some(limit) => match tokio::time::timeout(*limit, stoppable(followed)).await {
             Ok(exit) => exit?,
             Err(_) => {
-                eprintln!("stopped waiting after {limit}; `unship status` says how it goes on");
+                note!("stopped waiting after {limit}; `unship status` says how it goes on");
                 Exit::TimedOut
             }
         },
@@ -145,7 +145,7 @@ async fn stoppable(followed: impl Future<Output = anyhow::Result<Exit>>) -> anyh
     tokio::select! {
         exit = followed => exit,
         () = session::asked_to_stop() => {
-            eprintln!("not waiting any more; what has begun goes on when a guard leads (`unship status`)");
+            note!("not waiting any more; what has begun goes on when a guard leads (`unship status`)");
             Ok(Exit::TimedOut)
         }
     }
@@ -156,7 +156,7 @@ async fn deliver_messages(engine: &Engine) {
     let mut view = engine.view();
     let delivered = view.wait_for(|view| view.state.outbox.is_empty());
     if tokio::time::timeout(Duration::from_secs(5), delivered).await.is_err() {
-        eprintln!("some messages are not delivered yet; they stay in the journal for the next leader");
+        note!("some messages are not delivered yet; they stay in the journal for the next leader");
     }
 }
 
@@ -171,16 +171,16 @@ async fn follow(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error @ EngineError::NoAnswer(_)) => {
-            eprintln!("{error}");
+            note!("{error}");
             return Ok(Exit::TimedOut);
         }
         Err(error) => return Err(error.into()),
     };
     if let Event::CommandRefused { reason, .. } = &answer.event {
         if global.json {
-            println!("{}", entry_json(&answer));
+            out!("{}", entry_json(&answer));
         }
-        eprintln!("refused: {reason}");
+        note!("refused: {reason}");
         return Ok(Exit::Refused);
     }
     let mut ours: Option<OperationId> = None;
@@ -193,9 +193,9 @@ async fn follow(
         }
         let Some(id) = &ours else { continue };
         if global.json {
-            println!("{}", entry_json(&entry));
+            out!("{}", entry_json(&entry));
         } else if let Some(line) = account::line(&entry, follower.state()) {
-            println!("{line}");
+            out!("{line}");
         }
         match &entry.event {
             Event::OperationEnded { operation, outcome, .. } if operation == id => {
@@ -206,7 +206,7 @@ async fn follow(
                 });
             }
             Event::DecisionNeeded { operation, .. } if operation == id => {
-                eprintln!("say what happened with `unship settle {id} done|retry|abort --reason …`");
+                note!("say what happened with `unship settle {id} done|retry|abort --reason …`");
                 return Ok(Exit::Failed);
             }
             _ => {}
@@ -217,7 +217,7 @@ async fn follow(
 fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        eprintln!("there is no terminal to ask on: add --yes");
+        note!("there is no terminal to ask on: add --yes");
         return Ok(false);
     }
     let what = match kind {
@@ -226,13 +226,13 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
         PlanKind::Maintenance { on: true } => "to turn its maintenance page on",
         PlanKind::Maintenance { on: false } => "to turn its maintenance page off",
     };
-    eprint!("type the service's name {what}: ");
+    write!(std::io::stderr(), "type the service's name {what}: ")?;
     std::io::stderr().flush()?;
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;
     let is_right = line.trim() == service.as_str();
     if !is_right {
-        eprintln!("that is not `{service}`: nothing was done");
+        note!("that is not `{service}`: nothing was done");
     }
     Ok(is_right)
 }

@@ -4,6 +4,25 @@ use serde_json::{Value, json};
 
 use crate::engine::runtime::Entry;
 
+/// A line on stderr, as far as anybody reads it. What is being done never ends because a terminal or a pipe is gone, as it
+/// would with `eprintln!`, which panics then.
+macro_rules! note {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($words)*);
+    }};
+}
+
+/// A line on stdout, as far as anybody reads it: as [`note`].
+macro_rules! out {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), $($words)*);
+    }};
+}
+
+pub(crate) use {note, out};
+
 /// A journal entry as one JSON object.
 pub(crate) fn entry_json(entry: &Entry) -> Value {
     let mut object = json!({ "seq": entry.seq, "at": entry.at, "token": entry.token, "hash": entry.hash });

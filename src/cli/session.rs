@@ -13,13 +13,14 @@ use crate::model::ServiceName;
 use crate::model::command::Actor;
 
 use super::Global;
+use super::output::note;
 
 /// The config, loaded; warnings go to stderr.
 pub(crate) fn load(global: &Global) -> anyhow::Result<Loaded> {
     let loaded = config::load(&global.config)?;
     global.redactor.register(Arc::clone(&loaded.secrets));
     if !loaded.warnings.is_empty() {
-        eprintln!("{}", config::render(&loaded.warnings));
+        note!("{}", config::render(&loaded.warnings));
     }
     Ok(loaded)
 }
@@ -29,7 +30,7 @@ pub(crate) fn has_service(loaded: &Loaded, service: &str) -> bool {
     let services = &loaded.config.services;
     if !services.contains_key(service) {
         let names: Vec<_> = services.keys().map(ServiceName::as_str).collect();
-        eprintln!("no service `{service}`; services: {}", names.join(", "));
+        note!("no service `{service}`; services: {}", names.join(", "));
         return false;
     }
     true

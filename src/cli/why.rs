@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::account::{clock, date};
-use super::output::print_json;
+use super::output::{note, print_json};
 use super::session;
 use super::{Exit, Global};
 use crate::engine::evidence;
@@ -28,13 +28,13 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     engine.shutdown().await;
     let Some(found) = found else {
         match &args.id {
-            Some(id) if id.starts_with("op-") => eprintln!(
+            Some(id) if id.starts_with("op-") => note!(
                 "no decision is known for `{id}`: there is no such operation, or a person asked for it; see `unship history`"
             ),
-            Some(id) => eprintln!(
+            Some(id) => note!(
                 "no decision is known for `{id}`; without an id `unship why` shows the newest, `unship journal tail` shows ids"
             ),
-            None => eprintln!("nothing has been decided yet"),
+            None => note!("nothing has been decided yet"),
         }
         return Ok(Exit::Error);
     };

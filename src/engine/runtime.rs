@@ -142,7 +142,12 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let folded = follower::fold(journal.as_ref()).await?;
         let lease = journal.lease().await?;
-        let (view, _) = watch::channel(Arc::new(View::of(folded, lease)));
+        let mut seen = View::of(folded, lease);
+        // So that the first picture has figures. The follower reads them again, and says what is wrong if they cannot be read.
+        let readings = journal.readings().await.unwrap_or_default();
+        seen.readings =
+            readings.into_iter().map(|(service, at, reading)| (service, (at, Arc::new(reading)))).collect();
+        let (view, _) = watch::channel(Arc::new(seen));
         let (entries, _) = broadcast::channel(ENTRIES_KEPT);
         let shared = Arc::new(Shared {
             holder: holder(options.role),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Mutex as StdMutex;
+use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::errors::{File, is_busy, is_cantopen, is_corrupt, is_not_sqlite, words};
+use super::inode::{Inode, Log};
 use super::sample_codec::SeriesKey;
 use super::schema::{ADDED, APPLICATION_ID, CREATE, FORMAT};
 use super::{Glance, JournalError};
@@ -46,6 +47,9 @@ pub(super) enum Durability {
     Loose,
 }
 
+/// What a connection keeps of the file that only reads, in KiB with SQLite's minus: the system has it cached, too, and each of
+/// them would take two MiB.
+const READ_CACHE: &str = "-256";
 /// Connections that read at the same time; more wait.
 const READERS: u32 = 4;
 
@@ -67,6 +71,8 @@ pub(super) struct Store {
     writer: Option<Writer>,
     readers: SqlitePool,
     watch: Mutex<Watch>,
+    /// The log that was read last.
+    log: StdMutex<Option<Log>>,
 }
 
 /// The connection that tells whether anything was written. It has to stay the same: what it says compares with nothing else.
@@ -143,7 +149,7 @@ impl Store {
         let create = options.clone().create_if_missing(size.is_none());
         let mut connection = connect(&file, &create).await?;
         prepare(&file, &mut connection).await?;
-        let reading = self::options(&file).pragma("query_only", "1");
+        let reading = self::options(&file).pragma("query_only", "1").pragma("cache_size", READ_CACHE);
         let writing = Writing { connection, wal: None };
         Ok(Self {
             opened: Inode::of(&file)?,
@@ -152,6 +158,7 @@ impl Store {
             watch: Mutex::new(Watch::new(reading)),
             damage: None,
             series: StdMutex::default(),
+            log: StdMutex::new(Log::of(&file)),
             file,
         })
     }
@@ -200,6 +207,7 @@ impl Store {
                     watch: Mutex::new(Watch::new(options)),
                     damage,
                     series: StdMutex::default(),
+                    log: StdMutex::new(Log::of(&file)),
                     file,
                 }),
             },
@@ -259,7 +267,8 @@ impl Store {
         let mut watching = match watch.connection.take() {
             Some(watching) => watching,
             None => {
-                let connection = connect(&self.file, &watch.options).await?;
+                let connected = connect(&self.file, &watch.options).await;
+                let connection = connected.map_err(|error| self.unless_gone(error))?;
                 watch.opened += 1;
                 Watching { connection, wal: None }
             }
@@ -277,6 +286,7 @@ impl Store {
             .map_err(|error| self.fault(&error))?;
         if watching.wal.is_none() {
             watching.wal = Inode::of_wal(&self.file).ok();
+            self.remember_log();
         }
         watch.connection = Some(watching);
         self.must_be_there()?;
@@ -293,10 +303,26 @@ impl Store {
     /// state for the newest. What SQLite shares between processes is made after the log and goes before it.
     fn must_have_its_log(&self) -> Result<(), JournalError> {
         let is_there = |path: &Path| path.try_exists().unwrap_or(true);
-        if is_there(&self.file.wal()) || !is_there(&self.file.shared()) {
-            Ok(())
-        } else {
-            Err(self.file.replaced())
+        if !is_there(&self.file.wal()) && is_there(&self.file.shared()) {
+            return Err(self.file.replaced());
+        }
+        // Whoever opens a file whose log was taken away makes a new one; a log that is done with goes with what was shared.
+        let known = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match (known, Log::of(&self.file)) {
+            (Some(known), Some(now)) if known.shared == now.shared && known.wal != now.wal => {
+                Err(self.file.replaced())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers which log was read, unless it is one that was put in the place of another.
+    fn remember_log(&self) {
+        let mut known = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(now) = Log::of(&self.file)
+            && known.is_none_or(|known| known.shared != now.shared)
+        {
+            *known = Some(now);
         }
     }
 
@@ -305,9 +331,18 @@ impl Store {
         if Inode::of_wal(&self.file)? == wal { Ok(()) } else { Err(self.file.replaced()) }
     }
 
-    /// What an error of SQLite means for this file.
+    /// What an error of SQLite means for this file. One whose log was taken away in the middle of a look is called damaged
+    /// or unreadable by SQLite, and is neither.
     pub(super) fn fault(&self, error: &sqlx::Error) -> JournalError {
-        self.file.fault(error)
+        self.unless_gone(self.file.fault(error))
+    }
+
+    /// An error, or that the file or its log is not there any more, which explains every other one.
+    fn unless_gone(&self, error: JournalError) -> JournalError {
+        match self.must_be_there().and_then(|()| self.must_have_its_log()) {
+            Err(gone @ JournalError::Replaced { .. }) => gone,
+            _ => error,
+        }
     }
 
     /// Begins to write. One transaction of this process at a time; other processes are waited for.
@@ -351,7 +386,8 @@ impl Store {
 
     /// A new writer, after a transaction that did not end well. The file may be another one by now.
     async fn reopen(&self, writer: &Writer) -> Result<Writing, JournalError> {
-        let mut connection = connect(&self.file, &writer.options).await?;
+        let connected = connect(&self.file, &writer.options).await;
+        let mut connection = connected.map_err(|error| self.unless_gone(error))?;
         self.must_be_there()?;
         match Marks::read(&mut connection).await.map_err(|error| self.fault(&error))?.identify(&self.file)? {
             Identity::Ours => Ok(Writing { connection, wal: None }),
@@ -403,31 +439,6 @@ impl Tx<'_> {
             *self.slot = Some(self.writing);
         }
         Ok(())
-    }
-}
-
-/// Which file it is, whatever it is called: while it is open, no other one gets the same numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Inode {
-    device: u64,
-    number: u64,
-}
-
-impl Inode {
-    fn of(file: &File) -> Result<Self, JournalError> {
-        Self::at(file, &file.path)
-    }
-
-    fn of_wal(file: &File) -> Result<Self, JournalError> {
-        Self::at(file, &file.wal())
-    }
-
-    fn at(file: &File, path: &Path) -> Result<Self, JournalError> {
-        match std::fs::metadata(path) {
-            Ok(meta) => Ok(Self { device: meta.dev(), number: meta.ino() }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(file.replaced()),
-            Err(error) => Err(file.store(error.to_string())),
-        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::clock::FrameClock;
 use super::glyphs::Glyphs;
 use super::key::Key;
 use super::keymap::Keymap;
+use super::past::{self, Past};
 use super::roster::{Filter, Roster};
 use super::scene::{Picture, Scene, TIMELINE_KEPT};
 use super::terminal::{self, CopyError, Drawn, Input, Signal, Signals, StopReason, Terminal};
@@ -29,9 +30,13 @@ use crate::engine::runtime::{Engine, Entry, View};
 use crate::model::ServiceName;
 use crate::model::command::{Actor, Command};
 use crate::model::event::Event;
+use crate::model::series::SeriesRequest;
 
 /// How long an answer to a command is waited for.
 const ANSWER: Duration = Duration::from_secs(15);
+
+/// How long a service is looked at before its past is read: whoever goes through the list wants none of them.
+const SETTLED: Duration = Duration::from_millis(150);
 
 /// How a console is opened.
 pub struct Options {
@@ -72,10 +77,12 @@ pub enum Left {
 ///
 /// If there is no terminal, or it cannot be used.
 pub async fn run(engine: &Engine, options: Options) -> io::Result<Left> {
+    // First: a signal between the two would end the program with the terminal taken.
+    let mut signals = Signals::listen()?;
     let mut terminal = Terminal::take(terminal::Options { mouse: false, log: options.log.clone() })?;
     let size = terminal.size()?;
     let mut app = App::new(engine, options, (size.width, size.height));
-    match app.run(&mut terminal).await {
+    match app.run(&mut terminal, &mut signals).await {
         Err(error) if terminal::is_gone(&error) => Ok(Left::Gone),
         left => left,
     }
@@ -97,6 +104,9 @@ struct App<'a> {
     stopped: bool,
     /// What the roster was made for: the filter, and whether the picture is held.
     listed: (Filter, bool),
+    /// Of which service, and how much, the past was asked for last; and whether that is on its way.
+    recalled: Option<(ServiceName, Duration)>,
+    is_recalling: bool,
 }
 
 /// Events that are taken in before a frame.
@@ -126,9 +136,10 @@ impl<'a> App<'a> {
         let picture = Picture {
             settings: Arc::clone(engine.settings()),
             config_path: options.config_path.clone(),
-            looked_at: Timestamp::now(),
+            looked_at: engine.looked_at(),
             roster,
             trends,
+            past: None,
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
@@ -150,11 +161,12 @@ impl<'a> App<'a> {
             clock: FrameClock::new(),
             stopped: false,
             listed: (Filter::default(), false),
+            recalled: None,
+            is_recalling: false,
         }
     }
 
-    async fn run(&mut self, terminal: &mut Terminal) -> io::Result<Left> {
-        let mut signals = Signals::listen()?;
+    async fn run(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> io::Result<Left> {
         let mut input = terminal.input()?;
         self.pending.push(earlier(self.engine).boxed());
         loop {
@@ -170,7 +182,7 @@ impl<'a> App<'a> {
                 biased;
                 signal = signals.next() => match signal {
                     Signal::Stop(reason) => return Ok(Left::Stopped(reason)),
-                    Signal::Suspend => self.suspend(terminal, &mut signals, &mut input).await?,
+                    Signal::Suspend => self.suspend(terminal, signals, &mut input).await?,
                     Signal::Continue => {
                         terminal.resume()?;
                         self.clock.answer_now();
@@ -183,7 +195,7 @@ impl<'a> App<'a> {
                 },
                 Some(message) = self.pending.next(), if !self.pending.is_empty() => {
                     match self.take(message, terminal)? {
-                        Some(Leaving::Suspend) => self.suspend(terminal, &mut signals, &mut input).await?,
+                        Some(Leaving::Suspend) => self.suspend(terminal, signals, &mut input).await?,
                         Some(Leaving::Quit) => return Ok(Left::Quit),
                         None => {}
                     }
@@ -199,7 +211,7 @@ impl<'a> App<'a> {
                         }
                     }
                     match left {
-                        Some(Leaving::Suspend) => self.suspend(terminal, &mut signals, &mut input).await?,
+                        Some(Leaving::Suspend) => self.suspend(terminal, signals, &mut input).await?,
                         Some(Leaving::Quit) => return Ok(Left::Quit),
                         None => {}
                     }
@@ -209,12 +221,23 @@ impl<'a> App<'a> {
                     self.clock.answer_now();
                 }
                 changed = self.view.changed(), if !self.clock.is_dirty() && !self.stopped => match changed {
+                    Ok(()) if self.is_calm() => self.clock.figures_changed(),
                     Ok(()) => self.clock.data_changed(),
                     Err(_) => self.stopped = true,
                 },
                 () = tokio::time::sleep_until(wake), if due.is_some() => {}
             }
         }
+    }
+
+    /// Nothing happened but that figures were read of what is well: nobody waits for them.
+    fn is_calm(&mut self) -> bool {
+        let newest = self.view.borrow_and_update();
+        let shown = &self.picture.live;
+        let is_as_it_was = Arc::ptr_eq(&newest.state, &shown.state)
+            && newest.trouble == shown.trouble
+            && newest.leadership.holder() == shown.leadership.holder();
+        is_as_it_was && self.ui.frozen.is_none() && Scene::new(&self.picture, &self.ui).is_calm()
     }
 
     fn draw(&mut self, terminal: &mut Terminal) -> io::Result<()> {
@@ -238,6 +261,7 @@ impl<'a> App<'a> {
     /// Takes the newest view over, before a frame.
     fn refresh(&mut self) {
         self.picture.now = Timestamp::now();
+        self.picture.looked_at = self.engine.looked_at();
         let newest = self.view.borrow_and_update().clone();
         let is_new = !Arc::ptr_eq(&newest, &self.picture.live);
         if is_new {
@@ -263,6 +287,41 @@ impl<'a> App<'a> {
         }
         super::update::expire(&mut self.ui, self.picture.now);
         super::update::arrived(&mut self.ui, &self.picture);
+        self.recall();
+    }
+
+    /// Asks for the past of the service that is looked at, where it is not here and not on its way.
+    fn recall(&mut self) {
+        let scene = Scene::new(&self.picture, &self.ui);
+        let Some(service) = scene.service() else { return };
+        let (window, now) = (self.ui.window(), scene.now());
+        let is_wanted = match &self.picture.past {
+            Some(past) if past.is_of(service, window) => past.is_old(now),
+            // One that could not be read is not asked for again and again.
+            _ => self.recalled.as_ref() != Some(&(service.clone(), window)),
+        };
+        if is_wanted && !self.is_recalling {
+            self.is_recalling = true;
+            self.recalled = Some((service.clone(), window));
+            self.pending.push(tokio::time::sleep(SETTLED).map(|()| Message::Settled).boxed());
+        }
+    }
+
+    /// Reads the past that was asked for, if the person still looks at that; else the next frame asks anew.
+    fn settled(&mut self) {
+        let scene = Scene::new(&self.picture, &self.ui);
+        let looked_at = scene.service().cloned().map(|service| (service, self.ui.window()));
+        match looked_at.filter(|now| self.recalled.as_ref() == Some(now)) {
+            Some((service, window)) => {
+                let request = past::request(service, window, scene.now());
+                self.pending.push(recall(self.engine, request, window).boxed());
+            }
+            None => {
+                self.is_recalling = false;
+                self.recalled = None;
+                self.clock.data_changed();
+            }
+        }
     }
 
     /// Adds to the timeline what it does not have, in the journal's order.
@@ -298,6 +357,23 @@ impl<'a> App<'a> {
             self.remember(entries.into_iter().map(Arc::new));
             return Ok(None);
         }
+        let message = match message {
+            Message::Settled => {
+                self.settled();
+                return Ok(None);
+            }
+            Message::Recalled(Ok(past)) => {
+                self.is_recalling = false;
+                self.picture.past = Some(*past);
+                self.clock.data_changed();
+                return Ok(None);
+            }
+            Message::Recalled(Err(why)) => {
+                self.is_recalling = false;
+                Message::Said(ToastKind::Refused, format!("the past of the charts cannot be read: {why}"))
+            }
+            message => message,
+        };
         self.clock.answer_now();
         self.picture.now = Timestamp::now();
         for effect in update(&mut self.ui, &self.picture, message) {
@@ -356,7 +432,10 @@ impl<'a> App<'a> {
         signals: &mut Signals,
         input: &mut Input,
     ) -> io::Result<()> {
-        terminal.suspend(signals, input).await?;
+        if !terminal.suspend(signals, input).await? {
+            let text = "suspend: there is no shell here that could continue the console";
+            super::update::say(&mut self.ui, Timestamp::now(), ToastKind::Refused, text);
+        }
         self.clock.answer_now();
         Ok(())
     }
@@ -396,6 +475,14 @@ async fn read_platform(engine: &Engine, service: ServiceName) -> Message {
         Err(why) => {
             Message::Said(ToastKind::Refused, format!("{service}: the platform cannot be read: {why}"))
         }
+    }
+}
+
+/// What the indicators of a service were, from the journal.
+async fn recall(engine: &Engine, of: SeriesRequest, window: Duration) -> Message {
+    match engine.series(&of).await {
+        Ok(series) => Message::Recalled(Ok(Box::new(Past { window, of, series }))),
+        Err(error) => Message::Recalled(Err(error.to_string())),
     }
 }
 

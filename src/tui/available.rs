@@ -156,7 +156,7 @@ pub fn mark(scene: &Scene<'_>) -> Answer {
     act_on_service(scene)?;
     match scene.ui.release.what {
         Some(_) => Ok(()),
-        None => because("select a release in the deployments pane first"),
+        None => because("select a release in pane 3 first"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! When the next frame is due: a person's key at once, changed data at a steady pace, a clock on the second.
+//! When the next frame is due: a person's key at once, news at a steady pace, figures of what is well and a clock on the
+//! second.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ pub const PACE: Duration = Duration::from_nanos(1_000_000_000 / 30);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Wanted {
     Nothing,
+    /// With the clock: nobody waits for it.
+    OnTheSecond,
     /// At the pace of data.
     Soon,
     Now,
@@ -40,14 +43,20 @@ impl FrameClock {
         self.wanted = self.wanted.max(Wanted::Soon);
     }
 
+    /// Figures changed of which nobody waits for one: a frame with the clock. While all is well the picture moves once a
+    /// second, as a whole.
+    pub fn figures_changed(&mut self) {
+        self.wanted = self.wanted.max(Wanted::OnTheSecond);
+    }
+
     /// A person did something, or the size changed: a frame at once.
     pub const fn answer_now(&mut self) {
         self.wanted = Wanted::Now;
     }
 
-    /// Whether a frame is asked for already. While it is, further changes of data need not be watched.
+    /// Whether a frame is asked for that does not wait for the second. While one is, further changes need not be watched.
     pub fn is_dirty(&self) -> bool {
-        self.wanted != Wanted::Nothing
+        self.wanted > Wanted::OnTheSecond
     }
 
     /// A frame was drawn. `into_second` is how much of the present second of the wall clock was over, if a clock or an
@@ -68,6 +77,8 @@ impl FrameClock {
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let asked = match self.wanted {
             Wanted::Nothing => None,
+            Wanted::OnTheSecond if self.second_ends.is_some() => None,
+            Wanted::OnTheSecond => Some(self.last_frame.map_or(now, |last| last + Duration::from_secs(1))),
             Wanted::Soon => Some(self.last_frame.map_or(now, |last| last + PACE)),
             Wanted::Now => Some(now),
         };
@@ -125,6 +136,24 @@ mod tests {
         clock.answer_now();
         clock.data_changed();
         assert_eq!(clock.next_deadline(start + ms(1)), Some(start + ms(1)));
+    }
+
+    /// Figures that nobody waits for come with the clock, however often they change; news among them does not wait.
+    #[test]
+    fn figures_wait_for_the_second() {
+        let start = Instant::now();
+        let mut clock = FrameClock::new();
+        clock.drawn(start, Some(ms(300)));
+        for _ in 0..9 {
+            clock.figures_changed();
+            assert!(!clock.is_dirty(), "news is watched for");
+            assert_eq!(clock.next_deadline(start + ms(100)), Some(start + ms(700)));
+        }
+        clock.data_changed();
+        assert_eq!(clock.next_deadline(start + ms(100)), Some(start + PACE));
+        clock.drawn(start + PACE, None);
+        clock.figures_changed();
+        assert_eq!(clock.next_deadline(start + ms(100)), Some(start + PACE + ms(1_000)), "without a clock");
     }
 
     /// A clock on screen is drawn when the second is full, also when the wait for it is interrupted.

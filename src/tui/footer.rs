@@ -13,7 +13,7 @@ use super::telling::{Advice, advice};
 use super::theme::Tone;
 use super::ui::{Toast, ToastKind};
 use super::widgets::panel::{self, Panel};
-use super::widgets::text::{self, Cut, clean, clip, fit, put, put_line, width};
+use super::widgets::text::{self, Cut, clauses, clean, clip, fit, put, put_line, width};
 
 /// The most rows of a menu.
 const MENU: usize = 10;
@@ -186,8 +186,9 @@ fn menu(scene: &Scene<'_>, follow: &[(Key, &'static Command)], area: Rect, buf: 
     let cell = inside / columns;
     for (number, (place, key, answer)) in entries.iter().enumerate().take(rows * columns) {
         let at = (1 + (number / rows * cell) as u16, (number % rows) as u16);
-        let line = entry(key, COMMANDS[*place].title, answer, look);
-        put_line(buf, inner, at, &line, cell.saturating_sub(GAP) as u16, look.glyphs.ellipsis);
+        let room = cell.saturating_sub(GAP);
+        let line = entry(key, COMMANDS[*place].title, answer, room, look);
+        put_line(buf, inner, at, &line, room as u16, look.glyphs.ellipsis);
     }
 }
 
@@ -195,8 +196,10 @@ fn entry<'a>(
     key: &'a str,
     title: &'a str,
     answer: &'a Result<(), String>,
+    room: usize,
     look: super::widgets::Look<'_>,
 ) -> Line<'a> {
+    let left = room.saturating_sub(width(key) + 1 + width(title) + 2);
     match answer {
         Ok(()) => Line::from(vec![
             Span::styled(key, look.style(Tone::Key)),
@@ -204,7 +207,7 @@ fn entry<'a>(
         ]),
         Err(why) => Line::from(vec![
             Span::styled(format!("{key} {title}"), look.style(Tone::Disabled)),
-            Span::styled(format!("  {why}"), look.style(Tone::Dim)),
+            Span::styled(format!("  {}", clauses(why, left, look.glyphs.ellipsis)), look.style(Tone::Dim)),
         ]),
     }
 }

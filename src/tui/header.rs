@@ -72,6 +72,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 const TROUBLE: &str = "JOURNAL TROUBLE";
+/// A journal that was not read for so long is said: it is read every second.
+const UNREAD: std::time::Duration = std::time::Duration::from_secs(10);
 /// Columns between left and right.
 const GAP: usize = 2;
 /// Parts up to this rank stay when the journal is in trouble.
@@ -152,9 +154,13 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
         Some(newest) => {
             let old = super::roster::age(newest, scene.now());
             let (rank, tone) = if scene.is_too_old(old) { (4, Tone::Warn) } else { (8, Tone::Text) };
-            parts.push(part(rank, tone, format!("data {}", age(old))));
+            parts.push(part(rank, tone, format!("data {}", text::freshness(old))));
         }
         None => parts.push(part(4, Tone::Unknown, "no data yet")),
+    }
+    let unread = super::roster::age(scene.picture.looked_at, scene.picture.now);
+    if unread >= UNREAD {
+        parts.push(part(3, Tone::Warn, format!("journal not read for {}", age(unread))));
     }
     let sources = &scene.config().sources;
     let faults = &scene.state().source_faults;
@@ -199,6 +205,7 @@ mod tests {
         let trouble = "cannot write the journal `/var/lib/unship/unship.db`: no space left on device";
         let mut old_incident = testing::incident();
         old_incident.now += std::time::Duration::from_secs(400);
+        old_incident.looked_at = old_incident.now;
         let states = [
             ("at rest", testing::rest()),
             ("incident", testing::incident()),
@@ -208,6 +215,10 @@ mod tests {
             ("ours", with(testing::rest(), |view| view.leadership = Leadership::Ours(lease))),
             ("trouble", with(testing::incident(), |view| view.trouble = Some(trouble.to_owned()))),
             ("beginning", testing::beginning()),
+            ("nothing is read", {
+                let picture = testing::rest();
+                Picture { looked_at: picture.now - std::time::Duration::from_secs(12), ..picture }
+            }),
         ];
         let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
         insta::assert_snapshot!(gallery(&states, &[(160, 1), (100, 1), (60, 1), (40, 1), (24, 1)], draw));
@@ -220,6 +231,7 @@ mod tests {
         let mut ui = Ui::new((120, 40));
         ui.frozen = Some(Frozen { since: picture.now, view: Arc::clone(&picture.live) });
         picture.now += std::time::Duration::from_secs(23);
+        picture.looked_at = picture.now;
         let frozen = drawn(&picture, &ui, (100, 1), draw);
         insta::assert_snapshot!(format!("{}\n{}", text(&frozen), styles(&frozen)));
     }

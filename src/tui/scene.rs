@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::glyphs::Glyphs;
 use super::keymap::Keymap;
+use super::past::{self, Past};
 use super::roster::{Condition, Roster, age};
 use super::theme::Theme;
 use super::trends::Trends;
@@ -46,6 +47,8 @@ pub struct Picture {
     pub roster: Roster,
     /// What the indicators were.
     pub trends: Trends,
+    /// What the indicators of the service that is looked at were before, as far as that was asked for.
+    pub past: Option<Past>,
     /// What happened, oldest first.
     pub timeline: VecDeque<Arc<Entry>>,
     /// Who sits here.
@@ -248,6 +251,15 @@ impl<'a> Scene<'a> {
         self.incident().is_some()
     }
 
+    /// Everything is well, and nothing is under way that somebody would watch.
+    pub fn is_calm(&self) -> bool {
+        let roster = &self.picture.roster;
+        roster.count(Condition::Healthy) == roster.total()
+            && !self.incident_is_open()
+            && self.state().open_operations().next().is_none()
+            && self.known().is_none_or(|known| known.canary().is_none())
+    }
+
     /// What is sensed of a service.
     pub fn reading_of(&self, service: &ServiceName) -> Option<&'a ServiceReading> {
         self.view().readings.get(service).map(|(_, reading)| reading.as_ref())
@@ -263,8 +275,26 @@ impl<'a> Scene<'a> {
     ) -> Vec<(Timestamp, Option<f64>)> {
         let now = self.now();
         let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        let points = self.picture.trends.points(service, indicator, arm);
-        points.filter(|(at, _)| (from..=now).contains(at)).map(|(at, value)| (at, Some(value))).collect()
+        let seen = self.picture.trends.points(service, indicator, arm);
+        let seen: Vec<_> = seen.filter(|(at, _)| (from..=now).contains(at)).collect();
+        let Some(past) = self.past(service, window) else {
+            return seen.into_iter().map(|(at, value)| (at, Some(value))).collect();
+        };
+        // What was seen here is finer; in a long window that would only be uneven.
+        let seam = match seen.first() {
+            Some((first, _)) if !past::is_long(window) => *first,
+            Some(_) => past.of.to,
+            None => now,
+        };
+        let earlier = past.series(indicator, arm).map(|series| series.points.as_slice()).unwrap_or_default();
+        let earlier = earlier.iter().filter(|(at, _)| (from..seam).contains(at)).copied();
+        let later = seen.into_iter().filter(|(at, _)| *at >= seam).map(|(at, value)| (at, Some(value)));
+        earlier.chain(later).collect()
+    }
+
+    /// The journal's part of what is drawn, if it is here.
+    pub fn past(&self, service: &ServiceName, window: Duration) -> Option<&'a Past> {
+        self.picture.past.as_ref().filter(|past| past.is_of(service, window))
     }
 
     /// One pane at a time.

@@ -20,6 +20,9 @@ use super::{footer, header, pages, panes, small};
 /// Below this there is only a line or two.
 pub const SMALL: (u16, u16) = (60, 16);
 
+/// A page that was asked for is read on less: what is asked for is seen.
+const SMALLEST_PAGE: (u16, u16) = (30, 7);
+
 /// Draws everything, and says where the cursor is if a field is edited.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.is_empty() {
@@ -27,7 +30,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>
     }
     let (columns, rows) = (area.width, area.height);
     buf.set_style(clip(buf, area), scene.look().style(Tone::Text));
-    if columns < SMALL.0 || rows < SMALL.1 {
+    let is_page = scene.ui.page().is_some() && columns >= SMALLEST_PAGE.0 && rows >= SMALLEST_PAGE.1;
+    if (columns < SMALL.0 || rows < SMALL.1) && !is_page {
         small::draw(scene, area, buf);
         // A question is seen at every size.
         return scene.ui.overlay.draw(scene, area, buf);
@@ -90,8 +94,25 @@ fn single(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::testing::{self, stays_inside};
-    use crate::tui::ui::Ui;
+    use crate::tui::testing::{self, drawn, stays_inside, text};
+    use crate::tui::ui::{Page, Scroll, Ui};
+
+    /// A page that is asked for on a small screen is shown there; below that, what matters most.
+    #[test]
+    fn pages_are_read_on_small_screens() {
+        let picture = testing::incident();
+        let shown = |size| {
+            let pages = vec![(Page::Why("checkout".into()), Scroll::default())];
+            let ui = Ui { pages, ..Ui::new(size) };
+            text(&drawn(&picture, &ui, size, |scene, area, buf| {
+                draw(scene, area, buf);
+            }))
+        };
+        let page = shown((40, 10));
+        assert!(page.contains("Why · checkout") && page.contains("ROLL BACK IMMEDIATELY"), "{page}");
+        let tiny = shown((24, 5));
+        assert!(tiny.contains("FAIL") && !tiny.contains("Why"), "{tiny}");
+    }
 
     /// Whatever is shown at whatever size, nothing is drawn outside, and nothing ends the program.
     #[test]

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use super::signs::Sign;
 use super::telling::{Advice, advice, counted, since, telling};
 use super::theme::Tone;
-use super::widgets::text::{Cut, age, clip, fit, put, width, wrap};
+use super::widgets::text::{Cut, age, clip, fit, plain, put, width, wrap};
 use super::{footer, header, roster};
 use crate::engine::checklist::checklist;
 use crate::model::ServiceName;
@@ -137,6 +137,7 @@ fn current(scene: &Scene<'_>, operation: &Operation) -> (String, Tone) {
     }
     let at = operation.current().unwrap_or(0);
     let title = operation.plan.steps.get(at).map_or("", |step| step.title.as_str());
+    let title = plain(title);
     (format!("{} {}/{} {title}", glyphs.running, at + 1, operation.steps.len()), Tone::Accent)
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::scene::Scene;
 use super::theme::Tone;
 use super::trends::KEPT;
-use super::widgets::text::value;
+use super::widgets::text::{figure, value};
 use crate::engine::incidents::IncidentStatus;
 use crate::model::decision::Recommendation;
 use crate::model::operation::{Operation, OperationStatus, PlanKind};
@@ -108,6 +108,11 @@ fn of_evaluation(scene: &Scene<'_>, service: &ServiceName, evaluation: &Evaluati
             };
             Telling { text, series: Some(series) }
         }
+        None if is_availability(scene, &evaluation.trigger) => {
+            let Evidence { value: number, limit, .. } = &evaluation.evidence;
+            let passing = number.map_or_else(|| "no value".to_owned(), |number| value(number, limit.unit));
+            Telling { text: format!("checks pass {passing}"), series: None }
+        }
         None => {
             let reasons = scene.verdict(service).map(Verdict::reasons).unwrap_or_default();
             let probe = reasons.iter().find(|reason| reason.starts_with("probe "));
@@ -144,7 +149,7 @@ fn healthy(scene: &Scene<'_>, reading: &ServiceReading) -> Option<Telling> {
         limit: judged.map(|judged| judged.evidence.limit.value),
         above: judged.is_none_or(|judged| judged.evidence.above),
     };
-    Some(Telling { text: format!("{name} {}", value(number, seen.unit)), series: Some(series) })
+    Some(Telling { text: format!("{name} {}", figure(number, seen.unit)), series: Some(series) })
 }
 
 /// The indicator that a trigger watches; none for one that watches probes.
@@ -153,6 +158,11 @@ pub fn indicator_of<'a>(scene: &Scene<'a>, trigger: &TriggerName) -> Option<&'a 
         When::Threshold { indicator, .. } => Some(indicator),
         When::Consecutive { .. } | When::Availability { .. } => None,
     }
+}
+
+fn is_availability(scene: &Scene<'_>, trigger: &TriggerName) -> bool {
+    let spec = scene.config().triggers.get(trigger);
+    spec.is_some_and(|spec| matches!(spec.when, When::Availability { .. }))
 }
 
 /// A series in so many cells, the newest last: the last minute, or five where a source is read seldom. A cell is the worst of

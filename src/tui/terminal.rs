@@ -8,6 +8,7 @@ mod input;
 mod job;
 mod panics;
 mod parser;
+mod pen;
 mod screen;
 mod signals;
 

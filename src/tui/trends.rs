@@ -1,5 +1,5 @@
 //! What the indicators were in the last minutes, remembered from the readings as they come, for sparklines and charts.
-//! Bounded: a point a second, a few minutes, a few bytes each. What is older is read from the journal when a chart asks.
+//! Bounded: a point a second, a few minutes, a few bytes each. What is older is the journal's: [`super::past`].
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -40,6 +40,10 @@ pub enum Message {
     },
     /// What happened before this console was opened. The loop keeps it; the person is looking where they looked.
     Earlier(Vec<crate::engine::runtime::Entry>),
+    /// The person may have come to rest on a service; the loop looks.
+    Settled,
+    /// What the indicators were, from the journal; the loop keeps it. Else why it cannot be read.
+    Recalled(Result<Box<super::past::Past>, String>),
     /// Something to say.
     Said(ToastKind, String),
 }
@@ -116,7 +120,7 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             arrived(ui, picture);
             Vec::new()
         }
-        Message::Earlier(_) => Vec::new(),
+        Message::Earlier(_) | Message::Settled | Message::Recalled(_) => Vec::new(),
         Message::Said(kind, text) => {
             say(ui, picture.now, kind, text);
             Vec::new()

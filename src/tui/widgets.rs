@@ -15,7 +15,7 @@ pub mod table;
 mod testing;
 pub mod text;
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::glyphs::Glyphs;
 use super::theme::{Theme, Tone};
@@ -33,5 +33,13 @@ impl Look<'_> {
     /// What a tone looks like.
     pub fn style(&self, tone: Tone) -> Style {
         self.theme.style(tone)
+    }
+
+    /// The same for what is drawn and not written. A full block that is reversed looks empty, and one that is underlined
+    /// looks cut.
+    pub fn ink(&self, tone: Tone) -> Style {
+        let style = self.style(tone);
+        let only_for_text = Modifier::REVERSED | Modifier::UNDERLINED;
+        Style { add_modifier: style.add_modifier - only_for_text, ..style }
     }
 }

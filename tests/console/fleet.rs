@@ -1,10 +1,12 @@
 //! A lab of its own for a test, as its own process, and consoles on it.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use super::harness::Console;
+use super::harness::{Console, PATIENCE};
 
 /// A running lab. It ends when this is dropped.
 pub(crate) struct Fleet {
@@ -19,6 +21,21 @@ impl Fleet {
     pub(crate) fn start(scenario: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["lab", "--scenario", scenario, "--seed", "7"].map(str::to_owned).to_vec();
+        let mut fleet = Self { lab: None, folder, arguments };
+        fleet.go();
+        fleet
+    }
+
+    /// The same on ports that it can come back to.
+    #[track_caller]
+    pub(crate) fn start_to_return(scenario: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The admin interface, and a router for each of four services; below the ports that the system gives out.
+        let is_free = |first: &u16| (0..5).all(|port| TcpListener::bind(("127.0.0.1", first + port)).is_ok());
+        let port =
+            (0..1_000).map(|_| rand::random_range(20_000..30_000_u16)).find(is_free).unwrap().to_string();
+        let arguments =
+            ["lab", "--scenario", scenario, "--seed", "7", "--port", &port].map(str::to_owned).to_vec();
         let mut fleet = Self { lab: None, folder, arguments };
         fleet.go();
         fleet
@@ -76,14 +93,28 @@ impl Fleet {
         Console::start(&all, size, &[])
     }
 
-    /// A guard on it.
+    /// A guard on it, that leads.
     pub(crate) fn guard(&self) -> Guard {
         let guard = unship(self.folder.path())
             .args(["-c", self.config().to_str().unwrap(), "guard"])
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Guard(guard)
+        let guard = Guard(guard);
+        let begun = Instant::now();
+        while !self.is_led_by_a_guard() {
+            assert!(begun.elapsed() < PATIENCE, "the guard does not lead");
+        }
+        guard
+    }
+
+    fn is_led_by_a_guard(&self) -> bool {
+        let config = self.config();
+        let status = unship(self.folder.path())
+            .args(["-c", config.to_str().unwrap(), "status", "--json"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&status.stdout).contains("guard@")
     }
 }
 

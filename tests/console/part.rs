@@ -1,6 +1,6 @@
 //! This test program, started again in a terminal: the smallest program that does with it what the console does.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use portable_pty::CommandBuilder;
@@ -38,7 +38,8 @@ fn part() {
         Ok(code) => code,
         Err(error) if terminal::is_gone(&error) => 9,
         Err(error) => {
-            eprintln!("part: {error}");
+            // Nobody may be there to read it.
+            let _ = writeln!(io::stderr(), "part: {error}");
             1
         }
     };
@@ -139,7 +140,8 @@ async fn play(part: &str) -> io::Result<u8> {
                         (KeyCode::Char('q'), _) => return Ok(0),
                         (KeyCode::Char('e'), _) => return Err(io::Error::other("an error")),
                         (KeyCode::Char('p'), _) => panic!("on the main thread"),
-                        (KeyCode::Char('d'), _) => picture.panics = true,
+                        // Not ^D, which a terminal that is closed may send as its last.
+                        (KeyCode::Char('d'), KeyModifiers::NONE) => picture.panics = true,
                         (KeyCode::Char('t'), _) => {
                             tokio::spawn(async { panic!("in a task") });
                         }

@@ -74,11 +74,17 @@ fn noise_does_nothing() {
 /// The fleet goes away and comes back: the picture ages, says so, and is new again.
 #[test]
 fn a_lost_fleet_comes_back() {
-    let (mut fleet, console) = at_rest((120, 40));
+    let mut fleet = Fleet::start_to_return("healthy");
+    let console = fleet.console(&[], (120, 40));
+    console.wait_for("this console leads");
     console.wait_until("all is well", |screen| screen.matches("OK").count() >= 4);
     fleet.stop();
     console.wait_until("that nothing is known", |screen| {
         screen.matches("FAIL").count() + screen.matches("NO DATA").count() >= 4
+    });
+    fleet.go();
+    console.wait_until("all is well again", |screen| {
+        screen.matches("● OK").count() >= 4 && !screen.contains("NO DATA") && !screen.contains("FAIL ")
     });
     console.press("q");
     assert_eq!(console.exit_status().exit_code(), 0);

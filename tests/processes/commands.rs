@@ -60,6 +60,20 @@ async fn a_person_rolls_back_through_the_guard() {
     assert_eq!(fleet.run(&["why", "d-999"]).await.status.code(), Some(1));
 }
 
+/// A command that leads for itself goes on when nobody reads what it prints, as behind `| head`: a rollback never ends in the
+/// middle because of a pipe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_outlives_its_readers() {
+    let fleet = Fleet::start().await;
+    let args = ["rollback", "checkout", "--reason", "5xx", "--yes", "--override", "target=I know 2.8.0"];
+    let mut command = fleet.unship(&args);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(outcome(&entries(fleet.journal().await.as_ref()).await), Some(Outcome::Verified));
+}
+
 /// Without a guard the command leads for itself, and nothing else is acted on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_guard_the_command_acts_itself() {
@@ -128,7 +142,10 @@ async fn once_healthy(fleet: &Fleet, args: &[&str]) -> std::process::Output {
     let begun = std::time::Instant::now();
     loop {
         let done = fleet.run(args).await;
-        let is_unseen = text(&done.stderr).contains("refused: health: the canary is unknown");
+        let said = text(&done.stderr);
+        let is_unseen = ["the canary is unknown", "nothing is known of the canary's health"]
+            .iter()
+            .any(|unseen| said.contains(&format!("refused: health: {unseen}")));
         if !is_unseen || begun.elapsed() > PATIENCE {
             return done;
         }

@@ -86,7 +86,7 @@ async fn an_incident_from_another_terminal() {
         "acknowledged by ana, in time",
         "0-5 min: Assess and decide, ",
         "> [ ] assess-severity",
-        "[x] execute the traffic is back all traffic of checkout is on 2.8.0",
+        "[x] execute the traffic is back checkout is on 2.8.0",
         "[x] smoke-tests run the smoke tests by ana; all 12 pass",
         "[-] database-integrity",
         "[ ] critical-flows",

@@ -12,3 +12,4 @@ mod outbox;
 mod programs;
 mod starts;
 mod stopped;
+mod themes;

@@ -152,7 +152,7 @@ impl Sight<'_> {
         match (all.next(), all.next()) {
             (None, _) => Fact::new("no rollback has been started", false),
             (Some(one), None) => {
-                Fact::new(format!("all traffic of {} is on {}", one.plan.service, one.plan.to.version), true)
+                Fact::new(format!("{} is on {}", one.plan.service, one.plan.to.version), true)
             }
             (Some(_), Some(_)) => {
                 Fact::new(format!("all traffic of {} services is back", newest.len()), true)

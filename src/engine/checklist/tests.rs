@@ -316,7 +316,7 @@ fn traffic_back() {
     let scene = || Scene::of(Level::Sev2, &["shop", "pay"]);
     scene().shows(EXECUTE, "no rollback has been started", Some(false));
     let one = || scene().planned(1, "op-1", "shop").back(5, "op-1");
-    one().shows(EXECUTE, "all traffic of shop is on 1.0", Some(true));
+    one().shows(EXECUTE, "shop is on 1.0", Some(true));
     let two = || one().planned(6, "op-2", "pay");
     two().shows(EXECUTE, "op-2 on pay: step 1 of 2, give `1.0` all the traffic", Some(false));
     two().back(9, "op-2").shows(EXECUTE, "all traffic of 2 services is back", Some(true));

@@ -15,9 +15,14 @@ use super::output::{self, Output};
 use super::view::Leadership;
 use super::{Lead, Shared};
 
-/// How often it is looked whether anything was written.
-const POLL: Duration = Duration::from_millis(50);
-/// The same for a journal to which nobody has written for [`QUIET`].
+/// How often it is looked whether anything was written. Where somebody writes all the time this is how often all of it is
+/// read: a few times a second is as much as a person sees.
+const POLL: Duration = Duration::from_millis(200);
+/// The same after a command of ours, whose answer is waited for.
+const AWAITING_POLL: Duration = Duration::from_millis(50);
+/// For how long.
+const AWAITING: Duration = Duration::from_secs(3);
+/// The same for a journal to which nobody has written for [`QUIET`]: a glance costs nothing, and news is seen soon.
 const QUIET_POLL: Duration = Duration::from_millis(100);
 /// How long after a write the next one is expected soon.
 const QUIET: Duration = Duration::from_secs(5);
@@ -55,12 +60,26 @@ struct Seen {
     at: Option<Instant>,
     /// When something new was seen last.
     new_at: Option<Instant>,
+    /// A command was sent from here.
+    asked_at: Option<Instant>,
     lease: Option<Lease>,
     /// The last line of output that was read. None: none yet, and what the view has is replaced.
     said: Option<u64>,
 }
 
 impl Seen {
+    /// How long to wait before the next look.
+    fn pause(&self) -> Duration {
+        let is_within = |at: Option<Instant>, time: Duration| at.is_some_and(|at| at.elapsed() < time);
+        if is_within(self.asked_at, AWAITING) {
+            AWAITING_POLL
+        } else if is_within(self.new_at, QUIET) {
+            POLL
+        } else {
+            QUIET_POLL
+        }
+    }
+
     /// Whether nothing can be new, as far as that shows from outside.
     fn is_still(&self, glance: Option<Glance>) -> bool {
         glance.is_some() && glance == self.glance && self.at.is_some_and(|at| at.elapsed() < LOOK_ANYWAY)
@@ -92,12 +111,10 @@ pub(super) async fn follow(shared: &Arc<Shared>, lead: Lead) -> Result<Option<Le
             catch_up(shared).await?;
             return Ok(Some(lease));
         }
-        let is_quiet = seen.new_at.is_none_or(|at| at.elapsed() >= QUIET);
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(None),
-            // A command of ours: its answer is waited for.
-            () = shared.inbox.notified() => seen.new_at = Some(Instant::now()),
-            () = tokio::time::sleep(if is_quiet { QUIET_POLL } else { POLL }) => {}
+            () = shared.inbox.notified() => seen.asked_at = Some(Instant::now()),
+            () = tokio::time::sleep(seen.pause()) => {}
         }
     }
 }

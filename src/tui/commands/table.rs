@@ -116,7 +116,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         id: "freeze-rollbacks",
         title: "freeze rollbacks",
-        doc: "Forbid rollbacks of the service until lifted; a person can still override with a reason.",
+        doc: "Forbid rollbacks of the service, for a time or until lifted.",
         keys: &["!f"],
         args: &[Arg::Service],
         group: Group::Act,

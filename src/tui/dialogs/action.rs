@@ -171,7 +171,7 @@ impl ActionDialog {
             return Vec::new();
         }
         // Asked without reasons, so that typing them asks nothing anew; which guardrails they take is seen here.
-        let asked = Answers { choice: self.choice, ..Answers::default() };
+        let asked = Answers { choice: self.choice, ..Answers::at(Timestamp::UNIX_EPOCH) };
         let Some(command) = self.subject.command(&asked) else { return Vec::new() };
         self.proposal = Proposed::Waiting(command.clone());
         vec![Effect::Propose(Box::new(command))]
@@ -236,12 +236,13 @@ impl ActionDialog {
     }
 
     /// What the person has said so far.
-    fn answers(&self) -> Answers {
+    fn answers(&self, now: Timestamp) -> Answers {
         let taken = |(guardrail, input): &(Guardrail, Input)| {
             let reason = input.value().trim();
             (!reason.is_empty()).then(|| Override { guardrail: *guardrail, reason: reason.to_owned() })
         };
         Answers {
+            now,
             reason: self.reason.value().to_owned(),
             choice: self.choice,
             overrides: self.overrides.iter().filter_map(taken).collect(),
@@ -401,7 +402,7 @@ impl ActionDialog {
             ));
             return Reaction::Stay;
         }
-        match self.subject.command(&self.answers()) {
+        match self.subject.command(&self.answers(scene.picture.now)) {
             Some(command) => {
                 let words = words::of_subject(&self.subject);
                 Reaction::CloseAnd(vec![Effect::Send(Box::new(command), words)])
@@ -411,7 +412,7 @@ impl ActionDialog {
     }
 
     fn copy(&self, scene: &Scene<'_>) -> Reaction {
-        match self.subject.command(&self.answers()) {
+        match self.subject.command(&self.answers(scene.picture.now)) {
             Some(command) => Reaction::Copy(command_line(scene.picture, &command)),
             None => Reaction::Stay,
         }

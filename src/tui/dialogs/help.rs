@@ -14,7 +14,7 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::panel::Frame;
-use crate::tui::widgets::text::{pad, put_line, width, wrap};
+use crate::tui::widgets::text::{clauses, pad, put_line, width, wrap};
 
 /// The help.
 #[derive(Debug)]
@@ -238,8 +238,19 @@ impl Help {
         // Where there is no room for a sentence the lower lines have it.
         if columns >= 60 {
             spans.push(Span::raw(" ".repeat(22_usize.saturating_sub(width(command.title)).max(1))));
+            let taken: usize = spans.iter().map(|span| width(&span.content)).sum();
+            let room = usize::from(columns).saturating_sub(taken);
+            let shortened = |text: &str| clauses(text, room, look.glyphs.ellipsis).into_owned();
             match &reason {
-                Some(reason) => spans.push(Span::styled(format!("not now: {reason}"), look.style(rest))),
+                Some(reason) => {
+                    let whole = format!("not now: {reason}");
+                    let reason = if width(&whole) <= room { whole } else { shortened(reason) };
+                    spans.push(Span::styled(reason, look.style(rest)));
+                }
+                // The lower lines have the whole of the selected one.
+                None if hit.in_doc.places.is_empty() => {
+                    spans.push(Span::styled(shortened(command.doc), look.style(rest)));
+                }
                 None => spans.extend(marked(look, command.doc, &hit.in_doc.places, look.style(rest))),
             }
         }

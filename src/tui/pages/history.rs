@@ -123,20 +123,11 @@ fn events(page: &mut Writer<'_>, of: &ServiceName, scene: &Scene<'_>) {
     let look = page.look;
     let Some(known) = scene.state().service(of).filter(|known| !known.history.is_empty()) else { return };
     page.heading("what happened, newest first");
-    let rows: Vec<Vec<Line<'static>>> = known
-        .history
-        .iter()
-        .rev()
-        .map(|entry| {
-            vec![
-                Line::from(Span::styled(scene.moment(entry.at), look.style(Tone::Dim))),
-                Line::raw(entry.version.to_string()),
-                Line::raw(happened(&entry.what)),
-            ]
-        })
-        .collect();
-    let columns = [Column::new("", 8, 15, 0), Column::new("", 6, 24, 0), Column::new("", 20, 200, 0)];
-    page.rows(&columns, &rows);
+    let told = known.history.iter().rev().map(|entry| {
+        let at = Span::styled(scene.moment(entry.at), look.style(Tone::Dim));
+        (vec![at, Span::raw(entry.version.to_string())], Tone::Text, happened(&entry.what))
+    });
+    page.sentences(told.collect());
 }
 
 /// In whole seconds.

@@ -187,7 +187,7 @@ fn steps(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
         rows.push(vec![
             Line::raw(format!("{}", index + 1)),
             Line::from(sign.span(look)),
-            Line::styled(step.title.clone(), look.style(title)),
+            Line::styled(text::plain(&step.title), look.style(title)),
             Line::raw(took),
         ]);
         if let Some(words) = remark(state, step.retries, now) {

@@ -165,7 +165,27 @@ impl<'a> Writer<'a> {
 
     /// A text behind something, its further lines below its own beginning.
     pub fn marked(&mut self, first: Span<'static>, tone: Tone, words: &str) {
-        let indent = text::width(&first.content);
+        self.behind(vec![first], tone, words);
+    }
+
+    /// Rows whose last cell is a sentence, in as many lines as it takes: the cells in front of it in columns.
+    pub fn sentences(&mut self, rows: Vec<(Vec<Span<'static>>, Tone, String)>) {
+        let cells = rows.iter().map(|(cells, ..)| cells.len()).max().unwrap_or(0);
+        let width = |span: &Span<'_>| text::width(&text::clean(&span.content));
+        let widest = |at: usize| rows.iter().filter_map(|(cells, ..)| cells.get(at)).map(width).max();
+        let widths: Vec<usize> = (0..cells).map(|at| widest(at).unwrap_or(0)).collect();
+        for (cells, tone, words) in rows {
+            let mut first = vec![Span::raw(" ".repeat(INDENT))];
+            for (cell, widest) in cells.into_iter().zip(&widths) {
+                let air = " ".repeat(widest - width(&cell) + 2);
+                first.extend([cell, Span::raw(air)]);
+            }
+            self.behind(first, tone, &words);
+        }
+    }
+
+    fn behind(&mut self, first: Vec<Span<'static>>, tone: Tone, words: &str) {
+        let indent = first.iter().map(|span| text::width(&text::clean(&span.content))).sum();
         // With no room beside the mark, the text has the whole line.
         let (indent, room) = match self.columns.checked_sub(indent) {
             Some(room) if room >= 8 => (indent, room),
@@ -178,7 +198,9 @@ impl<'a> Writer<'a> {
             self.lines.push(Line::from(first));
             self.lines.push(Line::styled(begin, style));
         } else {
-            self.lines.push(Line::from(vec![first, Span::styled(begin, style)]));
+            let mut line = first;
+            line.push(Span::styled(begin, style));
+            self.lines.push(Line::from(line));
         }
         for more in lines {
             self.lines.push(Line::from(vec![Span::raw(" ".repeat(indent)), Span::styled(more, style)]));
@@ -188,11 +210,6 @@ impl<'a> Writer<'a> {
     /// Rows and columns, with titles. Where there is too little room, the least important columns go.
     pub fn table(&mut self, columns: &[Column<'_>], rows: &[Vec<Line<'static>>]) {
         self.grid(columns, rows, true);
-    }
-
-    /// Rows and columns without titles.
-    pub fn rows(&mut self, columns: &[Column<'_>], rows: &[Vec<Line<'static>>]) {
-        self.grid(columns, rows, false);
     }
 
     fn grid(&mut self, columns: &[Column<'_>], rows: &[Vec<Line<'static>>], header: bool) {

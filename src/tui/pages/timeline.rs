@@ -42,7 +42,7 @@ pub(super) fn write<'a>(scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
             let day = at.to_zoned(scene.picture.zone.clone()).strftime("%A, %-d %B %Y").to_string();
             Line::styled(day, scene.look().style(Tone::Title))
         }
-        Some(Row::Entry(entry)) => told(&scene, entry, services),
+        Some(Row::Entry(entry)) => told(&scene, entry, services, columns),
         None => Line::default(),
     };
     Sheet { title: "Timeline".to_owned(), stale: None, total, line: Box::new(line) }
@@ -95,7 +95,8 @@ fn service_column(scene: &Scene<'_>, columns: usize) -> usize {
     longest.unwrap_or(0).min(columns / 5)
 }
 
-fn told(scene: &Scene<'_>, entry: &Entry, services: usize) -> Line<'static> {
+/// One entry. Where it is too long, what it adds goes first; no word is cut.
+fn told(scene: &Scene<'_>, entry: &Entry, services: usize, columns: usize) -> Line<'static> {
     let look = scene.look();
     let time = format!("  {}  ", text::clock(entry.at, &scene.picture.zone));
     let mut spans = vec![Span::styled(time, look.style(Tone::Dim))];
@@ -114,9 +115,22 @@ fn told(scene: &Scene<'_>, entry: &Entry, services: usize) -> Line<'static> {
         Mood::Plain | Mood::Acts | Mood::Good | Mood::Unknown => Tone::Text,
         Mood::Wary | Mood::Bad => sign.tone,
     };
-    spans.push(Span::styled(format!(" {words}"), look.style(tone)));
+    let taken: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    let words = text::plain(&words);
+    let mut room = columns.saturating_sub(taken + 1);
+    let shown = text::clauses(&words, room, look.glyphs.ellipsis);
+    spans.push(Span::styled(format!(" {shown}"), look.style(tone)));
+    if shown.len() < words.len() {
+        return Line::from(spans);
+    }
+    room = room.saturating_sub(text::width(&shown));
     for more in &told.because {
-        spans.push(Span::styled(format!(", {more}"), look.style(Tone::Dim)));
+        let more = format!(", {}", text::plain(more));
+        if text::width(&more) > room {
+            break;
+        }
+        room -= text::width(&more);
+        spans.push(Span::styled(more, look.style(Tone::Dim)));
     }
     Line::from(spans)
 }

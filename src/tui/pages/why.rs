@@ -1,7 +1,7 @@
 //! The last decision about a service: what is recommended, what it rests on, what forbids it, what would change it. The words
 //! are those of `unship why`.
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Span;
 
 use super::sheet::{Sheet, Writer};
 use crate::engine::evidence;
@@ -13,7 +13,6 @@ use crate::tui::roster::age;
 use crate::tui::scene::Scene;
 use crate::tui::signs::Sign;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::table::Column;
 use crate::tui::widgets::text;
 
 /// Writes it.
@@ -104,29 +103,19 @@ fn guardrails(page: &mut Writer<'_>, checks: &[GuardrailCheck], scene: &Scene<'_
     }
     page.heading("guardrails");
     let look = page.look;
-    let rows: Vec<Vec<Line<'static>>> = checks
+    let rows = checks
         .iter()
         .map(|check| {
             let sign = Sign::guardrail(check, look.glyphs);
             let until = check.until.filter(|until| *until > scene.now()).map(|until| {
                 format!(
-                    "passes in {}",
+                    "; passes in {}",
                     human(std::time::Duration::from_secs(age(scene.now(), until).as_secs()))
                 )
             });
-            vec![
-                Line::from(sign.span(look)),
-                Line::raw(check.guardrail.word()),
-                Line::raw(evidence::looked_at(check)),
-                Line::raw(until.unwrap_or_default()),
-            ]
+            let says = format!("{}{}", text::plain(&evidence::looked_at(check)), until.unwrap_or_default());
+            (vec![sign.span(look), Span::raw(check.guardrail.word())], Tone::Text, says)
         })
         .collect();
-    let columns = [
-        Column::new("", 11, 12, 0),
-        Column::new("", 10, 12, 0),
-        Column::new("", 20, 200, 0),
-        Column::new("", 12, 20, 1),
-    ];
-    page.rows(&columns, &rows);
+    page.sentences(rows);
 }

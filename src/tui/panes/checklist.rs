@@ -69,7 +69,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 fn calm(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let look = scene.look();
     let key = scene.picture.keymap.key_of("open-incident");
-    let by_hand = key.map_or_else(|| "`:open-incident`".to_owned(), |key| format!("`{key}`"));
+    let by_hand = key.unwrap_or_else(|| ":open-incident".to_owned());
     let last = scene.state().incidents_in_order().last().and_then(|incident| {
         let resolved = incident.resolved.as_ref()?;
         Some(format!("{} was resolved at {} by {}.", incident.id, scene.moment(resolved.at), resolved.by))
@@ -276,6 +276,13 @@ fn line(scene: &Scene<'_>, item: &Item, titles: usize, area: Rect, y: u16, buf: 
     let taken = age.as_ref().map_or(0, |age| text::width(age) as u16 + 2);
     let seen = seen(scene, item);
     let (room, age) = if room >= taken + 10 { (room - taken, age) } else { (room, None) };
+    let mut seen = seen;
+    if let Some(words) = seen.pop() {
+        let before: usize = seen.iter().map(|span| text::width(&span.content)).sum();
+        let left = usize::from(room).saturating_sub(before);
+        let shown = text::clauses(&words.content, left, look.glyphs.ellipsis).into_owned();
+        seen.push(Span::styled(shown, words.style));
+    }
     text::put_line(buf, area, (from, y), &Line::from(seen), room, look.glyphs.ellipsis);
     if let Some(age) = age {
         let x = area.width.saturating_sub(2 + text::width(&age) as u16);

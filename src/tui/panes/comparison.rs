@@ -24,7 +24,7 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::Look;
 use crate::tui::widgets::bar::{self, Bar};
 use crate::tui::widgets::panel::{self, Frame, Panel};
-use crate::tui::widgets::text::{Cut, age, clean, fit, percent, put, put_line, width, wrap};
+use crate::tui::widgets::text::{self, Cut, age, clean, fit, percent, put, put_line, width, wrap};
 
 /// Below this the chart says nothing.
 const SMALLEST_CHART: u16 = 6;
@@ -52,7 +52,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let title = service.map_or_else(|| what.to_owned(), |service| format!("{what} {separator} {service}"));
     let old = service.and_then(|service| scene.age(service));
     let stale = old.filter(|age| scene.is_too_old(*age)).map(|old| format!("no data for {}", age(old)));
-    let fresh = old.filter(|_| stale.is_none()).map(|old| format!("data {}", age(old)));
+    let fresh = old.filter(|_| stale.is_none()).map(|old| format!("data {}", text::freshness(old)));
     let window = format!("last {}", human(scene.ui.window()));
     let both = fresh.as_ref().map(|fresh| format!("{window} {separator} {fresh}"));
     let room = super::info_room(area, &title);

@@ -18,7 +18,7 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::panel::{self, Frame, Panel};
 use crate::tui::widgets::spark::{self, Spark};
 use crate::tui::widgets::table::{self, Column, Table};
-use crate::tui::widgets::text::{age, clip, pad, put, width as wide, wrap};
+use crate::tui::widgets::text::{age, clauses, clip, freshness, pad, put, width as wide, wrap};
 
 /// Columns of a row that are not the trend: the mark, the gaps.
 const AROUND: usize = 2;
@@ -76,7 +76,7 @@ fn info(scene: &Scene<'_>, newest: Option<Duration>, room: usize) -> Line<'stati
         parts.push((2, Span::styled(text, look.style(Tone::Accent))));
     }
     if let Some(newest) = newest {
-        parts.push((3, Span::raw(format!("data {}", age(newest)))));
+        parts.push((3, Span::raw(format!("data {}", freshness(newest)))));
     }
     parts.push((0, Span::raw(counted(roster.total(), "service"))));
     let separator = format!(" {} ", look.glyphs.separator);
@@ -112,7 +112,7 @@ impl<'a> Row<'a> {
         let condition = scene.condition(service);
         let lasts = match since(scene, service) {
             // The age of what is not known is in its words.
-            Some(at) if !scene.is_stale(service) => age(roster::age(at, scene.now())),
+            Some(at) if !scene.is_stale(service) => lasted(condition, roster::age(at, scene.now())),
             _ => String::new(),
         };
         Self { service, condition, telling: telling(scene, service), doing: doing(scene, service), lasts }
@@ -127,6 +127,15 @@ impl<'a> Row<'a> {
             Some(doing) => doing.clone(),
             None => (self.telling.text.clone(), tone),
         }
+    }
+}
+
+/// For how long. Of what is well nobody counts the seconds.
+fn lasted(condition: Condition, lasts: Duration) -> String {
+    if condition == Condition::Healthy && lasts < Duration::from_secs(60) {
+        "< 1 m".to_owned()
+    } else {
+        age(lasts)
     }
 }
 
@@ -178,7 +187,8 @@ fn rows(scene: &Scene<'_>, inner: Rect, buf: &mut Buffer) {
             2 => {
                 let (text, tone) = row.words(look.glyphs);
                 let room = usize::from(words) + air;
-                let text = if air > 0 { pad(&text, room, look.glyphs.ellipsis) } else { text };
+                let text = clauses(&text, room, look.glyphs.ellipsis);
+                let text = if air > 0 { pad(&text, room, look.glyphs.ellipsis) } else { text.into_owned() };
                 Line::styled(text, look.style(tone))
             }
             3 if with_trend => trend_line(scene, row, cells),

@@ -11,6 +11,7 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
 use super::device::Device;
+use super::pen::Pen;
 
 /// Collects what a frame changes.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Screen {
     /// What is still to be sent, and how much of it was.
     unsent: Vec<u8>,
     sent: usize,
+    /// What the terminal writes with.
+    pen: Pen,
     cursor: Position,
     /// Whether the cursor is wanted, and where the terminal shows it.
     cursor_wanted: bool,
@@ -34,6 +37,7 @@ impl Screen {
             frame: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
+            pen: Pen::new(),
             cursor: Position::ORIGIN,
             cursor_wanted: false,
             cursor_shown: None,
@@ -45,6 +49,7 @@ impl Screen {
         self.frame.clear();
         self.unsent.clear();
         self.sent = 0;
+        self.pen.forget();
         self.cursor_shown = None;
     }
 
@@ -96,7 +101,9 @@ impl Backend for Screen {
         if content.peek().is_none() {
             return Ok(());
         }
-        CrosstermBackend::new(self.begun()?).draw(content)
+        self.begun()?;
+        self.pen.lift();
+        self.pen.write(&mut self.frame, content)
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -124,7 +131,10 @@ impl Backend for Screen {
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
-        CrosstermBackend::new(self.begun()?).clear_region(clear_type)
+        self.begun()?;
+        // What is cleared gets the colour that is written with.
+        self.pen.plain(&mut self.frame)?;
+        CrosstermBackend::new(&mut self.frame).clear_region(clear_type)
     }
 
     fn size(&self) -> io::Result<Size> {

@@ -308,6 +308,7 @@ impl World {
             config_path: PathBuf::from("unship.toml"),
             live,
             looked_at: self.now,
+            past: None,
             trends: self.trends.clone(),
             timeline: self.timeline.clone(),
             me: Actor::Person { name: ME.to_owned() },

@@ -41,8 +41,8 @@ pub fn line(bar: &Bar, columns: u16, look: Look<'_>) -> Line<'static> {
         let Some(eighths) = eighths else { return Span::styled(glyphs.gap, look.style(Tone::Muted)) };
         match eighths.saturating_sub(usize::from(column) * 8) {
             0 => Span::styled(glyphs.bar_empty, look.style(Tone::Muted)),
-            part @ 1..8 => Span::styled(glyphs.bar_part[part - 1], look.style(bar.tone)),
-            _ => Span::styled(glyphs.bar_full, look.style(bar.tone)),
+            part @ 1..8 => Span::styled(glyphs.bar_part[part - 1], look.ink(bar.tone)),
+            _ => Span::styled(glyphs.bar_full, look.ink(bar.tone)),
         }
     });
     Line::from(cells.collect::<Vec<_>>())

@@ -39,7 +39,7 @@ pub fn line(spark: &Spark<'_>, columns: u16, look: Look<'_>) -> Line<'static> {
         let height = (share * heights.len() as f64).ceil() as usize;
         let is_over = spark.limit.is_some_and(|limit| value > limit);
         let tone = if is_over { spark.over } else { spark.tone };
-        Span::styled(heights[height.clamp(1, heights.len()) - 1], look.style(tone))
+        Span::styled(heights[height.clamp(1, heights.len()) - 1], look.ink(tone))
     });
     Line::from(std::iter::once(space).chain(cells).collect::<Vec<_>>())
 }
@@ -86,13 +86,24 @@ mod tests {
         insta::assert_snapshot!(shown.join("\n"));
     }
 
+    /// What fails is reversed where there is no colour; a bar of it is a bar all the same.
+    #[test]
+    fn a_bar_is_seen_without_colour() {
+        let theme = crate::tui::theme::find("mono", &[]).unwrap();
+        let fail = look(&theme).style(Tone::Fail);
+        assert!(fail.add_modifier.contains(ratatui::style::Modifier::REVERSED), "the case is still there");
+        let line = line(&spark(&[Some(6.0)]), 1, look(&theme));
+        assert!(!line.spans[1].style.add_modifier.contains(ratatui::style::Modifier::REVERSED));
+    }
+
     /// What is above the limit looks like it.
     #[test]
     fn the_limit_is_seen() {
         let theme = dark();
         let line = line(&spark(&[Some(5.0), Some(5.1)]), 2, look(&theme));
         let styles: Vec<_> = line.spans[1..].iter().map(|span| span.style).collect();
-        assert_eq!(styles, [theme.style(Tone::Ok), theme.style(Tone::Fail)]);
+        let look = look(&theme);
+        assert_eq!(styles, [look.ink(Tone::Ok), look.ink(Tone::Fail)]);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Text in columns: how wide it is, cutting and wrapping it between characters as people see them, drawing it.
 //!
 //! - [`clean`]: text that others wrote, without what would reach into the terminal.
-//! - [`age`], [`clock`], [`percent`], [`value`]: times and numbers as the screen says them.
+//! - [`age`], [`clock`], [`figure`], [`freshness`], [`percent`], [`value`]: times and numbers as the screen says them.
 
 mod clean;
 mod quantity;
@@ -15,7 +15,7 @@ use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub use clean::clean;
-pub use quantity::{age, clock, percent, value};
+pub use quantity::{age, clock, figure, freshness, percent, value};
 
 /// The columns that a text takes, as the screen's buffer counts them.
 pub fn width(text: &str) -> usize {
@@ -81,6 +81,33 @@ pub fn fit<'t>(text: &'t str, room: usize, cut: Cut, ellipsis: &str) -> Cow<'t, 
     })
 }
 
+/// The text without the marks that set names apart where there is nothing else to do it.
+pub fn plain(text: &str) -> String {
+    text.replace('`', "")
+}
+
+/// What separates a statement from what is added to it.
+const JOINTS: [&str; 8] = [". ", ": ", ", ", "; ", " > ", " < ", " (", " and "];
+
+/// As much of a statement as fits in whole clauses, without a mark: what is left out only adds to what is there. Where the
+/// clauses that fit are not a third of the room, whole words and the `ellipsis`.
+pub fn clauses<'t>(text: &'t str, room: usize, ellipsis: &str) -> Cow<'t, str> {
+    if width(text) <= room {
+        return Cow::Borrowed(text);
+    }
+    let ends = JOINTS.iter().flat_map(|joint| text.match_indices(joint).map(|(at, _)| at));
+    let last = ends.filter(|end| width(&text[..*end]) <= room).max();
+    // A name alone, with what is said of it left out, says nothing.
+    if let Some(end) = last.filter(|end| *end > 0 && width(&text[..*end]) * 3 >= room) {
+        return Cow::Borrowed(&text[..end]);
+    }
+    let Some(left) = room.checked_sub(width(ellipsis)) else { return Cow::Borrowed("") };
+    match head(text, left).0.rsplit_once(' ') {
+        Some((words, _)) if !words.is_empty() => Cow::Owned(format!("{words} {ellipsis}")),
+        _ => fit(text, room, Cut::End, ellipsis),
+    }
+}
+
 /// The text in exactly `room` columns: cut at its end, or filled with spaces behind it.
 pub fn pad(text: &str, room: usize, ellipsis: &str) -> String {
     let text = fit(text, room, Cut::End, ellipsis);
@@ -104,10 +131,34 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrap_line(line, room)).collect()
 }
 
+/// Units that are not parted from their number.
+const UNITS: [&str; 8] = ["ms", "s", "m", "h", "d", "%", "B", "MiB"];
+
+/// The words of a line; a number and its unit are one, where there is room for both.
+fn words(line: &str, room: usize) -> impl Iterator<Item = &str> {
+    let mut rest = line.trim();
+    std::iter::from_fn(move || {
+        let split = |text: &str| text.find(char::is_whitespace).unwrap_or(text.len());
+        let mut end = split(rest);
+        let is_number = rest[..end].ends_with(|char: char| char.is_ascii_digit());
+        // Only over one space: what is set apart on purpose stays apart.
+        if let Some(next) = rest[end..].strip_prefix(' ').filter(|_| is_number) {
+            let unit = next[..split(next)].trim_end_matches([',', ';', '.', ':', ')']);
+            let both = end + 1 + split(next);
+            if UNITS.contains(&unit) && width(&rest[..both]) <= room {
+                end = both;
+            }
+        }
+        let (word, more) = rest.split_at(end);
+        rest = more.trim_start();
+        (!word.is_empty()).then_some(word)
+    })
+}
+
 fn wrap_line(line: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut current, mut used) = (String::new(), 0);
-    for word in line.split_whitespace() {
+    for word in words(line, room) {
         let wide = width(word);
         if used > 0 && used + 1 + wide <= room {
             current.push(' ');
@@ -224,6 +275,26 @@ mod tests {
         assert_eq!(fit("checkout", 4, Cut::End, "~"), "che~");
     }
 
+    /// A statement without what was added to it is still one, and no word of it is cut.
+    #[test]
+    fn statements_are_shortened() {
+        let ticked = "INC-1: error-rates ticked by unship: checkout stable 0 % < 5 %";
+        assert_eq!(clauses(ticked, 27, "…"), "INC-1: error-rates ticked …");
+        let text = "checkout failing: canary: errors 30 % > 5 %, for 2 s";
+        for (room, shown) in [
+            (99, text),
+            (47, "checkout failing: canary: errors 30 % > 5 %"),
+            (40, "checkout failing: canary: errors 30 %"),
+            (30, "checkout failing: canary"),
+            (20, "checkout failing"),
+            (12, "checkout …"),
+            (6, "check…"),
+            (0, ""),
+        ] {
+            assert_eq!(clauses(text, room, "…"), shown, "{room}");
+        }
+    }
+
     /// Words stay whole where they can.
     #[test]
     fn text_is_wrapped() {
@@ -233,6 +304,9 @@ mod tests {
         assert_eq!(wrap("日本語", 3), ["日", "本", "語"]);
         assert_eq!(wrap("日a", 1), ["a"]);
         assert_eq!(wrap("a", 0), Vec::<String>::new());
+        // A number stays with its unit.
+        assert_eq!(wrap("healthy for 3 s, then", 13), ["healthy for", "3 s, then"]);
+        assert_eq!(wrap("99 %", 3), ["99", "%"]);
     }
 
     /// A line of several styles keeps them, and is cut as one text.
@@ -268,6 +342,7 @@ mod tests {
                 prop_assert!(width(&cut) <= room);
                 prop_assert!(width(&text) > room || cut == text);
             }
+            prop_assert!(width(&clauses(&text, room, "…")) <= room);
             prop_assert_eq!(width(&pad(&text, room, "…")), room);
             prop_assert_eq!(width(&right(&text, room, "…")), room);
             prop_assert!(wrap(&text, room).iter().all(|line| width(line) <= room));

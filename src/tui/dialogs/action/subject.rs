@@ -1,11 +1,16 @@
 //! What is asked, with everything that it is about as it was when the key was pressed, and whether that still holds.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use crate::engine::State;
 use crate::engine::target;
 use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
 use crate::model::incident::Level;
 use crate::model::operation::{OperationStatus, Strategy};
 use crate::model::release::{Arm, Quality, Release};
+use crate::model::units::human;
 use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName, Version};
 use crate::tui::commands::{Action, Reason};
 use crate::tui::scene::Scene;
@@ -61,8 +66,10 @@ pub(super) enum Steer {
 }
 
 /// What the person has said so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Answers {
+    /// When it was said.
+    pub now: Timestamp,
     /// The text.
     pub reason: String,
     /// Which of [`Subject::choices`].
@@ -73,8 +80,22 @@ pub(super) struct Answers {
     pub to: Option<Version>,
 }
 
+impl Answers {
+    /// Nothing yet.
+    pub(super) const fn at(now: Timestamp) -> Self {
+        Self { now, reason: String::new(), choice: None, overrides: Vec::new(), to: None }
+    }
+}
+
 const STRATEGIES: [Strategy; 3] = [Strategy::Immediate, Strategy::Gradual, Strategy::Emergency];
 const SETTLEMENTS: [Settlement; 3] = [Settlement::Retry, Settlement::Done, Settlement::Abort];
+/// How long a freeze holds; none until it is lifted.
+const FREEZES: [Option<Duration>; 4] = [
+    None,
+    Some(Duration::from_secs(30 * 60)),
+    Some(Duration::from_secs(2 * 3_600)),
+    Some(Duration::from_secs(8 * 3_600)),
+];
 
 impl Subject {
     /// What a command of the table is about, now. The newest state counts, also while the picture is held.
@@ -98,8 +119,7 @@ impl Subject {
         let steer = |how| open().map(|(operation, service)| Self::Steer { how, operation, service });
         let mark = |quality| {
             let service = service()?;
-            let reference =
-                scene.ui.release.what.as_ref().ok_or("select a release in the deployments pane first")?;
+            let reference = scene.ui.release.what.as_ref().ok_or("select a release in pane 3 first")?;
             let inventory = known(&service)?.inventory.as_ref();
             let release = inventory.and_then(|inventory| inventory.release(reference));
             let release = release.ok_or("the platform no longer has the selected release")?;
@@ -199,7 +219,11 @@ impl Subject {
             Self::Mark { service, version, quality, .. } => {
                 Command::Mark { service, version, quality, reason }
             }
-            Self::Freeze { service } => Command::Freeze { service: Some(service), until: None, reason },
+            Self::Freeze { service } => {
+                let lasts = *FREEZES.get(answers.choice.unwrap_or(0))?;
+                let until = lasts.map(|lasts| answers.now.checked_add(lasts).unwrap_or(Timestamp::MAX));
+                Command::Freeze { service: Some(service), until, reason }
+            }
             Self::Thaw { service } => Command::Thaw { service: Some(service), reason },
             Self::Automatic { on } => Command::Automatic { on, reason },
             Self::Reset { service, .. } => Command::Reset { service, reason },
@@ -351,6 +375,13 @@ impl Subject {
             .into_iter()
             .map(|(word, does)| (word.to_owned(), does.to_owned()))
             .collect(),
+            Self::Freeze { .. } => FREEZES
+                .into_iter()
+                .map(|lasts| match lasts {
+                    None => ("until lifted".to_owned(), "it holds until somebody lifts it".to_owned()),
+                    Some(lasts) => (human(lasts), "it ends by itself; it can be lifted earlier".to_owned()),
+                })
+                .collect(),
             Self::OpenIncident { .. } | Self::Severity { .. } => Level::ALL
                 .into_iter()
                 .map(|level| {
@@ -370,7 +401,7 @@ impl Subject {
     /// What is chosen at first: a strategy has a usual one; what a person has to know has none.
     pub(super) fn first_choice(&self, args: &[String]) -> Option<usize> {
         match self {
-            Self::RollBack { .. } => Some(0),
+            Self::RollBack { .. } | Self::Freeze { .. } => Some(0),
             Self::Severity { .. } => {
                 let level: Level = args.first()?.parse().ok()?;
                 Level::ALL.iter().position(|known| *known == level)

@@ -248,6 +248,22 @@ fn the_key_that_asked_never_confirms() {
     assert!(sent(&console.typed("Y")).is_some());
 }
 
+/// A freeze holds until somebody lifts it, or for as long as was chosen, from when it is confirmed.
+#[test]
+fn a_freeze_can_end_by_itself() {
+    for (choose, lasts) in [("", None), ("Right", Some(30 * 60)), ("Left", Some(8 * 3_600))] {
+        let mut console = Console::new(testing::at_rest());
+        console.open("!f");
+        console.typed("a release train");
+        for key in ["S-Tab", choose, "Tab", "Tab"].into_iter().filter(|key| !key.is_empty()) {
+            console.keys(key);
+        }
+        let Some(Command::Freeze { until, .. }) = sent(&console.typed("y")) else { panic!("{choose}") };
+        let lasts = lasts.map(|secs| console.picture.now + Duration::from_secs(secs));
+        assert_eq!(until, lasts, "{choose}");
+    }
+}
+
 /// Where the world moved on while the dialog was open, it says so and cannot be confirmed; asked anew it can.
 #[test]
 fn what_changed_is_not_confirmed() {

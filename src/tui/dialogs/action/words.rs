@@ -250,7 +250,7 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
         )],
         Subject::Freeze { service } => vec![
             format!(
-                "Rollbacks and promotions of {service} are forbidden until the freeze is lifted: the automatic ones and those of people."
+                "Rollbacks and promotions of {service} are forbidden while the freeze holds: the automatic ones and those of people."
             ),
             "A person can still override it, with a reason.".to_owned(),
         ],

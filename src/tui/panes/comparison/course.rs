@@ -17,6 +17,9 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::chart::{self, Chart, Limit, Mark, Series, Times};
 use crate::tui::widgets::text::{put, width};
 
+/// Parts of the window that the picture moves on by.
+const PARTS: u64 = 12;
+
 /// Draws it: of the first indicator, which is the worst.
 pub(super) fn draw(
     scene: &Scene<'_>,
@@ -43,14 +46,18 @@ pub(super) fn draw(
     }
     let limit = shown.limit.map(|(limit, _)| (limit.value, format!("limit {limit}")));
     let limits: Vec<Limit<'_>> = limit.iter().map(|(value, label)| Limit { value: *value, label }).collect();
-    let now = scene.now();
-    let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+    let to = end(scene.now(), window);
+    let from = to.checked_sub(window).unwrap_or(Timestamp::MIN);
     let marks = marks(known, from, window, area.width.saturating_sub(8));
+    // Two points of the journal's past are a step apart.
+    let past = scene.past(service, window);
+    let steps = past.into_iter().flat_map(|past| &past.series).filter(|it| it.indicator == shown.name);
+    let step = steps.map(|series| series.step).max().unwrap_or_default();
     let chart = Chart {
         series: &series,
         from,
-        to: now,
-        join: (interval(scene, service, &shown.name) * 3).max(Duration::from_secs(2)),
+        to,
+        join: (interval(scene, service, &shown.name) * 3).max(Duration::from_secs(2)).max(step * 2),
         unit: shown.unit,
         limits: &limits,
         marks: &marks,
@@ -58,6 +65,13 @@ pub(super) fn draw(
         legend: true,
     };
     chart::draw(buf, area, &chart, look);
+}
+
+/// Where the window ends: ahead of now, at a whole part of its length, so that the picture stands still while it fills.
+fn end(now: Timestamp, window: Duration) -> Timestamp {
+    let part = i64::try_from(window.as_secs() / PARTS).unwrap_or(i64::MAX).max(1);
+    let whole = now.as_second().div_euclid(part).saturating_add(1).saturating_mul(part);
+    Timestamp::from_second(whole).unwrap_or(Timestamp::MAX)
 }
 
 /// What happened to the service's releases in the window, newest first. Where two happened within the room of a label the

@@ -14,7 +14,7 @@ use crate::tui::telling::{indicator_of, quantile};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::{self, Bar};
 use crate::tui::widgets::table::{self, Column, Table};
-use crate::tui::widgets::text::{value, width};
+use crate::tui::widgets::text::{figure, value, width};
 
 /// One indicator of a service: what it is on each arm, and the limit that is nearest.
 #[derive(Clone, Debug)]
@@ -139,6 +139,8 @@ pub(super) fn draw(
     }
     let has_canary = known.canary().is_some();
     let widest = indicators.iter().map(|it| width(&it.title)).max().unwrap_or(0).min(20) as u16;
+    // How much there is to go by matters where something is compared, or not well.
+    let counts = has_canary || indicators.iter().any(|it| it.rank < 3);
     let columns = [
         Column::new("indicator", widest, 20, 0),
         Column::new(if has_canary { "canary" } else { "live" }, 7, 9, 0).at_right(),
@@ -147,13 +149,15 @@ pub(super) fn draw(
         Column::new("of the limit", BAR, BAR, 3),
         Column::new("samples", 7, 8, 4).at_right(),
     ];
+    let columns = &columns[..if counts { columns.len() } else { columns.len() - 1 }];
     let height = (indicators.len() + 1).min(usize::from(area.height)) as u16;
     let names: Vec<&IndicatorName> = indicators.iter().map(|it| &it.name).collect();
     let cell = |name: &&IndicatorName, column: usize| -> Line<'static> {
         let Some(it) = indicators.iter().find(|it| &it.name == *name) else { return Line::default() };
         let tone = tone(it, has_canary);
+        let shown = if it.rank < 3 { value } else { figure };
         let figure =
-            |seen: Seen| seen.value.map_or_else(|| "no data".to_owned(), |number| value(number, it.unit));
+            |seen: Seen| seen.value.map_or_else(|| "no data".to_owned(), |number| shown(number, it.unit));
         match column {
             0 => Line::from(it.title.clone()),
             1 => Line::styled(figure(it.judged), look.style(tone)),
@@ -176,8 +180,7 @@ pub(super) fn draw(
     };
     // The table keeps two columns for a mark, which nothing here is selected with.
     let area = Rect { x: area.x.saturating_sub(2), width: area.width.saturating_add(2), height, ..area };
-    let table =
-        Table { columns: &columns, rows: &names, selected: None, top: None, header: true, focused: false };
+    let table = Table { columns, rows: &names, selected: None, top: None, header: true, focused: false };
     table::draw(buf, area, &table, cell, look);
     height
 }

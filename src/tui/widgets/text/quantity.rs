@@ -18,6 +18,11 @@ pub fn age(age: Duration) -> String {
     }
 }
 
+/// How old data are that come in all the time: `1 s` at least, so that what is as new as it can be stands still.
+pub fn freshness(old: Duration) -> String {
+    age(old.max(Duration::from_secs(1)))
+}
+
 /// The time of day to the second.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
@@ -26,6 +31,25 @@ pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
 /// A share, 0 to 1, in percent: `7.1 %`, `0.21 %`; `< 0.01 %` for what is not nothing and would look like it.
 pub fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.000_05 { "< 0.01 %".to_owned() } else { value(share, Unit::Share) }
+}
+
+/// A number of something that is well, to the digits that a person reads: `9.8 ms`, `24 ms`, `187 ms`, `0.21 %`. Next to a limit
+/// every digit counts: [`value`].
+pub fn figure(number: f64, unit: Unit) -> String {
+    let scale = match unit {
+        Unit::Share => 100.0,
+        Unit::Millis if number.abs() >= 1_000.0 => 0.001,
+        Unit::Millis | Unit::Plain => 1.0,
+    };
+    let seen = number * scale;
+    let step = if seen.abs() >= 10.0 {
+        1.0
+    } else if seen.abs() >= 1.0 {
+        0.1
+    } else {
+        0.01
+    };
+    value((seen / step).round() * step / scale, unit)
 }
 
 /// A number in its unit, in the words of the findings; `no data` for what is no number.
@@ -71,6 +95,30 @@ mod tests {
         }
         assert_eq!(value(1_900.0, Unit::Millis), "1.9 s");
         assert_eq!(value(f64::INFINITY, Unit::Plain), "no data");
+    }
+
+    /// What is well does not flicker: digits that nobody reads are left out. Nothing becomes zero that is not.
+    #[test]
+    fn figures_are_calm() {
+        for (number, unit, text) in [
+            (9.834, Unit::Millis, "9.8 ms"),
+            (24.13, Unit::Millis, "24 ms"),
+            (187.4, Unit::Millis, "187 ms"),
+            (1_934.0, Unit::Millis, "1.9 s"),
+            (0.0021, Unit::Share, "0.21 %"),
+            (0.0712, Unit::Share, "7.1 %"),
+            (0.384, Unit::Share, "38 %"),
+            (0.114, Unit::Plain, "0.11"),
+            (78.6, Unit::Plain, "79"),
+            (0.0, Unit::Share, "0 %"),
+            (f64::NAN, Unit::Plain, "no data"),
+        ] {
+            assert_eq!(figure(number, unit), text);
+        }
+        assert_eq!(
+            (freshness(Duration::ZERO), freshness(Duration::from_secs(7))),
+            ("1 s".into(), "7 s".into())
+        );
     }
 
     /// The clock is that of the zone.
