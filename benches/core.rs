@@ -172,7 +172,7 @@ impl Fleet {
             }
         }
         let source = SourceName::from(format!("metrics-{source}"));
-        SourceReport { source, at: self.now, result: Ok(Reading { samples, missing: Vec::new() }) }
+        SourceReport { source, at: self.now, result: Ok(Reading { samples, ..Reading::default() }) }
     }
 
     fn probe(&self, index: usize) -> ProbeResult {

@@ -12,6 +12,7 @@ pub mod names;
 pub mod notification;
 pub mod operation;
 pub mod output;
+pub mod placeholder;
 pub mod platform;
 pub mod probe;
 pub mod reading;

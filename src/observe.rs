@@ -7,13 +7,16 @@ pub mod exposition;
 pub mod health;
 mod http;
 mod probe;
+mod prometheus;
 mod schedule;
 mod scrape;
 pub mod selector;
+mod series;
+mod source;
 #[cfg(test)]
 mod testing;
 
-pub use schedule::{ObserveError, Observer, once, read_once, validate};
+pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 
 use crate::model::probe::{ProbeResult, ProbeSpec};
 use crate::model::source::{SeriesSpec, SourceReport, SourceSpec};

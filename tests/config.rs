@@ -82,6 +82,11 @@ fn with(from: &str, to: &str) -> String {
     GOOD.replace(from, to)
 }
 
+/// `GOOD` on a Prometheus server, with one piece exchanged.
+fn prometheus(from: &str, to: &str) -> String {
+    with(from, to).replace("kind = \"scrape\"", "kind = \"prometheus\"\ninterval = \"10s\"")
+}
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -161,6 +166,18 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a source that nobody reads", plus("[sources.idle]\nkind = \"scrape\"\nurl = \"http://127.0.0.1/\""), 1),
         ("arms that look alike", with("/metrics\"", "/metrics\"\narms = { label = \"track\", canary = \"stable\" }"), 1),
         ("an arm by version and by word", with("/metrics\"", "/metrics\"\narms = { label = \"track\", by_version = true, canary = \"next\" }"), 1),
+        ("arms without a label", with("/metrics\"", "/metrics\"\narms = { stable = \"blue\" }"), 1),
+        ("a gauge of two units", with("\"memory_bytes\"", "\"memory_bytes\", divide_by = \"limit_bytes\", unit = \"percent\"").replace("above = 1e9", "above = \"90%\""), 1),
+        ("a plain number for a time", with("\"memory_bytes\"", "\"lag_seconds\", unit = \"seconds\""), 1),
+        // Prometheus.
+        ("a query that counts nothing", prometheus("\"all_total\"", "\"sum(all_total)\""), 1),
+        ("a window on one side only", prometheus("\"all_total\"", "\"sum(increase(all_total[{window}]))\""), 1),
+        ("a placeholder of a query that is none", prometheus("\"memory_bytes\"", "'max(memory_bytes{service=\"{servcie}\"})'"), 1),
+        ("a version in a query", prometheus("\"memory_bytes\"", "'max(memory_bytes{version=\"{version}\"})'"), 1),
+        ("an empty query", prometheus("\"memory_bytes\"", "\" \""), 1),
+        ("the address of the API", prometheus("9090/metrics", "9090/prom/api/v1/query"), 1),
+        ("an address with a query", prometheus("9090/metrics", "9090/?tenant=a"), 1),
+        ("a series that is too old at once", prometheus("/metrics\"", "/metrics\"\nstale_after = \"0s\""), 1),
         // Triggers.
         ("no trigger", GOOD.split("[triggers.errors]").next().unwrap_or_default().to_owned(), 1),
         ("a trigger on an unknown service", with("action = \"gradual\"", "action = \"gradual\"\nservices = [\"chekout\"]"), 1),

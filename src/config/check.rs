@@ -3,6 +3,7 @@
 
 mod environment;
 mod http;
+mod indicators;
 mod limits;
 mod names;
 mod selector;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::model::probe::{ProbeOutcome, ProbeResult};
 use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
 use crate::model::release::Arm;
-use crate::model::source::{Sample, SeriesSpec, SourceReport, SourceSpec, Subject};
+use crate::model::source::{Sample, SourceReport, Subject};
 use crate::model::trigger::{Aggregate, Condition, Evaluation, Scope};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName, Unit};
 use crate::triggers::streak::Streak;
@@ -90,7 +90,7 @@ impl Senses {
             for (indicator, spec) in &spec.indicators {
                 let interval =
                     config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
-                let unit = unit_of(&spec.read);
+                let unit = spec.read.unit();
                 for arm in [None, Some(Arm::Stable), Some(Arm::Canary)] {
                     let window = Window::new(display_window(interval));
                     shown.insert((indicator.clone(), arm), Shown { window, unit });
@@ -395,22 +395,6 @@ pub(super) fn display_window(interval: Duration) -> Duration {
     DISPLAY_WINDOW.max(interval * 3)
 }
 
-/// How the values of an indicator are shown.
-pub(super) fn unit_of(read: &SeriesSpec) -> Unit {
-    match read {
-        SeriesSpec::Ratio { .. } | SeriesSpec::Gauge { divide_by: Some(_), .. } => Unit::Share,
-        SeriesSpec::Latency { .. } => Unit::Millis,
-        SeriesSpec::Rate { .. } | SeriesSpec::Gauge { .. } => Unit::Plain,
-    }
-}
-
-/// Whether a source says which arm its series speak for.
-fn tells_arms(source: &SourceSpec) -> bool {
-    match source {
-        SourceSpec::Scrape(scrape) => scrape.arms.is_some(),
-    }
-}
-
 fn longest_availability(config: &Config) -> Duration {
     let spans = config.triggers.values().map(|trigger| match &trigger.when {
         Condition::Availability { over, .. } => **over,
@@ -443,9 +427,10 @@ fn arms_of(
     indicator: &IndicatorName,
     scope: Scope,
 ) -> Vec<Option<Arm>> {
-    let source =
-        config.services.get(service).and_then(|spec| spec.indicators.get(indicator)).map(|spec| &spec.source);
-    let tells = source.and_then(|source| config.sources.get(source)).is_some_and(tells_arms);
+    let spec = config.services.get(service).and_then(|spec| spec.indicators.get(indicator));
+    let tells = spec.is_some_and(|spec| {
+        config.sources.get(&spec.source).is_some_and(|source| source.tells_arms(&spec.read))
+    });
     match (scope, tells) {
         (_, false) => vec![None],
         (_, true) => vec![Some(Arm::Stable), Some(Arm::Canary)],

@@ -18,7 +18,7 @@ use crate::model::{IndicatorName, ServiceName, Version};
 use crate::triggers::window::Window;
 
 use super::history::HistoryKind;
-use super::senses::{DISPLAY_QUANTILE, display_window, unit_of, watched};
+use super::senses::{DISPLAY_QUANTILE, display_window, watched};
 use super::state::ServiceState;
 
 /// The shortest time that a point stands for.
@@ -81,7 +81,7 @@ pub fn draw(
             Some(Series {
                 indicator: indicator.clone(),
                 arm,
-                unit: unit_of(&service.indicators.get(indicator)?.read),
+                unit: service.indicators.get(indicator)?.read.unit(),
                 step: line.grid.step(),
                 limits: limits(config, &asked.service, indicator, arm),
                 points,

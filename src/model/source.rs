@@ -1,6 +1,8 @@
-//! Sources and indicators: which series a service has, and what a source reports of them.
+//! Sources and indicators: which series a service has, and what a source reports of them. The kinds of sources are in
+//! [`spec`].
 
-use std::collections::BTreeMap;
+pub mod spec;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,85 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::release::Arm;
-use super::secret::SecretRef;
-use super::{IndicatorName, ServiceName, SourceName, Span, Version};
+use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
-/// Where indicators come from.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum SourceSpec {
-    /// A Prometheus exposition endpoint, read directly.
-    Scrape(ScrapeSpec),
-}
-
-impl SourceSpec {
-    /// Time between two readings.
-    pub fn interval(&self) -> Span {
-        match self {
-            Self::Scrape(scrape) => scrape.interval,
-        }
-    }
-}
-
-/// A Prometheus exposition endpoint.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeSpec {
-    /// `http://` or `https://` address, usually ending in `/metrics`.
-    pub url: String,
-    /// Time between two readings.
-    #[serde(default = "five_seconds")]
-    pub interval: Span,
-    /// Time after which a reading has failed.
-    #[serde(default = "three_seconds")]
-    pub timeout: Span,
-    /// How a series tells which arm it speaks for. Without it every series speaks for the service as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arms: Option<ArmLabel>,
-    /// Request headers whose values are secrets.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secret_headers: BTreeMap<String, SecretRef>,
-    /// Largest body that is read, in bytes.
-    #[serde(default = "body_limit")]
-    pub max_body: u64,
-}
-
-const fn five_seconds() -> Span {
-    Span::secs(5)
-}
-
-const fn three_seconds() -> Span {
-    Span::secs(3)
-}
-
-const fn body_limit() -> u64 {
-    16 * 1024 * 1024
-}
-
-/// How a label tells the arm of a series.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ArmLabel {
-    /// The label.
-    pub label: String,
-    /// The label holds the release's version; the platform says which arm that version serves on.
-    #[serde(default)]
-    pub by_version: bool,
-    /// The value that means stable (without `by_version`).
-    #[serde(default = "stable")]
-    pub stable: String,
-    /// The value that means canary (without `by_version`).
-    #[serde(default = "canary")]
-    pub canary: String,
-}
-
-fn stable() -> String {
-    "stable".to_owned()
-}
-
-fn canary() -> String {
-    "canary".to_owned()
-}
+pub use spec::{ArmLabel, PrometheusSpec, ScrapeSpec, SourceSpec};
 
 /// A series of a service and how to read it from its source.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -98,8 +24,11 @@ pub struct IndicatorSpec {
     pub read: SeriesSpec,
 }
 
-/// What is read. Series are written as in PromQL, without functions: `http_requests_total{service="checkout",code=~"5.."}`.
-/// Several series that match are added up per arm.
+/// What is measured, and where that is found in the source.
+///
+/// A series is written in the source's own language. For `scrape` it is a name and labels as in PromQL, without functions:
+/// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. Several series that
+/// match are added up per arm.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeriesSpec {
@@ -125,6 +54,9 @@ pub enum SeriesSpec {
         /// What the value is divided by, like a memory limit; the result is then a share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         divide_by: Option<String>,
+        /// What the value is given in.
+        #[serde(default)]
+        unit: GaugeUnit,
     },
     /// A histogram of durations, by the name without `_bucket`.
     Latency {
@@ -134,6 +66,75 @@ pub enum SeriesSpec {
         #[serde(default)]
         unit: LatencyUnit,
     },
+}
+
+impl SeriesSpec {
+    /// Its series, each with its key.
+    pub fn series(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Ratio { bad, total, .. } => vec![("bad", bad), ("total", total)],
+            Self::Rate { counter } => vec![("counter", counter)],
+            Self::Gauge { series, divide_by, .. } => {
+                let by = divide_by.iter().map(|by| ("divide_by", by.as_str()));
+                std::iter::once(("series", series.as_str())).chain(by).collect()
+            }
+            Self::Latency { histogram, .. } => vec![("histogram", histogram)],
+        }
+    }
+
+    /// How its values are shown.
+    pub const fn unit(&self) -> Unit {
+        match self {
+            Self::Ratio { .. } | Self::Gauge { divide_by: Some(_), .. } => Unit::Share,
+            Self::Latency { .. } => Unit::Millis,
+            Self::Rate { .. } => Unit::Plain,
+            Self::Gauge { unit, .. } => unit.shown(),
+        }
+    }
+
+    /// Whether it asks for each arm by itself, with `{arm}`.
+    pub fn asks_by_arm(&self) -> bool {
+        self.series()
+            .iter()
+            .any(|(_, text)| placeholder::names(text).any(|(_, name)| name == placeholder::ARM))
+    }
+}
+
+/// What a gauge is given in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GaugeUnit {
+    /// A number in a unit of its own.
+    #[default]
+    Plain,
+    /// A share, 0 to 1.
+    Share,
+    /// A share in percent, 0 to 100.
+    Percent,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+impl GaugeUnit {
+    /// How such a value is shown.
+    pub const fn shown(self) -> Unit {
+        match self {
+            Self::Plain => Unit::Plain,
+            Self::Share | Self::Percent => Unit::Share,
+            Self::Seconds | Self::Milliseconds => Unit::Millis,
+        }
+    }
+
+    /// What a value is multiplied by to be in the unit that it is shown in.
+    pub const fn scale(self) -> f64 {
+        match self {
+            Self::Plain | Self::Share | Self::Milliseconds => 1.0,
+            Self::Percent => 0.01,
+            Self::Seconds => 1_000.0,
+        }
+    }
 }
 
 /// The unit of a histogram's bounds.
@@ -218,6 +219,8 @@ pub struct Reading {
     pub samples: Vec<Sample>,
     /// Indicators of this source for which nothing could be read, and why ("no series matches …"). They stay missing.
     pub missing: Vec<(ServiceName, IndicatorName, String)>,
+    /// What the source remarked on its answers, like a warning of a query engine. They are answers all the same.
+    pub remarks: Vec<String>,
 }
 
 /// Why a source could not be read.

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
@@ -75,12 +75,45 @@ impl Exchange {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     peer: Peer,
-    method: Method,
-    uri: Uri,
+    /// What is asked where nothing else is said.
+    ask: Ask,
     headers: HeaderMap,
     keep: bool,
     /// The address without user name and query, to be shown.
     pub(crate) shown: String,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) target: Uri,
+    /// On top of the endpoint's own.
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Asking twice is the same as asking once.
+    pub(crate) is_repeatable: bool,
+}
+
+impl Ask {
+    /// A request for a path and query, without a body.
+    pub(crate) fn get(target: &str) -> Result<Self, String> {
+        Ok(Self {
+            method: Method::GET,
+            target: target.parse().map_err(|_| "a path with odd characters")?,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            is_repeatable: true,
+        })
+    }
+
+    /// A question that is sent in a body, and changes nothing.
+    pub(crate) fn post(target: &str, media: &'static str, body: String) -> Result<Self, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        Ok(Self { method: Method::POST, headers, body: Bytes::from(body), ..Self::get(target)? })
+    }
 }
 
 /// How an endpoint is described in a config.
@@ -128,22 +161,22 @@ impl Endpoint {
                 secrets.get(reference).ok_or_else(|| format!("the secret `{reference}` was not read"))?;
             insert(&mut headers, name, secret.expose(), true)?;
         }
-        Ok(Self {
-            peer: Peer::new(host, port, tls)?,
-            method: Method::from_bytes(description.method.as_bytes())
-                .map_err(|_| format!("`{}` is not a method", description.method))?,
-            uri: target.parse().map_err(|_| "a path with odd characters")?,
-            headers,
-            keep: description.keep,
-            shown,
-        })
+        let method = Method::from_bytes(description.method.as_bytes())
+            .map_err(|_| format!("`{}` is not a method", description.method))?;
+        let ask = Ask { is_repeatable: method.is_idempotent(), method, ..Ask::get(&target)? };
+        Ok(Self { peer: Peer::new(host, port, tls)?, ask, headers, keep: description.keep, shown })
     }
 
-    fn request(&self) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
+    /// What `ask` describes, with what is sent to this endpoint every time.
+    fn request(&self, ask: &Ask) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() = ask.target.clone();
+        let mut headers = self.headers.clone();
+        for (name, value) in &ask.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+        *request.headers_mut() = headers;
         request
     }
 }
@@ -186,10 +219,22 @@ impl Line {
     /// Asks once. Everything, to the last byte of the body, has to happen within `timeout`; a body of more than `limit`
     /// bytes is given up.
     pub(crate) async fn ask(&mut self, client: &Client, timeout: Duration, limit: u64) -> Exchange {
+        let ask = self.endpoint.ask.clone();
+        self.ask_for(&ask, client, timeout, limit).await
+    }
+
+    /// Asks for something else than what the endpoint is for, of the same target.
+    pub(crate) async fn ask_for(
+        &mut self,
+        ask: &Ask,
+        client: &Client,
+        timeout: Duration,
+        limit: u64,
+    ) -> Exchange {
         let at = Timestamp::now();
         let began = Instant::now();
         let mut progress = Progress::default();
-        let result = tokio::time::timeout(timeout, self.exchange(client, limit, &mut progress)).await;
+        let result = tokio::time::timeout(timeout, self.exchange(ask, client, limit, &mut progress)).await;
         let body = result.unwrap_or_else(|_| {
             let within = human(timeout);
             Err(if progress.resolving {
@@ -208,12 +253,13 @@ impl Line {
 
     async fn exchange(
         &mut self,
+        ask: &Ask,
         client: &Client,
         limit: u64,
         progress: &mut Progress,
     ) -> Result<Vec<u8>, Failure> {
         if let Some((mut connection, permit)) = self.kept.take() {
-            match connection.send(self.endpoint.request(), limit, progress).await {
+            match connection.send(self.endpoint.request(ask), limit, progress).await {
                 Ok(body) => {
                     self.keep(connection, Some(permit), client);
                     return Ok(body);
@@ -221,8 +267,7 @@ impl Line {
                 // The other side may have closed an idle connection at any moment. What was not sent, or can be sent
                 // twice without harm, is asked again on a new one; an answer that had begun is an answer.
                 Err(Broken::Http(_))
-                    if progress.status.is_none()
-                        && (!progress.sent || self.endpoint.method.is_idempotent()) => {}
+                    if progress.status.is_none() && (!progress.sent || ask.is_repeatable) => {}
                 Err(broken) => return Err(broken.into_failure(limit)),
             }
         }
@@ -232,7 +277,7 @@ impl Line {
         let stream = client.connect(&self.endpoint.peer, &addresses).await?;
         let mut connection = Connection::open(stream).await.map_err(|error| broken_http(&error))?;
         let body = connection
-            .send(self.endpoint.request(), limit, progress)
+            .send(self.endpoint.request(ask), limit, progress)
             .await
             .map_err(|broken| broken.into_failure(limit))?;
         self.keep(connection, None, client);
@@ -265,8 +310,8 @@ impl Broken {
 
 /// A connection with both of its halves, driven by whoever uses it.
 struct Connection {
-    sender: http1::SendRequest<Empty<Bytes>>,
-    driver: http1::Connection<TokioIo<Stream>, Empty<Bytes>>,
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
     /// The driver has ended; it may not be polled again.
     ended: bool,
 }
@@ -282,7 +327,7 @@ impl Connection {
 
     async fn send(
         &mut self,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
         limit: u64,
         progress: &mut Progress,
     ) -> Result<Vec<u8>, Broken> {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -28,13 +29,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::probe::ProbeResult;
 use crate::model::secret::Secrets;
-use crate::model::source::SourceReport;
+use crate::model::source::{Reading, SourceReport, SourceSpec};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName};
 
 use super::http::Client;
 use super::probe::Probe;
-use super::scrape::Source;
-use super::selector::SelectorError;
+use super::source::Source;
 use super::{Observation, ProbeTarget, SourceTarget};
 
 /// Why observing cannot begin.
@@ -59,14 +59,14 @@ pub enum ObserveError {
         what: &'static str,
     },
     /// A series of an indicator cannot be read.
-    #[error("the indicator `{indicator}` of `{service}`: {error}")]
+    #[error("the indicator `{indicator}` of `{service}`: {reason}")]
     Series {
         /// The service.
         service: ServiceName,
         /// The indicator.
         indicator: IndicatorName,
         /// What is wrong with it.
-        error: SelectorError,
+        reason: String,
     },
 }
 
@@ -126,6 +126,22 @@ pub async fn once(probes: &[ProbeTarget], secrets: &Secrets) -> Vec<ProbeResult>
 pub async fn read_once(source: &SourceTarget, secrets: &Secrets) -> Result<SourceReport, ObserveError> {
     let client = Client::new(0, Arc::new(secrets.clone()));
     Ok(Source::new(source.clone(), &client)?.read(&client).await.report)
+}
+
+/// What readings of a source at every interval from `from` to `to` would have said; only a source that keeps the past can
+/// tell. An error is in words.
+pub async fn history(
+    source: &SourceTarget,
+    secrets: &Secrets,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<(Timestamp, Reading)>, String> {
+    let client = Client::new(0, Arc::new(secrets.clone()));
+    let SourceSpec::Prometheus(spec) = &source.spec else {
+        return Err(format!("the source `{}` keeps no past", source.source));
+    };
+    let past = super::prometheus::history(spec.clone(), source.indicators.clone(), &client, from, to).await;
+    past.map_err(|reason| secrets.redact(&reason))
 }
 
 /// Whether observing could begin: what [`Observer::start`] would refuse, without starting anything.

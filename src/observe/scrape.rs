@@ -1,62 +1,38 @@
 //! Reading a Prometheus exposition endpoint: one GET feeds all indicators of the source.
-//!
-//! # How counters become samples
-//!
-//! - A sample is what a counter grew by since the last reading that succeeded; after readings that failed it spans all of
-//!   the gap.
-//! - A counter that is smaller than before has been reset: what it shows has happened since.
-//! - On the first reading there is nothing to compare with, so there are no samples of counters, and nothing is missing.
-//! - A series that was not there at the reading before is new and counts in full: a canary's series appear with its first
-//!   requests, and these are the ones to look at.
-//! - A series that vanishes is not reported; its value is remembered for ten readings, so that one that was only left out
-//!   for a moment does not count its whole life again.
-//!
-//! A value that is infinite or not a number is missing, for its subject; it is never zero.
+//! What its counters say is in [`super::series`].
 
 mod collect;
-mod growth;
 mod reading;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::SourceName;
-use crate::model::source::{Reading, ScrapeSpec, SourceFault, SourceReport, SourceSpec};
+use crate::model::source::{Reading, ScrapeSpec};
 
+use super::exposition;
 use super::http::{Client, Description, Endpoint, Line};
 use super::schedule::ObserveError;
-use super::{SourceTarget, exposition};
+use super::source::{Indicators, Read};
 use reading::Readings;
 
-/// A source that is ready to be read, again and again.
-pub(super) struct Source {
-    name: SourceName,
+/// An endpoint that is ready to be read, again and again.
+pub(super) struct Scrape {
     spec: ScrapeSpec,
     line: Result<Line, String>,
     readings: Readings,
 }
 
-/// A report, and whether the source kept its connection waiting to the end.
-pub(super) struct Read {
-    pub(super) report: SourceReport,
-    pub(super) hung: bool,
-}
-
 /// A text larger than this is read on a thread for blocking work, so that it does not hold up the probes.
 const LARGE: usize = 512 * 1024;
 
-impl Source {
-    /// Prepares a source.
-    pub(super) fn new(target: SourceTarget, client: &Client) -> Result<Self, ObserveError> {
-        let SourceSpec::Scrape(spec) = target.spec;
-        for (what, time) in [("interval", spec.interval), ("timeout", spec.timeout)] {
-            if time.is_zero() {
-                return Err(ObserveError::SourceTime { source_name: target.source, what });
-            }
-        }
-        let readings = Readings::new(target.indicators, spec.arms.clone())?;
+impl Scrape {
+    pub(super) fn new(
+        spec: ScrapeSpec,
+        indicators: Indicators,
+        client: &Client,
+    ) -> Result<Self, ObserveError> {
+        let readings = Readings::new(indicators, spec.arms.clone())?;
         let endpoint = Endpoint::new(
             &Description {
                 url: &spec.url,
@@ -68,33 +44,25 @@ impl Source {
             },
             client.secrets(),
         );
-        Ok(Self { name: target.source, line: endpoint.map(Line::new), spec, readings })
-    }
-
-    /// Time between two readings.
-    pub(super) fn interval(&self) -> Duration {
-        self.spec.interval.0
+        Ok(Self { line: endpoint.map(Line::new), spec, readings })
     }
 
     /// Reads it once.
     pub(super) async fn read(&mut self, client: &Client) -> Read {
-        let (at, hung, result) = match &mut self.line {
-            Err(reason) => (Timestamp::now(), false, Err(reason.clone())),
-            Ok(line) => {
-                let exchange = line.ask(client, self.spec.timeout.0, self.spec.max_body).await;
-                let hung = exchange.hung(self.spec.timeout.0);
-                let shown = line.endpoint().shown.clone();
-                let result = match (exchange.status, exchange.body) {
-                    (Some(200), Ok(body)) => self.understand(body, exchange.at).await,
-                    (Some(status), Ok(_)) => Err(format!("status {status}")),
-                    (_, Err(failure)) => Err(failure.words().to_owned()),
-                    (None, Ok(_)) => Err("an answer without a status".to_owned()),
-                };
-                (exchange.at, hung, result.map_err(|reason| format!("`{shown}`: {reason}")))
-            }
+        let line = match &mut self.line {
+            Err(reason) => return Read::refused(reason),
+            Ok(line) => line,
         };
-        let result = result.map_err(|reason| SourceFault { reason: client.secrets().redact(&reason) });
-        Read { report: SourceReport { source: self.name.clone(), at, result }, hung }
+        let exchange = line.ask(client, self.spec.timeout.0, self.spec.max_body).await;
+        let hung = exchange.hung(self.spec.timeout.0);
+        let shown = line.endpoint().shown.clone();
+        let result = match (exchange.status, exchange.body) {
+            (Some(200), Ok(body)) => self.understand(body, exchange.at).await,
+            (Some(status), Ok(_)) => Err(format!("status {status}")),
+            (_, Err(failure)) => Err(failure.words().to_owned()),
+            (None, Ok(_)) => Err("an answer without a status".to_owned()),
+        };
+        Read { at: exchange.at, hung, result: result.map_err(|reason| format!("`{shown}`: {reason}")) }
     }
 
     async fn understand(&mut self, body: Vec<u8>, at: Timestamp) -> Result<Reading, String> {

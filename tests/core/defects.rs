@@ -62,7 +62,7 @@ fn read(world: &mut World, samples: &[(&str, Subject, SampleValue)]) {
             value: value.clone(),
         })
         .collect();
-    let result = Ok(Reading { samples, missing: Vec::new() });
+    let result = Ok(Reading { samples, ..Reading::default() });
     world.give(Input::Source(SourceReport { source: "metrics".into(), at, result }));
 }
 

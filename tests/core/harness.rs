@@ -193,7 +193,7 @@ impl World {
         let report = SourceReport {
             source: "metrics".into(),
             at: self.now,
-            result: Ok(Reading { samples, missing: Vec::new() }),
+            result: Ok(Reading { samples, ..Reading::default() }),
         };
         self.give(Input::Source(report));
         if service == "shop" {

@@ -2,7 +2,7 @@
 //! or one that always does.
 
 use crate::config::problem::quoted;
-use crate::model::source::SeriesSpec;
+use crate::model::source::{GaugeUnit, SeriesSpec};
 use crate::model::{Quantity, Unit};
 
 /// What a limit is compared with.
@@ -14,8 +14,12 @@ pub(super) enum Kind {
     Rate,
     /// A value in a unit of its own.
     Gauge,
+    /// A value that is a share by its unit.
+    Share,
     /// A value divided by another, usually a share.
     Divided,
+    /// A value that is a time by its unit.
+    Time,
     /// Milliseconds.
     Latency,
     /// The share of probes that succeed.
@@ -28,8 +32,10 @@ impl Kind {
         match series {
             SeriesSpec::Ratio { .. } => Self::Ratio,
             SeriesSpec::Rate { .. } => Self::Rate,
-            SeriesSpec::Gauge { divide_by: None, .. } => Self::Gauge,
             SeriesSpec::Gauge { divide_by: Some(_), .. } => Self::Divided,
+            SeriesSpec::Gauge { unit: GaugeUnit::Plain, .. } => Self::Gauge,
+            SeriesSpec::Gauge { unit: GaugeUnit::Share | GaugeUnit::Percent, .. } => Self::Share,
+            SeriesSpec::Gauge { unit: GaugeUnit::Seconds | GaugeUnit::Milliseconds, .. } => Self::Time,
             SeriesSpec::Latency { .. } => Self::Latency,
         }
     }
@@ -40,14 +46,25 @@ impl Kind {
             Self::Ratio => "a ratio",
             Self::Rate => "a rate",
             Self::Gauge => "a gauge",
+            Self::Share => "a gauge that is a share",
             Self::Divided => "a gauge divided by another",
+            Self::Time => "a gauge that is a time",
             Self::Latency => "a latency",
             Self::Availability => "the share of probes that succeed",
         }
     }
 
+    /// Whether it is a reading of a value, and not a count.
+    pub(super) const fn is_gauge(self) -> bool {
+        matches!(self, Self::Gauge | Self::Share | Self::Divided | Self::Time)
+    }
+
     const fn is_share(self) -> bool {
-        matches!(self, Self::Ratio | Self::Availability | Self::Divided)
+        matches!(self, Self::Ratio | Self::Availability | Self::Divided | Self::Share)
+    }
+
+    const fn is_time(self) -> bool {
+        matches!(self, Self::Latency | Self::Time)
     }
 }
 
@@ -78,7 +95,7 @@ pub(super) fn fault(limit: Quantity, above: bool, kind: Kind) -> Option<Fault> {
                 warning: true,
             });
         }
-        (Unit::Millis, kind) if kind != Kind::Latency => {
+        (Unit::Millis, kind) if !kind.is_time() => {
             let example = if kind == Kind::Rate {
                 "a plain number of events a second"
             } else {
@@ -86,9 +103,9 @@ pub(super) fn fault(limit: Quantity, above: bool, kind: Kind) -> Option<Fault> {
             };
             return wrong(format!("{shown} is a duration, but this is {words}"), format!("write {example}"));
         }
-        (Unit::Share, Kind::Latency) => {
+        (Unit::Share, Kind::Latency | Kind::Time) => {
             return wrong(
-                format!("{shown} is a percentage, but this is a latency"),
+                format!("{shown} is a percentage, but this is {words}"),
                 "write a time like `500ms` or `2s`".to_owned(),
             );
         }
@@ -98,10 +115,10 @@ pub(super) fn fault(limit: Quantity, above: bool, kind: Kind) -> Option<Fault> {
                 "write a plain number; for a share of events use an indicator of the kind `ratio`".to_owned(),
             );
         }
-        (Unit::Plain, Kind::Latency) => {
+        (Unit::Plain, Kind::Latency | Kind::Time) => {
             let number = limit.value;
             return wrong(
-                format!("{shown} has no unit, but this is a latency"),
+                format!("{shown} has no unit, but this is {words}"),
                 format!("did you mean `{number}ms` or `{number}s`?"),
             );
         }
@@ -110,7 +127,7 @@ pub(super) fn fault(limit: Quantity, above: bool, kind: Kind) -> Option<Fault> {
             return wrong(
                 format!(
                     "{shown} has no unit, but this is {}, from 0 to 1",
-                    if kind == Kind::Divided { "a share" } else { words }
+                    if matches!(kind, Kind::Divided | Kind::Share) { "a share" } else { words }
                 ),
                 format!("did you mean `{number}%`?"),
             );

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checker;
-use super::selector;
+use super::indicators;
 use crate::config::problem::quoted;
 use crate::config::schema::ServiceSpec;
 use crate::config::spanned::{Path, place};
 use crate::config::suggest::nearest;
 use crate::config::syntax::is_sensitive;
+use crate::model::ServiceName;
 use crate::model::platform::{CommandSpec, CommandVerb, PlatformSpec};
 use crate::model::probe::{BodyRule, ProbeSpec};
-use crate::model::source::SeriesSpec;
-use crate::model::{ServiceName, SourceName};
 
 /// What may stand in braces in an argument of a program.
 const PLACEHOLDERS: [&str; 8] =
@@ -66,7 +65,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         for (probe, spec) in &service.probes {
             one_probe(checker, spec, &at.then("probes").then(probe));
         }
-        indicators(checker, service, &at);
+        indicators::check(checker, service, &at);
         dependencies(checker, name, service, &at);
     }
     cycles(checker);
@@ -202,65 +201,6 @@ fn one_probe(checker: &mut Checker<'_>, probe: &ProbeSpec, at: &Path) {
             .warn(&at.then("contains"), "`contains` is empty: every body contains that")
             .hint("write the text that a healthy answer has, or take the line out");
     }
-}
-
-fn indicators(checker: &mut Checker<'_>, service: &ServiceSpec, at: &Path) {
-    let config = checker.config;
-    for (name, indicator) in &service.indicators {
-        let at = at.then("indicators").then(name);
-        if !config.sources.contains_key(&indicator.source) {
-            let sources = config.sources.keys().map(SourceName::as_str);
-            checker.unknown(&at.then("source"), "source", indicator.source.as_str(), sources);
-        }
-        let read = at.then("read");
-        match &indicator.read {
-            SeriesSpec::Ratio { bad, total, .. } => {
-                let fine =
-                    series(checker, &read.then("bad"), bad) & series(checker, &read.then("total"), total);
-                if fine && bad.trim() == total.trim() {
-                    checker
-                        .warn(
-                            &read.then("bad"),
-                            "`bad` and `total` are the same series: the ratio is always 100 %",
-                        )
-                        .hint("`bad` counts only what went wrong, like `code=~\"5..\"`");
-                }
-            }
-            SeriesSpec::Rate { counter } => {
-                series(checker, &read.then("counter"), counter);
-            }
-            SeriesSpec::Gauge { series: value, divide_by } => {
-                series(checker, &read.then("series"), value);
-                if let Some(by) = divide_by {
-                    series(checker, &read.then("divide_by"), by);
-                }
-            }
-            SeriesSpec::Latency { histogram, .. } => {
-                let path = read.then("histogram");
-                if series(checker, &path, histogram) {
-                    let name = selector::series_name(histogram);
-                    let end = ["_bucket", "_sum", "_count"].iter().find(|end| name.ends_with(**end));
-                    if let Some(end) = end {
-                        checker
-                            .error(&path, format!("{} is one part of a histogram", quoted(name)))
-                            .hint(format!("leave `{end}` out: `{}`", name.trim_end_matches(end)));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Whether a series can be read.
-fn series(checker: &mut Checker<'_>, path: &Path, text: &str) -> bool {
-    let Some(fault) = selector::fault(text) else {
-        return true;
-    };
-    let key = path.last_key().unwrap_or_default().to_owned();
-    checker
-        .error(path, format!("`{key}` is not a series: {fault}"))
-        .hint("write a name and labels, like 'http_requests_total{service=\"checkout\",code=~\"5..\"}'");
-    false
 }
 
 fn dependencies(checker: &mut Checker<'_>, name: &ServiceName, service: &ServiceSpec, at: &Path) {

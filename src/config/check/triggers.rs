@@ -206,7 +206,7 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
             .warn(&at.then("quantile"), format!("`quantile` has no meaning for {}", kinds[0].words()))
             .hint("it is for indicators of the kind `latency`");
     }
-    let gauge = kinds.iter().any(|kind| matches!(kind, Kind::Gauge | Kind::Divided));
+    let gauge = kinds.iter().any(|kind| kind.is_gauge());
     if checker.is_written(&at.then("aggregate")) && !gauge {
         checker
             .warn(&at.then("aggregate"), format!("`aggregate` has no meaning for {}", kinds[0].words()))
@@ -311,7 +311,7 @@ fn windows(
     for (_, indicator) in found {
         let interval = config.sources.get(&indicator.source).map(SourceSpec::interval);
         match (Kind::of(&indicator.read), interval) {
-            (Kind::Gauge | Kind::Divided, Some(interval)) if !interval.is_zero() => {
+            (kind, Some(interval)) if kind.is_gauge() && !interval.is_zero() => {
                 let readings = fits(over, interval);
                 most = if subject.trigger.scope == Scope::Environment {
                     most + readings
@@ -351,12 +351,11 @@ fn arms(checker: &mut Checker<'_>, subject: &Subject<'_>, found: &[(&ServiceName
     let Some(arm) = subject.trigger.arm.filter(|_| subject.trigger.scope == Scope::Arm) else {
         return;
     };
-    let mut known =
-        found.iter().filter_map(|(_, indicator)| config.sources.get(&indicator.source)).peekable();
-    let silent = known.peek().is_some()
-        && known.all(|source| match source {
-            SourceSpec::Scrape(scrape) => scrape.arms.is_none(),
-        });
+    let mut known = found
+        .iter()
+        .filter_map(|(_, indicator)| Some((config.sources.get(&indicator.source)?, &indicator.read)))
+        .peekable();
+    let silent = known.peek().is_some() && known.all(|(source, read)| !source.tells_arms(read));
     if silent {
         checker
             .warn(&subject.at.then("arm"), format!("no source tells what the {} does", word(arm)))

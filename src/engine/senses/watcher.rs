@@ -17,7 +17,7 @@ use crate::triggers::condition::Sustained;
 use crate::triggers::streak::Streak;
 use crate::triggers::window::{Totals, Window};
 
-use super::{arms_of, unit_of, watched};
+use super::{arms_of, watched};
 
 /// A trigger on a service, on one of its arms, or on the environment.
 #[derive(Clone, Debug)]
@@ -208,7 +208,7 @@ impl Watcher {
                 slots,
                 memory: Sustained::default(),
                 max_gap: (interval * 3).max(Duration::from_secs(2)),
-                unit: first.map_or(Unit::Plain, |indicator| unit_of(&indicator.read)),
+                unit: first.map_or(Unit::Plain, |indicator| indicator.read.unit()),
                 evaluated: None,
             }),
         }

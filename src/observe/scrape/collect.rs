@@ -1,30 +1,11 @@
 //! From an exposition to the series that were asked for, each with the subject that it speaks for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::model::release::Arm;
-use crate::model::source::{ArmLabel, Subject};
+use crate::model::source::ArmLabel;
 use crate::observe::exposition::{self, ExpositionError, Series};
 use crate::observe::selector::Selector;
-
-/// The series that match one selector.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// By identity: the name and all labels, but a bucket's bound.
-    pub(super) series: BTreeMap<String, One>,
-    /// A series that matches and speaks for nobody, and why.
-    pub(super) foreign: Option<String>,
-}
-
-/// One series.
-#[derive(Debug)]
-pub(super) struct One {
-    pub(super) subject: Subject,
-    /// The value; for a histogram nothing.
-    pub(super) value: f64,
-    /// For a histogram: bounds and cumulative counts, in the order they are written.
-    pub(super) buckets: Vec<(f64, f64)>,
-}
+use crate::observe::series::{Found, One, subject};
 
 /// What is looked for.
 #[derive(Debug, Default)]
@@ -53,11 +34,6 @@ impl Wanted {
         number
     }
 
-    /// The selector at a number, as it is written.
-    pub(super) fn shown(&self, slot: usize) -> String {
-        self.slots[slot].selector.to_string()
-    }
-
     /// Finds the series of every selector.
     pub(super) fn find(&self, text: &str) -> Result<Vec<Found>, ExpositionError> {
         let mut found: Vec<Found> = self.slots.iter().map(|_| Found::default()).collect();
@@ -76,14 +52,16 @@ impl Wanted {
     }
 
     fn note(&self, found: &mut Found, series: &Series<'_>, buckets: bool) -> Result<(), String> {
-        let subject = self.subject(series)?;
+        let label = self.arms.as_ref().and_then(|arms| arms.label.as_deref());
+        let value = label.and_then(|label| series.label(label));
+        let subject = subject(self.arms.as_ref(), &series.name, value)?;
         let bound = if buckets {
             let bound = series.label("le").and_then(|le| le.parse::<f64>().ok()).filter(|le| !le.is_nan());
             Some(bound.ok_or_else(|| format!("`{}` has no bound in its label `le`", series.name))?)
         } else {
             None
         };
-        let one = One { subject, value: series.value, buckets: Vec::new() };
+        let one = One::new(subject, series.value);
         // A series that occurs twice is counted once, the first time.
         let one = found.series.entry(identity(series, buckets)).or_insert(one);
         if let Some(bound) = bound
@@ -92,25 +70,6 @@ impl Wanted {
             one.buckets.push((bound, series.value));
         }
         Ok(())
-    }
-
-    fn subject(&self, series: &Series<'_>) -> Result<Subject, String> {
-        let Some(arms) = &self.arms else { return Ok(Subject::Whole) };
-        let Some(value) = series.label(&arms.label).filter(|value| !value.is_empty()) else {
-            return Err(format!("`{}` has no label `{}`", series.name, arms.label));
-        };
-        if arms.by_version {
-            Ok(Subject::Version(value.into()))
-        } else if value == arms.stable {
-            Ok(Subject::Arm(Arm::Stable))
-        } else if value == arms.canary {
-            Ok(Subject::Arm(Arm::Canary))
-        } else {
-            Err(format!(
-                "the label `{}` of `{}` is `{value}`, neither `{}` nor `{}`",
-                arms.label, series.name, arms.stable, arms.canary
-            ))
-        }
     }
 }
 

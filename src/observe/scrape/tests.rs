@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::model::Span;
 use crate::model::secret::Secrets;
-use crate::model::source::{ScrapeSpec, SeriesSpec, SourceSpec};
+use crate::model::source::{GaugeUnit, ScrapeSpec, SeriesSpec, SourceSpec};
 use crate::observe::testing::{head, http, says, server};
 use crate::observe::{Observation, Observer, SourceTarget, read_once};
 
@@ -26,7 +26,11 @@ fn source(url: &str) -> SourceTarget {
         }),
         indicators: vec![
             ("checkout".into(), "requests".into(), SeriesSpec::Rate { counter: "requests_total".to_owned() }),
-            ("checkout".into(), "up".into(), SeriesSpec::Gauge { series: "up".to_owned(), divide_by: None }),
+            (
+                "checkout".into(),
+                "up".into(),
+                SeriesSpec::Gauge { series: "up".to_owned(), divide_by: None, unit: GaugeUnit::Plain },
+            ),
         ],
     }
 }
@@ -80,7 +84,7 @@ async fn sources_are_read_on_schedule() {
     .await;
     let (out, mut results) = mpsc::channel(1);
     let mut slow = source(&exporter.url);
-    let SourceSpec::Scrape(spec) = &mut slow.spec;
+    let SourceSpec::Scrape(spec) = &mut slow.spec else { unreachable!() };
     spec.timeout = Span::secs(20);
     let _observer = Observer::start(Vec::new(), vec![slow], Arc::default(), out).unwrap();
     for reading in 0..4 {

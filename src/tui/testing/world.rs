@@ -192,7 +192,7 @@ impl World {
         for source in config.sources.keys() {
             let result = match self.faults.get(source) {
                 Some(reason) => Err(SourceFault { reason: reason.clone() }),
-                None => Ok(Reading { samples: self.samples(&config, source, from), missing: Vec::new() }),
+                None => Ok(Reading { samples: self.samples(&config, source, from), ..Reading::default() }),
             };
             self.give(Input::Source(SourceReport { source: source.clone(), at: self.now, result }));
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Version;
+use crate::model::source::{GaugeUnit, LatencyUnit, SampleValue, Subject};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -9,7 +10,7 @@ fn at(second: i64) -> Timestamp {
 
 fn arms() -> ArmLabel {
     ArmLabel {
-        label: "track".to_owned(),
+        label: Some("track".to_owned()),
         by_version: false,
         stable: "stable".to_owned(),
         canary: "canary".to_owned(),
@@ -180,8 +181,11 @@ fn labels_that_name_no_arm() {
 /// A label that holds the version speaks for the version.
 #[test]
 fn versions_as_subjects() {
-    let label = ArmLabel { label: "version".to_owned(), by_version: true, ..arms() };
-    let mut it = readings(SeriesSpec::Gauge { series: "up".to_owned(), divide_by: None }, Some(label));
+    let label = ArmLabel { label: Some("version".to_owned()), by_version: true, ..arms() };
+    let mut it = readings(
+        SeriesSpec::Gauge { series: "up".to_owned(), divide_by: None, unit: GaugeUnit::Plain },
+        Some(label),
+    );
     let reading = it.take("up{version=\"2.8.1\"} 3\n", at(0)).unwrap();
     assert_eq!(reading.samples[0].subject, Subject::Version(Version::new("2.8.1")));
 }
@@ -189,7 +193,7 @@ fn versions_as_subjects() {
 /// A gauge speaks from the first reading, is added up, and is never made of values that are no numbers.
 #[test]
 fn gauges() {
-    let spec = SeriesSpec::Gauge { series: "memory".to_owned(), divide_by: None };
+    let spec = SeriesSpec::Gauge { series: "memory".to_owned(), divide_by: None, unit: GaugeUnit::Plain };
     let mut it = readings(spec, Some(arms()));
     let text = "memory{track=\"stable\",pod=\"1\"} 3\nmemory{track=\"stable\",pod=\"2\"} 4\n\
                 memory{track=\"stable\",pod=\"2\"} 4\nmemory{track=\"canary\",pod=\"3\"} 1\n\
@@ -200,7 +204,11 @@ fn gauges() {
 /// A share of a limit needs a limit that is there and not zero.
 #[test]
 fn a_gauge_with_a_divisor() {
-    let spec = SeriesSpec::Gauge { series: "memory".to_owned(), divide_by: Some("memory_limit".to_owned()) };
+    let spec = SeriesSpec::Gauge {
+        series: "memory".to_owned(),
+        divide_by: Some("memory_limit".to_owned()),
+        unit: GaugeUnit::Plain,
+    };
     let mut it = readings(spec, Some(arms()));
     let text = "memory{track=\"stable\"} 3\nmemory_limit{track=\"stable\"} 4\nmemory{track=\"canary\"} 3\n";
     assert_eq!(

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::source::{LatencyUnit, Subject};
 
-use super::collect::{Found, One};
-
-/// How many readings a series that has vanished is remembered for.
-const REMEMBERED: u32 = 10;
+use super::readings::Look;
+use super::{Found, One};
 
 /// Something that only grows, but for resets.
 pub(super) trait Grows: Sized + Clone {
@@ -95,10 +93,12 @@ impl Grows for Cumulative {
     }
 }
 
-/// What one selector showed at the last reading.
+/// What one question showed at the last reading.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
     known: HashMap<String, Known<T>>,
+    /// How many readings a series that has vanished is kept for.
+    remembered: u32,
 }
 
 #[derive(Debug)]
@@ -109,29 +109,38 @@ struct Known<T> {
     absent: u32,
 }
 
-impl<T> Default for Memory<T> {
-    fn default() -> Self {
-        Self { known: HashMap::new() }
-    }
-}
-
 /// What each subject grew by, or why that is not known.
 pub(super) type Sums<T> = BTreeMap<Subject, Result<T, String>>;
 
 impl<T: Grows> Memory<T> {
-    /// Takes a reading. `first`: nothing was read before, so that every value only begins; the sums then say nothing, but
-    /// which subjects there are.
+    pub(super) fn new(remembered: u32) -> Self {
+        Self { known: HashMap::new(), remembered }
+    }
+
+    /// Whether a series was there at the last reading and is there now.
+    pub(super) fn has_stayed(&self, found: &Found) -> bool {
+        found.series.keys().any(|identity| self.known.get(identity).is_some_and(|known| known.absent == 0))
+    }
+
+    /// Takes a reading. On the first one every value only begins; the sums then say nothing, but which subjects there are.
     pub(super) fn advance(
         &mut self,
         found: Found,
-        first: bool,
+        look: &Look<'_>,
         value: impl Fn(&One) -> Result<T, String>,
     ) -> Sums<T> {
         let mut sums: Sums<T> = BTreeMap::new();
+        let mut begun = Vec::new();
         for known in self.known.values_mut() {
             known.absent += 1;
         }
         for (identity, one) in found.series {
+            if look.old.contains(&one.subject) {
+                if let Some(known) = self.known.get_mut(&identity) {
+                    known.absent = 0;
+                }
+                continue;
+            }
             let grown = match value(&one) {
                 // What it was before stays known, so that the next good value spans the gap.
                 Err(reason) => {
@@ -141,7 +150,12 @@ impl<T: Grows> Memory<T> {
                 Ok(value) => {
                     let grown = match self.known.get(&identity).map(|known| &known.value) {
                         Some(None) => Err("it had no value before".to_owned()),
-                        Some(Some(before)) if !first => Ok(value.since(before)),
+                        Some(Some(before)) if !look.first => Ok(value.since(before)),
+                        None if !look.first && !look.new_counts => {
+                            begun.push(one.subject);
+                            self.known.insert(identity, Known { value: Some(value), absent: 0 });
+                            continue;
+                        }
                         _ => Ok(value.clone()),
                     };
                     self.known.insert(identity, Known { value: Some(value), absent: 0 });
@@ -155,7 +169,10 @@ impl<T: Grows> Memory<T> {
             };
             sums.insert(one.subject, sum);
         }
-        self.known.retain(|_, known| known.absent <= REMEMBERED);
+        for subject in begun {
+            sums.entry(subject).or_insert_with(|| Err("it is counted from now on".to_owned()));
+        }
+        self.known.retain(|_, known| known.absent <= self.remembered);
         sums
     }
 }

@@ -1,0 +1,147 @@
+//! The kinds of sources, as a config describes them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Span;
+use crate::model::secret::SecretRef;
+
+use super::SeriesSpec;
+
+/// Where indicators come from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SourceSpec {
+    /// A Prometheus exposition endpoint, read directly.
+    Scrape(ScrapeSpec),
+    /// A Prometheus server, or one that speaks its HTTP API.
+    Prometheus(PrometheusSpec),
+}
+
+impl SourceSpec {
+    /// Time between two readings.
+    pub fn interval(&self) -> Span {
+        match self {
+            Self::Scrape(scrape) => scrape.interval,
+            Self::Prometheus(prometheus) => prometheus.interval,
+        }
+    }
+
+    /// The times that it is given, each with its key. None of them may be zero.
+    pub fn times(&self) -> Vec<(&'static str, Span)> {
+        let mut times = vec![("interval", self.interval())];
+        match self {
+            Self::Scrape(scrape) => times.push(("timeout", scrape.timeout)),
+            Self::Prometheus(prometheus) => {
+                times.extend([("timeout", prometheus.timeout), ("stale_after", prometheus.stale_after)]);
+            }
+        }
+        times
+    }
+
+    /// Whether it says which arm an indicator that is read so speaks for.
+    pub fn tells_arms(&self, read: &SeriesSpec) -> bool {
+        let by_label = |arms: &Option<ArmLabel>| arms.as_ref().is_some_and(|arms| arms.label.is_some());
+        match self {
+            Self::Scrape(scrape) => by_label(&scrape.arms),
+            Self::Prometheus(prometheus) => by_label(&prometheus.arms) || read.asks_by_arm(),
+        }
+    }
+}
+
+/// A Prometheus exposition endpoint.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScrapeSpec {
+    /// `http://` or `https://` address, usually ending in `/metrics`.
+    pub url: String,
+    /// Time between two readings.
+    #[serde(default = "five_seconds")]
+    pub interval: Span,
+    /// Time after which a reading has failed.
+    #[serde(default = "three_seconds")]
+    pub timeout: Span,
+    /// How a series tells which arm it speaks for. Without it every series speaks for the service as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<ArmLabel>,
+    /// Request headers whose values are secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_headers: BTreeMap<String, SecretRef>,
+    /// Largest body that is read, in bytes.
+    #[serde(default = "body_limit")]
+    pub max_body: u64,
+}
+
+/// A Prometheus server, asked by instant queries. <https://prometheus.io/docs/prometheus/latest/querying/api/>
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrometheusSpec {
+    /// `http://` or `https://` address of the server, with its path if it has one, without `/api/v1`.
+    pub url: String,
+    /// Time between two readings. Nothing is gained by reading more often than the server scrapes.
+    #[serde(default = "fifteen_seconds")]
+    pub interval: Span,
+    /// Time after which one query has failed.
+    #[serde(default = "five_seconds")]
+    pub timeout: Span,
+    /// How a series tells which arm it speaks for: by a label, or by what stands for `{arm}` in the queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<ArmLabel>,
+    /// What was measured longer ago than this is not taken.
+    #[serde(default = "two_minutes")]
+    pub stale_after: Span,
+    /// Request headers whose values are secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_headers: BTreeMap<String, SecretRef>,
+    /// Largest body that is read, in bytes.
+    #[serde(default = "body_limit")]
+    pub max_body: u64,
+}
+
+const fn three_seconds() -> Span {
+    Span::secs(3)
+}
+
+const fn five_seconds() -> Span {
+    Span::secs(5)
+}
+
+const fn fifteen_seconds() -> Span {
+    Span::secs(15)
+}
+
+const fn two_minutes() -> Span {
+    Span::secs(120)
+}
+
+const fn body_limit() -> u64 {
+    16 * 1024 * 1024
+}
+
+/// How the arms are told apart.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArmLabel {
+    /// The label that holds the arm, or the version. A source that is asked by queries with `{arm}` needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The label holds the release's version; the platform says which arm that version serves on.
+    #[serde(default)]
+    pub by_version: bool,
+    /// The value that means stable (without `by_version`).
+    #[serde(default = "stable")]
+    pub stable: String,
+    /// The value that means canary (without `by_version`).
+    #[serde(default = "canary")]
+    pub canary: String,
+}
+
+fn stable() -> String {
+    "stable".to_owned()
+}
+
+fn canary() -> String {
+    "canary".to_owned()
+}

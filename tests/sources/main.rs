@@ -1,0 +1,9 @@
+//! Sources of indicators as they really are: a Prometheus server, files and programs, another maker's endpoint. What is not
+//! installed is skipped, and the test says so.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[expect(dead_code, reason = "the fleet of the process tests; some of it is of no use here")]
+#[path = "../processes/harness.rs"]
+mod harness;
+mod prometheus;
