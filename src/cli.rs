@@ -3,6 +3,7 @@
 
 mod account;
 pub mod act;
+pub mod baseline;
 pub mod check;
 pub mod checklist;
 pub mod config;
@@ -103,6 +104,7 @@ enum Subcommand {
     Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
+    Baseline(baseline::Args),
     Config(config::Args),
     Journal(journal::Args),
     Themes(themes::Args),
@@ -138,6 +140,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
+        Subcommand::Baseline(args) => baseline::run(args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
         Subcommand::Themes(args) => themes::run(&args, global),
         Subcommand::Journal(args) => with_journal(&args, global).await,

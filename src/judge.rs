@@ -68,7 +68,7 @@ mod traffic;
 pub mod watch;
 mod wilson;
 
-pub use alignment::Alignment;
+pub use alignment::{Aligned, Alignment};
 pub use burst_guard::BurstGuard;
 pub use confidence::Interval;
 pub use counts::{ArmCounts, Discard, LARGEST_COUNT, Taken, Tick};

@@ -4,10 +4,12 @@
 //! nothing of ours. The parts that appear in `unship.toml` carry their JSON Schema, so the file's checker, the
 //! editors' schema and the engine read one definition.
 
+pub mod baseline;
 pub mod command;
 pub mod decision;
 pub mod event;
 pub mod incident;
+pub mod judge;
 pub mod names;
 pub mod notification;
 pub mod operation;

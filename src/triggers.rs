@@ -7,5 +7,6 @@
 //! [`Status`]: crate::model::trigger::Status
 
 pub mod condition;
+pub mod figure;
 pub mod streak;
 pub mod window;

@@ -87,6 +87,11 @@ fn prometheus(from: &str, to: &str) -> String {
     with(from, to).replace("kind = \"scrape\"", "kind = \"prometheus\"\ninterval = \"10s\"")
 }
 
+/// `GOOD` with arms that are told apart, and more.
+fn by_arm(more: &str) -> String {
+    plus(more).replace("/metrics\"", "/metrics\"\narms = { label = \"track\" }")
+}
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -214,6 +219,24 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("no failures", with("failures = 3", "failures = 0"), 1),
         ("more failures than fit", with("within = \"1m\"", "within = \"15s\""), 1),
         ("availability over a moment", with("over = \"5m\"", "over = \"15s\""), 1),
+        // Comparisons and the judge.
+        ("a comparison without a limit", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"baseline\","), 1),
+        ("a comparison with two limits", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"baseline\", more_than = \"2%\", times = 2.0,"), 1),
+        ("a comparison with nothing known", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"yesterday\", times = 2.0,"), 1),
+        ("so many times less than nothing", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"baseline\", times = -1.0,"), 1),
+        ("a plain number for points", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"baseline\", more_than = 2,"), 1),
+        ("percent of a latency", with("kind = \"threshold\", indicator = \"latency\", above = \"2s\",", "kind = \"comparison\", indicator = \"latency\", with = \"baseline\", more_than = \"20%\","), 1),
+        ("a comparison of arms that nobody tells apart", with("kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "kind = \"comparison\", indicator = \"errors\", with = \"stable\", times = 2.0,"), 1),
+        ("an environment compared", with("action = \"immediate\"\nwhen = { kind = \"threshold\", indicator = \"errors\", above = \"5%\",", "action = \"immediate\"\nscope = \"environment\"\nwhen = { kind = \"comparison\", indicator = \"errors\", with = \"baseline\", times = 2.0,"), 1),
+        ("a judge with nothing to compare", plus("[judge]"), 1),
+        ("a chance in percent", by_arm("[judge]\nalpha = 1"), 1),
+        ("a chance of nothing", by_arm("[judge]\nbeta = 0.0"), 1),
+        ("a tolerance that is none", by_arm("[judge]\ntolerance = \"loose\""), 1),
+        ("a trigger named like the judge", by_arm("[judge]").replace("[triggers.slow]", "[triggers.judge]"), 1),
+        ("a judged indicator without a judge", with("[services.checkout.indicators.latency]\nsource = \"metrics\"", "[services.checkout.indicators.latency]\nsource = \"metrics\"\njudge = \"off\""), 1),
+        ("an objective of a gauge", by_arm("[judge]").replace("read = { kind = \"gauge\"", "objective = { below = 1 }\nread = { kind = \"gauge\""), 1),
+        ("an objective of the wrong unit", by_arm("[judge]").replace("read = { kind = \"latency\"", "objective = { below = \"2%\" }\nread = { kind = \"latency\""), 1),
+        ("an objective that is always kept", by_arm("[judge]").replace("read = { kind = \"ratio\"", "objective = { below = \"100%\" }\nread = { kind = \"ratio\""), 1),
         // The rest.
         ("a short lease", plus("[store]\nlease = \"500ms\""), 1),
         ("no journal", plus("[store]\npath = \"\""), 1),

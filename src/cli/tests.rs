@@ -61,6 +61,7 @@ fn every_command(text: &str) -> Vec<Command> {
         Command::Note { incident: "INC-1".into(), text: reason() },
     ];
     for on in [true, false] {
+        commands.push(Command::Baseline { service: "checkout".into(), set: on, reason: reason() });
         commands.push(Command::Maintenance { service: "checkout".into(), on, reason: reason() });
         commands.push(Command::Automatic { on, reason: reason() });
     }

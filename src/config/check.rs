@@ -4,6 +4,7 @@
 mod environment;
 mod http;
 mod indicators;
+mod judge;
 mod limits;
 mod names;
 mod selector;
@@ -28,6 +29,7 @@ pub(super) fn check(config: &Config, tree: &Tree<'_>, report: &mut Report) {
     sources::check(&mut checker);
     services::check(&mut checker);
     triggers::check(&mut checker);
+    judge::check(&mut checker);
 }
 
 /// The config, the file it came from and what was found so far.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::judge::JudgeSpec;
 use crate::model::notification::ChannelSpec;
 use crate::model::platform::PlatformSpec;
 use crate::model::probe::ProbeSpec;
@@ -37,6 +38,9 @@ pub struct Config {
     /// What counts as wrong.
     #[serde(default)]
     pub triggers: BTreeMap<TriggerName, TriggerSpec>,
+    /// How canaries are compared with stable, beside the triggers. Without this section they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeSpec>,
     /// Whom to tell.
     #[serde(default)]
     pub channels: BTreeMap<ChannelName, ChannelSpec>,

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use crate::model::baseline::Baseline;
 use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
@@ -159,6 +160,17 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         Event::AutomaticSet { on, by, reason } => {
             let (mood, how) = if *on { (Mood::Plain, "on") } else { (Mood::Wary, "off") };
             Told::new(mood, format!("automatic action is {how}, says {by}: {reason}"))
+        }
+        Event::BaselineRecorded { service, baseline, reason } => {
+            let Baseline { version, by, figures, .. } = baseline;
+            let text = match figures.len() {
+                1 => format!("baseline of {version} recorded by {by}, 1 indicator: {reason}"),
+                many => format!("baseline of {version} recorded by {by}, {many} indicators: {reason}"),
+            };
+            Told::on(Some(service), Mood::Plain, text)
+        }
+        Event::BaselineForgotten { service, by, reason } => {
+            Told::on(Some(service), Mood::Plain, format!("baseline forgotten by {by}: {reason}"))
         }
         Event::CountReset { service, by, reason } => {
             Told::on(Some(service), Mood::Plain, format!("count of rollbacks reset by {by}: {reason}"))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::schema::Role;
+use crate::model::baseline::Baseline;
 use crate::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
@@ -85,6 +86,25 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             accept(work, envelope);
             work.emit(Event::AutomaticSet { on, by, reason });
         }
+        Command::Baseline { service, set: true, reason } => {
+            match baseline_of(work, &service, envelope.by.clone()) {
+                Ok(baseline) => {
+                    accept(work, envelope);
+                    work.emit(Event::BaselineRecorded { service, baseline, reason });
+                }
+                Err(why) => refuse(work, envelope, why, Vec::new()),
+            }
+        }
+        Command::Baseline { service, set: false, reason } => {
+            let is_there = work.state.service(&service).is_some_and(|known| known.baseline.is_some());
+            if is_there {
+                let by = envelope.by.clone();
+                accept(work, envelope);
+                work.emit(Event::BaselineForgotten { service, by, reason });
+            } else {
+                refuse(work, envelope, format!("{service} has no baseline to forget"), Vec::new());
+            }
+        }
         Command::Reset { service, reason } => {
             let by = envelope.by.clone();
             accept(work, envelope);
@@ -97,6 +117,18 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         | Command::Resolve { .. }
         | Command::Note { .. } => incidents::handle(work, envelope),
     }
+}
+
+/// What serves as stable now, as a baseline.
+fn baseline_of(work: &Work<'_>, service: &ServiceName, by: Actor) -> Result<Baseline, String> {
+    let release = work.state.service(service).and_then(|known| known.stable());
+    let release = release.ok_or_else(|| format!("it is not known what serves as stable of {service}"))?;
+    let baseline = work.senses.baseline(service, release, by, work.now);
+    baseline.ok_or_else(|| {
+        format!(
+            "too little has been read of {service} as it is now: it takes 200 events, or 10 readings of a gauge or a rate"
+        )
+    })
 }
 
 pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {

@@ -179,6 +179,10 @@ impl Work<'_> {
     /// Lets something have happened: the state takes it in at once, the journal before any effect.
     pub(super) fn emit(&mut self, event: Event) {
         Arc::make_mut(self.state).apply(&event, self.now);
+        if let Event::BaselineRecorded { service, .. } | Event::BaselineForgotten { service, .. } = &event {
+            let baseline = self.state.service(service).and_then(|known| known.baseline.as_deref());
+            self.senses.compare_with(service, baseline);
+        }
         let moved = match &event {
             Event::InventoryChanged { service, .. } => Some(service.clone()),
             Event::TrafficBack { operation, .. } => {
@@ -263,6 +267,7 @@ impl Work<'_> {
             Inventory { revision: None, ..known.clone() } != Inventory { revision: None, ..inventory.clone() }
         });
         if is_new {
+            self.record_before(service, &inventory);
             self.emit(Event::InventoryChanged { service: service.clone(), inventory });
             self.review(service);
         }
@@ -341,6 +346,36 @@ impl Work<'_> {
             by: Actor::Engine,
             reason: format!("healthy as stable for {}", crate::model::units::human(good_after)),
         });
+        // Something to compare with is better than nothing; from then on the release before is.
+        if self.state.service(service).is_some_and(|known| known.baseline.is_none()) {
+            self.record(service, "the first good release");
+        }
+    }
+
+    /// Records what a good release was like when another takes its place as stable.
+    fn record_before(&mut self, service: &ServiceName, next: &Inventory) {
+        let Some(known) = self.state.service(service) else { return };
+        let (Some(before), Some(after)) = (known.stable(), next.on_arm(Arm::Stable)) else { return };
+        // What is being taken back is nothing to compare with.
+        let is_leaving = known
+            .operation
+            .as_ref()
+            .and_then(|operation| self.state.operation(operation))
+            .is_some_and(|operation| operation.plan.kind == PlanKind::RollBack);
+        if before.reference != after.reference
+            && known.quality(&before.reference) == Quality::Good
+            && !is_leaving
+        {
+            self.record(service, "it was good when the next one came");
+        }
+    }
+
+    fn record(&mut self, service: &ServiceName, reason: &str) {
+        let Some(release) = self.state.service(service).and_then(|known| known.stable()) else { return };
+        if let Some(baseline) = self.senses.baseline(service, release, Actor::Engine, self.now) {
+            let (service, reason) = (service.clone(), reason.to_owned());
+            self.emit(Event::BaselineRecorded { service, baseline, reason });
+        }
     }
 
     /// Brings findings up to date and decides.
@@ -522,9 +557,7 @@ impl Work<'_> {
                 Some(Status::Breach { .. }) => continue,
                 Some(Status::Ok | Status::Pending { .. }) => "within its limit again".to_owned(),
                 Some(Status::Unknown { reason }) => format!("not known any more: {reason}"),
-                None if self.settings.config.triggers.contains_key(&finding.trigger) => {
-                    "the release is gone".to_owned()
-                }
+                None if self.is_watching(finding) => "the release is gone".to_owned(),
                 None => "the trigger is gone".to_owned(),
             };
             cleared.push((finding.id.clone(), reason));
@@ -557,6 +590,13 @@ impl Work<'_> {
                 messages::environment_finding(self, &finding);
             }
         }
+    }
+
+    /// Whether what raised a finding is still in the config.
+    fn is_watching(&self, finding: &Finding) -> bool {
+        let config = &self.settings.config;
+        config.triggers.contains_key(&finding.trigger)
+            || (config.judge.is_some() && finding.trigger.as_str() == crate::model::judge::NAME)
     }
 
     /// The severity that a decision's message has: that of its worst finding.

@@ -74,8 +74,9 @@ pub fn weigh(
         findings,
     };
     let wanted = wanted(settings, &weighed.findings);
+    let is_compared = weighed.findings.iter().any(|finding| finding.evidence.judgement.is_some());
     let against = everything_fails(settings, senses, service, &weighed.findings)
-        .or_else(|| against(settings, state, senses, service, known, has_canary, now));
+        .or_else(|| against(settings, state, senses, service, known, (has_canary, is_compared), now));
     weighed.recommendation = match (&against, wanted) {
         (Some(_), _) if wanted.acts() || has_canary => Recommendation::Hold,
         (_, wanted) if wanted.acts() => wanted,
@@ -146,7 +147,7 @@ fn against(
     senses: &Senses,
     service: &ServiceName,
     known: &ServiceState,
-    has_canary: bool,
+    (has_canary, is_compared): (bool, bool),
     now: Timestamp,
 ) -> Option<String> {
     if known.inventory.as_ref().is_some_and(|inventory| inventory.maintenance == Some(true)) {
@@ -154,6 +155,10 @@ fn against(
             "the maintenance page is on: what is seen is not what users would get, and a person is at it"
                 .to_owned(),
         );
+    }
+    // The canary is worse than stable, however bad that is.
+    if has_canary && is_compared {
+        return None;
     }
     if has_canary {
         let reading = senses.reading(service)?;
@@ -297,9 +302,9 @@ fn reason(finding: &Finding, now: Timestamp) -> String {
 }
 
 fn would_change(weighed: &Weighed, known: &ServiceState, has_canary: bool) -> Vec<String> {
-    let mut lines: Vec<String> = weighed
-        .findings
-        .iter()
+    // What the judge has decided stays decided.
+    let findings = weighed.findings.iter().filter(|finding| finding.evidence.judgement.is_none());
+    let mut lines: Vec<String> = findings
         .map(|finding| {
             let side = if finding.evidence.above { "at or below" } else { "at or above" };
             format!("{}: {} {side} {}", finding.trigger, finding.evidence.query, finding.evidence.limit)

@@ -2,9 +2,10 @@
 //!
 //! It is the fold of samples and probe results, as the state is the fold of the events; neither is stored in the other.
 //! What was read before an arm got its present release (or before traffic moved back) is forgotten, so that no verdict
-//! speaks of another release. A judge of two arms belongs here, beside the triggers: it is fed the same samples and adds
-//! its own [`Evaluation`]s.
+//! speaks of another release. The judge of the two arms stands beside the triggers: it is fed the same samples and adds its
+//! own [`Evaluation`].
 
+mod judged;
 mod verdict;
 mod watcher;
 
@@ -15,16 +16,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::baseline::Baseline;
+use crate::model::command::Actor;
 use crate::model::probe::{ProbeOutcome, ProbeResult};
 use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
-use crate::model::release::Arm;
+use crate::model::release::{Arm, Release};
 use crate::model::source::{Sample, SourceReport, Subject};
 use crate::model::trigger::{Aggregate, Condition, Evaluation, Scope};
-use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName, Unit};
+use crate::model::{IndicatorName, ProbeName, ReleaseRef, ServiceName, SourceName, Unit};
+use crate::triggers::figure::Tally;
 use crate::triggers::streak::Streak;
 use crate::triggers::window::Window;
 
 use super::state::ServiceState;
+use judged::Judged;
 use watcher::Watcher;
 
 /// How far back the values shown to people look, at least.
@@ -55,6 +60,12 @@ pub struct Senses {
 struct ServiceSense {
     probes: BTreeMap<ProbeName, ProbeSense>,
     watchers: Vec<Watcher>,
+    judged: Option<Box<Judged>>,
+    /// What each indicator of stable was like since it got its release.
+    tallies: BTreeMap<IndicatorName, Tally>,
+    stable: Option<ReleaseRef>,
+    /// Where each indicator comes from.
+    sources: BTreeMap<IndicatorName, SourceName>,
     shown: BTreeMap<(IndicatorName, Option<Arm>), Shown>,
     arms_since: BTreeMap<Arm, Timestamp>,
     inventory_at: Option<Timestamp>,
@@ -101,6 +112,14 @@ impl Senses {
                 ServiceSense {
                     probes: probes.collect(),
                     watchers: watcher::for_service(config, name),
+                    judged: Judged::new(config, name).map(Box::new),
+                    tallies: BTreeMap::new(),
+                    stable: None,
+                    sources: spec
+                        .indicators
+                        .iter()
+                        .map(|(name, spec)| (name.clone(), spec.source.clone()))
+                        .collect(),
                     shown,
                     arms_since: BTreeMap::new(),
                     inventory_at: None,
@@ -245,6 +264,17 @@ impl Senses {
         for watcher in &mut sense.watchers {
             watcher.take(sample, arm);
         }
+        if let (Some(judged), Some(arm)) = (&mut sense.judged, arm) {
+            judged.take(sample, arm);
+        }
+        if arm != Some(Arm::Canary) {
+            // What began before stable got its release speaks of another.
+            let since = sense.arms_since.get(&Arm::Stable);
+            if since.is_some_and(|since| sample.from >= *since) {
+                let tally = sense.tallies.entry(sample.indicator.clone()).or_default();
+                tally.push(sample.from, sample.at, &sample.value);
+            }
+        }
         for watcher in &mut self.environment {
             self.environment_is_fed |= watcher.take(sample, arm);
         }
@@ -254,6 +284,15 @@ impl Senses {
     /// Forgets what was read before a service's arms got what they have now.
     pub fn follow_arms(&mut self, service: &ServiceName, state: &ServiceState) {
         let Some(sense) = self.services.get_mut(service) else { return };
+        if let Some(judged) = &mut sense.judged {
+            judged.follow(state);
+        }
+        let stable = state.stable().map(|release| &release.reference);
+        if stable.is_some() && stable != sense.stable.as_ref() {
+            sense.tallies.clear();
+            sense.stable = stable.cloned();
+        }
+        sense.compare_with(state.baseline.as_deref());
         for (arm, since) in &state.arms_since {
             if sense.arms_since.get(arm) == Some(since) {
                 continue;
@@ -274,6 +313,30 @@ impl Senses {
                 }
             }
         }
+    }
+
+    /// Takes over another baseline.
+    pub fn compare_with(&mut self, service: &ServiceName, baseline: Option<&Baseline>) {
+        if let Some(sense) = self.services.get_mut(service) {
+            sense.compare_with(baseline);
+        }
+    }
+
+    /// What the release that serves as stable is like, as far as enough was read of it; none when nothing was.
+    pub fn baseline(
+        &self,
+        service: &ServiceName,
+        release: &Release,
+        by: Actor,
+        at: Timestamp,
+    ) -> Option<Baseline> {
+        let sense =
+            self.services.get(service).filter(|sense| sense.stable.as_ref() == Some(&release.reference))?;
+        let figures = sense.tallies.iter();
+        let figures: BTreeMap<_, _> =
+            figures.filter_map(|(name, tally)| Some((name.clone(), tally.figure()?.clone()))).collect();
+        let (version, release) = (release.version.clone(), release.reference.clone());
+        (!figures.is_empty()).then_some(Baseline { version, release, at, by, figures })
     }
 
     /// Evaluates everything about a service anew, from what is remembered.
@@ -299,7 +362,7 @@ impl Senses {
                 None => sense.arms_since.values().max().copied(),
             });
             let evaluation = match watcher.condition() {
-                Condition::Threshold { .. } => {
+                Condition::Threshold { .. } | Condition::Comparison { .. } => {
                     watcher.evaluation(now, self.stale_after, fault, missing, expected)
                 }
                 _ => {
@@ -314,6 +377,18 @@ impl Senses {
                 }
             };
             evaluations.push(evaluation);
+        }
+        if let Some(judged) = &mut sense.judged {
+            let fault = |indicator: &IndicatorName| {
+                let missing = || self.missing.get(&(service.clone(), indicator.clone()));
+                sense
+                    .sources
+                    .get(indicator)
+                    .and_then(|source| self.faults.get(source))
+                    .or_else(missing)
+                    .map(String::as_str)
+            };
+            evaluations.extend(judged.evaluate(now, &fault).filter(|_| has_canary));
         }
         let reading = sense.read(evaluations, state, has_canary, now, self.stale_after);
         sense.reading = Arc::new(reading);
@@ -341,6 +416,12 @@ impl Senses {
 }
 
 impl ServiceSense {
+    fn compare_with(&mut self, baseline: Option<&Baseline>) {
+        for watcher in &mut self.watchers {
+            watcher.compare_with(baseline);
+        }
+    }
+
     fn read(
         &self,
         mut evaluations: Vec<Evaluation>,
@@ -410,7 +491,9 @@ pub(super) fn watched<'a>(
 ) -> impl Iterator<Item = &'a ServiceName> {
     config.services.iter().filter_map(move |(name, service)| {
         let has = match &spec.when {
-            Condition::Threshold { indicator, .. } => service.indicators.contains_key(indicator),
+            Condition::Threshold { indicator, .. } | Condition::Comparison { indicator, .. } => {
+                service.indicators.contains_key(indicator)
+            }
             Condition::Consecutive { probe, .. } | Condition::Availability { probe, .. } => {
                 probe.as_ref().map_or(!service.probes.is_empty(), |probe| service.probes.contains_key(probe))
             }

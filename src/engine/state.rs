@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::baseline::Baseline;
 use crate::model::command::{Actor, Settlement};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
@@ -165,6 +166,9 @@ pub struct ServiceState {
     pub freeze: Option<Freeze>,
     /// Releases coming and going, oldest first.
     pub history: VecDeque<HistoryEntry>,
+    /// What the last good release was like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Arc<Baseline>>,
 }
 
 /// What a release is worth.
@@ -469,6 +473,10 @@ impl State {
             Event::AutomaticSet { on, by, reason } => {
                 self.automatic = Some(Switch { on: *on, by: by.clone(), reason: reason.clone(), at });
             }
+            Event::BaselineRecorded { service, baseline, .. } => {
+                self.service_mut(service).baseline = Some(Arc::new(baseline.clone()));
+            }
+            Event::BaselineForgotten { service, .. } => self.service_mut(service).baseline = None,
             Event::CountReset { service, .. } => {
                 let service = self.service_mut(service);
                 service.rollbacks = 0;

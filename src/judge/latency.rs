@@ -101,6 +101,15 @@ impl QuantileMonitors {
         Self { monitors: std::array::from_fn(|_| monitor.clone()), canary: 0.0, stable: 0.0, max_log_e: 0.0 }
     }
 
+    fn renewed(&self) -> Self {
+        Self {
+            monitors: std::array::from_fn(|i| self.monitors[i].renewed()),
+            canary: 0.0,
+            stable: 0.0,
+            max_log_e: 0.0,
+        }
+    }
+
     fn history(
         &mut self,
         length_s: f64,

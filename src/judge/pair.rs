@@ -113,6 +113,24 @@ impl PairMonitor {
         }
     }
 
+    /// The constants that it was made with.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A monitor for another watch: it has no evidence, and knows what this one knows of stable.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        let mut new = Self::make(self.settings, self.arms, self.strata.len());
+        for (stratum, known) in new.strata.iter_mut().zip(&self.strata) {
+            stratum.usual = known.usual.clone();
+        }
+        new.guard = self.guard.clone();
+        new.stable_lately = self.stable_lately.clone();
+        new.known_s = self.known_s;
+        new
+    }
+
     /// Takes what stable did before the watch began, oldest first. It brings no evidence; it teaches what is usual and
     /// how errors cluster. Ten minutes or more are good.
     pub fn history(&mut self, length_s: f64, stable: ArmCounts) -> Result<(), Discard> {

@@ -125,6 +125,15 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Record what serves as stable now as what the next release is compared with, or forget what was recorded.
+    Baseline {
+        /// The service.
+        service: ServiceName,
+        /// Record; else forget.
+        set: bool,
+        /// Why.
+        reason: String,
+    },
     /// Set the count of rollbacks back to zero: a person has looked.
     Reset {
         /// The service.
@@ -200,6 +209,8 @@ impl Command {
             Self::Thaw { .. } => "lift a freeze",
             Self::Automatic { on: true, .. } => "turn automatic action on",
             Self::Automatic { on: false, .. } => "turn automatic action off",
+            Self::Baseline { set: true, .. } => "record a baseline",
+            Self::Baseline { set: false, .. } => "forget a baseline",
             Self::Reset { .. } => "reset the count of rollbacks",
             Self::OpenIncident { .. } => "open an incident",
             Self::Acknowledge { .. } => "acknowledge",
@@ -220,6 +231,7 @@ impl Command {
             | Self::Promote(Promote { service, .. })
             | Self::Maintenance { service, .. }
             | Self::Mark { service, .. }
+            | Self::Baseline { service, .. }
             | Self::Reset { service, .. } => Some(service),
             Self::Freeze { service, .. } | Self::Thaw { service, .. } => service.as_ref(),
             Self::Pause { .. }
@@ -245,6 +257,7 @@ impl Command {
             | Self::Pause { reason, .. }
             | Self::Resume { reason, .. }
             | Self::Mark { reason, .. }
+            | Self::Baseline { reason, .. }
             | Self::Reset { reason, .. }
             | Self::Freeze { reason, .. }
             | Self::Thaw { reason, .. }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Baseline;
 use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
 use super::incident::{Level, Ticked};
@@ -285,6 +286,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// What a release's indicators were like was recorded, for the next one to be compared with.
+    BaselineRecorded {
+        /// The service.
+        service: ServiceName,
+        /// What was recorded.
+        baseline: Baseline,
+        /// Why.
+        reason: String,
+    },
+    /// What was recorded is forgotten.
+    BaselineForgotten {
+        /// The service.
+        service: ServiceName,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
     /// The count of rollbacks is zero again.
     CountReset {
         /// The service.
@@ -425,6 +444,8 @@ impl Event {
             Self::FreezeSet { .. } => "freeze_set",
             Self::FreezeLifted { .. } => "freeze_lifted",
             Self::AutomaticSet { .. } => "automatic_set",
+            Self::BaselineRecorded { .. } => "baseline_recorded",
+            Self::BaselineForgotten { .. } => "baseline_forgotten",
             Self::CountReset { .. } => "count_reset",
             Self::IncidentOpened { .. } => "incident_opened",
             Self::IncidentJoined { .. } => "incident_joined",

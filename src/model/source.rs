@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::judge::{Judging, ObjectiveSpec};
 use super::release::Arm;
 use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
@@ -22,6 +23,12 @@ pub struct IndicatorSpec {
     pub source: SourceName,
     /// What to read there.
     pub read: SeriesSpec,
+    /// What the judge does with it, where there is one and the source tells the arms apart.
+    #[serde(default)]
+    pub judge: Judging,
+    /// What a canary has to keep whatever stable does: of a ratio or a latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<ObjectiveSpec>,
 }
 
 /// What is measured, and where that is found in the source.

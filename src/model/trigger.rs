@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::judge::Judgement;
 use super::release::Arm;
 use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, Span, TriggerName};
 
@@ -69,6 +70,30 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         out_of: Option<OutOf>,
     },
+    /// An indicator beyond what it is compared with: the canary beyond stable, or what serves beyond the baseline.
+    Comparison {
+        /// The indicator.
+        indicator: IndicatorName,
+        /// What it is compared with.
+        with: Reference,
+        /// It holds when it is more than this above what it is compared with: points for a share…
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more_than: Option<Quantity>,
+        /// … or more than so many times it; below 1, less than so many times. Exactly one of the two.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        times: Option<f64>,
+        /// The window that both values are computed over.
+        over: Span,
+        /// How long it has to hold at every reading before it counts. Zero: at once.
+        #[serde(default, rename = "for")]
+        hold: Span,
+        /// For a latency: the quantile, 0 to 1.
+        #[serde(default = "p95")]
+        quantile: f64,
+        /// For a gauge: how the readings of the window become one value.
+        #[serde(default)]
+        aggregate: Aggregate,
+    },
     /// Probes that fail one after the other.
     Consecutive {
         /// How many failures in a row.
@@ -93,6 +118,54 @@ pub enum Condition {
 
 const fn p95() -> f64 {
     0.95
+}
+
+impl Condition {
+    /// The indicator that it is about, if it is about one.
+    pub const fn indicator(&self) -> Option<&IndicatorName> {
+        match self {
+            Self::Threshold { indicator, .. } | Self::Comparison { indicator, .. } => Some(indicator),
+            Self::Consecutive { .. } | Self::Availability { .. } => None,
+        }
+    }
+
+    /// The window that it looks at.
+    pub const fn over(&self) -> Span {
+        match self {
+            Self::Threshold { over, .. }
+            | Self::Comparison { over, .. }
+            | Self::Consecutive { within: over, .. }
+            | Self::Availability { over, .. } => *over,
+        }
+    }
+
+    /// How long it has to hold.
+    pub const fn hold(&self) -> Span {
+        match self {
+            Self::Threshold { hold, .. } | Self::Comparison { hold, .. } => *hold,
+            Self::Consecutive { .. } | Self::Availability { .. } => Span::secs(0),
+        }
+    }
+}
+
+/// What an indicator is compared with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// Stable, at the same time; it is the canary that is watched.
+    Stable,
+    /// What was recorded of the last good release.
+    Baseline,
+}
+
+impl Reference {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Baseline => "baseline",
+        }
+    }
 }
 
 /// How a gauge's readings become one value.
@@ -210,6 +283,11 @@ pub enum Unknown {
     },
     /// Canary and stable are both beyond the limit: the release may not be the cause.
     StableIsBadToo,
+    /// There is nothing to compare it with.
+    NoReference {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for Unknown {
@@ -220,6 +298,7 @@ impl std::fmt::Display for Unknown {
             Self::SourceError { reason } => write!(f, "source error: {reason}"),
             Self::TooFewSamples { have, need } => write!(f, "too few samples: {have} of {need}"),
             Self::StableIsBadToo => f.write_str("stable is bad too"),
+            Self::NoReference { reason } => f.write_str(reason),
         }
     }
 }
@@ -296,11 +375,17 @@ pub struct Evidence {
     pub samples: f64,
     /// The newest reading.
     pub newest: Option<Timestamp>,
+    /// What the judge says, if it is the judge that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Box<Judgement>>,
 }
 
 impl Evidence {
     /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`.
     pub fn line(&self) -> String {
+        if let Some(judgement) = &self.judgement {
+            return judgement.line();
+        }
         let limit = self.limit;
         match self.value {
             None => format!("no value, limit {limit}"),

@@ -152,11 +152,11 @@ fn healthy(scene: &Scene<'_>, reading: &ServiceReading) -> Option<Telling> {
     Some(Telling { text: format!("{name} {}", figure(number, seen.unit)), series: Some(series) })
 }
 
-/// The indicator that a trigger watches; none for one that watches probes.
+/// The indicator that a trigger sets a fixed limit; none for one that compares, or watches probes.
 pub fn indicator_of<'a>(scene: &Scene<'a>, trigger: &TriggerName) -> Option<&'a IndicatorName> {
     match &scene.config().triggers.get(trigger)?.when {
         When::Threshold { indicator, .. } => Some(indicator),
-        When::Consecutive { .. } | When::Availability { .. } => None,
+        When::Comparison { .. } | When::Consecutive { .. } | When::Availability { .. } => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod defects_runtime;
 mod following;
 mod harness;
 mod incidents;
+mod judged;
 mod odd_journal;
 mod operations;
 mod properties;

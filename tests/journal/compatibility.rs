@@ -11,6 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use unship::model::baseline::{Baseline, Figure};
 use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
@@ -62,6 +63,7 @@ fn finding(arm: Option<Arm>, value: Option<f64>) -> Finding {
             window_ms: 30_000,
             samples: 1_250.0,
             newest: value.map(|_| noon()),
+            judgement: None,
         },
     }
 }
@@ -357,11 +359,37 @@ fn incidents() -> Vec<Event> {
         Event::IncidentNoted { incident: incident(), by: mira(), text: why() },
         Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
     ]);
+    events.extend([
+        Event::BaselineRecorded { service: service(), baseline: baseline(), reason: why() },
+        Event::BaselineForgotten { service: service(), by: mira(), reason: why() },
+    ]);
+    for set in [true, false] {
+        let command = Command::Baseline { service: service(), set, reason: why() };
+        events.push(Event::CommandAccepted { envelope: envelope(command) });
+    }
     events
 }
 
+/// A figure of each kind.
+fn baseline() -> Baseline {
+    let figures = [
+        ("errors", Figure::Ratio { bad: 1.5, total: 240.0 }),
+        ("requests", Figure::Rate { events: 240.0, seconds: 60.0, readings: 12.0 }),
+        ("memory", Figure::Gauge { sum: 6.5, readings: 12.0 }),
+        ("latency", Figure::Latency { bounds_ms: [100.0, 250.0].into(), counts: vec![200.0, 38.0, 2.0] }),
+    ];
+    let figures = figures.map(|(name, figure)| (name.into(), figure)).into();
+    Baseline {
+        version: "2.8.0".into(),
+        release: "sha256:2.8.0".into(),
+        at: noon(),
+        by: Actor::Engine,
+        figures,
+    }
+}
+
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 40;
+const KINDS: usize = 42;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -405,6 +433,8 @@ const fn number(event: &Event) -> usize {
         Event::IncidentLevelSet { .. } => 37,
         Event::IncidentNoted { .. } => 38,
         Event::IncidentResolved { .. } => 39,
+        Event::BaselineRecorded { .. } => 40,
+        Event::BaselineForgotten { .. } => 41,
     }
 }
 

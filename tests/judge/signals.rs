@@ -106,21 +106,36 @@ fn leaks_are_seen_before_the_limit() {
 /// When it fails, arms that are read at different times are compared over different times, or counts get lost.
 #[test]
 fn arms_wait_for_each_other() {
-    let counts = ArmCounts::new;
-    let mut alignment = Alignment::new(0.0);
-    assert_eq!(alignment.canary(10.0, counts(5.0, 1.0)), None);
-    let tick = alignment.stable(12.0, counts(50.0, 2.0)).unwrap();
-    assert_eq!(
-        (tick.start_s, tick.length_s, tick.canary, tick.stable),
-        (0.0, 12.0, counts(5.0, 1.0), counts(50.0, 2.0))
-    );
-    assert_eq!(alignment.stable(24.0, counts(60.0, 0.0)), None);
-    assert_eq!(alignment.stable(36.0, counts(70.0, 3.0)), None);
-    let tick = alignment.canary(34.0, counts(12.0, 0.0)).unwrap();
-    assert_eq!(
-        (tick.start_s, tick.length_s, tick.canary, tick.stable),
-        (12.0, 24.0, counts(12.0, 0.0), counts(130.0, 3.0))
-    );
+    let mut alignment = Alignment::new(6.0);
+    assert_eq!(alignment.canary(0.0, 10.0, &[5.0, 1.0]), None);
+    let tick = alignment.stable(2.0, 12.0, &[50.0, 2.0]).unwrap();
+    assert_eq!((tick.start_s, tick.length_s), (0.0, 10.0));
+    assert_eq!((tick.canary, tick.stable), (vec![5.0, 1.0], vec![50.0, 2.0]));
+    assert_eq!(alignment.stable(12.0, 22.0, &[60.0, 0.0]), None);
+    assert_eq!(alignment.stable(22.0, 32.0, &[70.0, 3.0]), None);
+    let tick = alignment.canary(10.0, 30.0, &[12.0, 0.0]).unwrap();
+    assert_eq!((tick.start_s, tick.length_s), (10.0, 20.0), "a gap is one longer tick");
+    assert_eq!((tick.canary, tick.stable), (vec![12.0, 0.0], vec![130.0, 3.0]));
+}
+
+/// When it fails, a minute of stable is compared with a second of the canary: what hit both in that second is then taken
+/// for the canary's.
+#[test]
+fn what_only_one_arm_saw_is_left_out() {
+    let mut alignment = Alignment::new(2.0);
+    for second in 0..60 {
+        let from = f64::from(second);
+        assert_eq!(alignment.stable(from, from + 1.0, &[100.0]), None);
+    }
+    assert_eq!(alignment.canary(59.0, 60.0, &[10.0]), None);
+    assert_eq!(alignment.canary(60.0, 61.0, &[11.0]), None);
+    let tick = alignment.stable(60.0, 61.0, &[101.0]).unwrap();
+    assert_eq!((tick.start_s, tick.length_s), (59.0, 2.0));
+    assert_eq!((tick.canary, tick.stable), (vec![21.0], vec![101.0]), "within the slack");
+    assert_eq!(alignment.canary(61.0, 61.0, &[5.0]), None, "an interval without a length is none");
+    assert_eq!(alignment.canary(61.0, 62.0, &[1.0]), None);
+    let tick = alignment.stable(61.0, 62.0, &[9.0]).unwrap();
+    assert_eq!((tick.start_s, tick.canary, tick.stable), (61.0, vec![1.0], vec![9.0]));
 }
 
 /// When it fails, blocks of a gauge are so short that they are not independent, or a slow gauge is compared at all.

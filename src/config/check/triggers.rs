@@ -1,5 +1,6 @@
 //! Triggers: whether what they watch exists, and whether they can ever hold.
 
+mod comparison;
 mod probes;
 
 use std::collections::BTreeSet;
@@ -47,6 +48,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         let subject = Subject { trigger, watched: &watched, at: &at };
         match &trigger.when {
             Condition::Threshold { .. } => threshold(checker, &subject),
+            Condition::Comparison { .. } => comparison::check(checker, &subject),
             Condition::Consecutive { failures, within, probe } => {
                 probes::consecutive(checker, &subject, *failures, *within, probe.as_ref());
             }
@@ -130,17 +132,7 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
         }
         _ => {}
     }
-    if *quantile <= 0.0 || *quantile >= 1.0 {
-        let draft = checker.error(
-            &at.then("quantile"),
-            format!("`quantile` is {quantile}, expected more than 0 and less than 1"),
-        );
-        if (1.0..100.0).contains(quantile) {
-            draft.hint(format!("did you mean `{}`?", quantile / 100.0));
-        } else {
-            draft.hint("write 0.95 for the 95th percentile");
-        }
-    }
+    quantile_in_range(checker, &at, *quantile);
     let window = checker.positive(&at.then("over"), *over);
     if let Some(out_of) = out_of {
         let at = at.then("out_of");
@@ -172,6 +164,26 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
                 .hint("keep one of the two");
         }
     }
+    let Some(found) = found(checker, subject, indicator) else { return };
+    for (limit, side, key) in [(above, true, "above"), (below, false, "below")] {
+        if let Some(limit) = limit {
+            judge_limit(checker, &at.then(key), *limit, side, found.iter().map(|(_, i)| Kind::of(&i.read)));
+        }
+    }
+    meaning(checker, &at, &found);
+    if window {
+        windows(checker, subject, *over, &found);
+    }
+    arms(checker, subject, &found);
+}
+
+/// The indicators that a trigger is about, by service; none when there is none.
+fn found<'a>(
+    checker: &mut Checker<'_>,
+    subject: &Subject<'a>,
+    indicator: &IndicatorName,
+) -> Option<Vec<(&'a ServiceName, &'a IndicatorSpec)>> {
+    let at = subject.when();
     let found: Vec<(&ServiceName, &IndicatorSpec)> = subject
         .watched
         .iter()
@@ -179,7 +191,7 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
         .collect();
     if found.is_empty() {
         no_indicator(checker, subject, indicator);
-        return;
+        return None;
     }
     if subject.is_explicit() {
         for (name, _) in
@@ -195,11 +207,11 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
                 ));
         }
     }
-    for (limit, side, key) in [(above, true, "above"), (below, false, "below")] {
-        if let Some(limit) = limit {
-            judge_limit(checker, &at.then(key), *limit, side, found.iter().map(|(_, i)| Kind::of(&i.read)));
-        }
-    }
+    Some(found)
+}
+
+/// Whether the quantile and the aggregate mean something for what is measured.
+fn meaning(checker: &mut Checker<'_>, at: &Path, found: &[(&ServiceName, &IndicatorSpec)]) {
     let kinds: Vec<Kind> = found.iter().map(|(_, indicator)| Kind::of(&indicator.read)).collect();
     if checker.is_written(&at.then("quantile")) && !kinds.contains(&Kind::Latency) {
         checker
@@ -212,10 +224,20 @@ fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {
             .warn(&at.then("aggregate"), format!("`aggregate` has no meaning for {}", kinds[0].words()))
             .hint("it is for indicators of the kind `gauge`");
     }
-    if window {
-        windows(checker, subject, *over, &found);
+}
+
+fn quantile_in_range(checker: &mut Checker<'_>, at: &Path, quantile: f64) {
+    if quantile <= 0.0 || quantile >= 1.0 {
+        let draft = checker.error(
+            &at.then("quantile"),
+            format!("`quantile` is {quantile}, expected more than 0 and less than 1"),
+        );
+        if (1.0..100.0).contains(&quantile) {
+            draft.hint(format!("did you mean `{}`?", quantile / 100.0));
+        } else {
+            draft.hint("write 0.95 for the 95th percentile");
+        }
     }
-    arms(checker, subject, &found);
 }
 
 fn no_indicator(checker: &mut Checker<'_>, subject: &Subject<'_>, indicator: &IndicatorName) {

@@ -8,12 +8,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::baseline::Baseline;
 use crate::model::release::Arm;
 use crate::model::source::{Sample, SeriesSpec};
-use crate::model::trigger::{Condition, Evaluation, Evidence, NoData, Scope, Status, TriggerSpec, Unknown};
+use crate::model::trigger::{
+    Aggregate, Condition, Evaluation, Evidence, NoData, Reference, Scope, Status, TriggerSpec, Unknown,
+};
 use crate::model::units::human;
 use crate::model::{IndicatorName, ProbeName, Quantity, ServiceName, SourceName, TriggerName, Unit};
 use crate::triggers::condition::Sustained;
+use crate::triggers::figure;
 use crate::triggers::streak::Streak;
 use crate::triggers::window::{Totals, Window};
 
@@ -38,11 +42,21 @@ pub(super) struct Threshold {
     spec: Arc<TriggerSpec>,
     /// In the order of their services.
     slots: Vec<Slot>,
+    compared: Option<Compared>,
     memory: Sustained,
     max_gap: Duration,
     unit: Unit,
     /// The newest reading that was evaluated, and what that gave.
     evaluated: Option<(Timestamp, Judged)>,
+}
+
+/// What a threshold is compared with, where that is no fixed limit.
+#[derive(Clone, Debug)]
+enum Compared {
+    /// Stable, read over the same window.
+    Stable(Box<Slot>),
+    /// The baseline's figure, and why there is none.
+    Baseline(Result<f64, String>),
 }
 
 /// One series that feeds a threshold.
@@ -79,7 +93,9 @@ impl Missing {
             Unknown::NoData => None,
             Unknown::Stale { since } => Some(*since),
             Unknown::SourceError { .. } => newest,
-            Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo => return None,
+            Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo | Unknown::NoReference { .. } => {
+                return None;
+            }
         };
         let since = last.max(Some(self.expected?))?;
         let is_long_enough = since < self.now && self.now.duration_since(since).unsigned_abs() > self.after;
@@ -98,7 +114,7 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
             continue;
         }
         let spec = Arc::new(spec.clone());
-        let Condition::Threshold { indicator, over, .. } = &spec.when else {
+        let Some(indicator) = spec.when.indicator() else {
             for arm in probed_arms(config, service, &spec) {
                 watchers.push(Watcher {
                     trigger: trigger.clone(),
@@ -112,7 +128,13 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
             }
             continue;
         };
-        let arms = arms_of(config, service, indicator, spec.scope);
+        let mut arms = arms_of(config, service, indicator, spec.scope);
+        if matches!(spec.when, Condition::Comparison { with: Reference::Stable, .. }) {
+            arms.retain(|arm| *arm == Some(Arm::Canary));
+            if arms.is_empty() {
+                continue;
+            }
+        }
         let groups: Vec<(Option<Arm>, Vec<Option<Arm>>)> = match spec.scope {
             Scope::Arm => arms.into_iter().map(|arm| (arm, vec![arm])).collect(),
             Scope::Service | Scope::Environment => vec![(None, arms)],
@@ -122,7 +144,7 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
                 continue;
             }
             let slots = slots.into_iter().map(|arm| (service.clone(), arm));
-            watchers.push(Watcher::threshold(config, trigger, &spec, Some(service), arm, slots, **over));
+            watchers.push(Watcher::threshold(config, trigger, &spec, Some(service), arm, slots));
         }
     }
     watchers
@@ -149,21 +171,20 @@ pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
     let mut watchers = Vec::new();
     for (trigger, spec) in config.triggers.iter().filter(|(_, spec)| spec.scope == Scope::Environment) {
         let spec = Arc::new(spec.clone());
-        let Condition::Threshold { indicator, over, .. } = &spec.when else { continue };
+        let Some(indicator) = spec.when.indicator() else { continue };
         let slots = watched(config, &spec)
             .flat_map(|service| {
                 arms_of(config, service, indicator, spec.scope).into_iter().map(|arm| (service.clone(), arm))
             })
             .collect::<Vec<_>>();
-        watchers.push(Watcher::threshold(config, trigger, &spec, None, None, slots.into_iter(), **over));
+        watchers.push(Watcher::threshold(config, trigger, &spec, None, None, slots.into_iter()));
     }
     watchers
 }
 
 /// How often the indicator of a threshold is read for a service.
 fn interval_of(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> Option<Duration> {
-    let Condition::Threshold { indicator, .. } = &spec.when else { return None };
-    let indicator = config.services.get(service)?.indicators.get(indicator)?;
+    let indicator = config.services.get(service)?.indicators.get(spec.when.indicator()?)?;
     Some(*config.sources.get(&indicator.source)?.interval())
 }
 
@@ -175,23 +196,28 @@ impl Watcher {
         service: Option<&ServiceName>,
         arm: Option<Arm>,
         slots: impl Iterator<Item = (ServiceName, Option<Arm>)>,
-        over: Duration,
     ) -> Self {
-        let slots: Vec<_> = slots
-            .map(|(service, arm)| Slot {
-                service,
-                arm,
-                window: Window::new(over),
-                totals: None,
-                has_changed: false,
-            })
-            .collect();
-        let first = slots.first().and_then(|slot| match &spec.when {
-            Condition::Threshold { indicator, .. } => {
-                config.services.get(&slot.service)?.indicators.get(indicator)
+        let slot = |(service, arm)| Slot {
+            service,
+            arm,
+            window: Window::new(*spec.when.over()),
+            totals: None,
+            has_changed: false,
+        };
+        let slots: Vec<_> = slots.map(slot).collect();
+        let compared = match &spec.when {
+            Condition::Comparison { with: Reference::Stable, .. } => {
+                let stable = service.map(|service| slot((service.clone(), Some(Arm::Stable))));
+                stable.map(|stable| Compared::Stable(Box::new(stable)))
+            }
+            Condition::Comparison { with: Reference::Baseline, .. } => {
+                Some(Compared::Baseline(Err("there is no baseline".to_owned())))
             }
             _ => None,
-        });
+        };
+        let first = slots
+            .first()
+            .and_then(|slot| config.services.get(&slot.service)?.indicators.get(spec.when.indicator()?));
         let source = first.map(|indicator| indicator.source.clone());
         // The slowest of the sources says what a gap is.
         let interval = slots.iter().filter_map(|slot| interval_of(config, &slot.service, spec)).max();
@@ -206,9 +232,14 @@ impl Watcher {
             threshold: Some(Threshold {
                 spec: Arc::clone(spec),
                 slots,
+                compared,
                 memory: Sustained::default(),
                 max_gap: (interval * 3).max(Duration::from_secs(2)),
-                unit: first.map_or(Unit::Plain, |indicator| indicator.read.unit()),
+                unit: match &spec.when {
+                    // So many times something.
+                    Condition::Comparison { times: Some(_), .. } => Unit::Plain,
+                    _ => first.map_or(Unit::Plain, |indicator| indicator.read.unit()),
+                },
                 evaluated: None,
             }),
         }
@@ -227,9 +258,31 @@ impl Watcher {
     }
 
     pub(super) fn indicator(&self) -> Option<&IndicatorName> {
-        match &self.spec.when {
-            Condition::Threshold { indicator, .. } => Some(indicator),
-            _ => None,
+        self.spec.when.indicator()
+    }
+
+    /// Takes over what was recorded of the last good release.
+    pub(super) fn compare_with(&mut self, baseline: Option<&Baseline>) {
+        let Condition::Comparison { indicator, quantile, .. } = &self.spec.when else { return };
+        let Some(Compared::Baseline(value)) =
+            self.threshold.as_mut().and_then(|threshold| threshold.compared.as_mut())
+        else {
+            return;
+        };
+        let found = match baseline {
+            None => Err("there is no baseline".to_owned()),
+            Some(baseline) => {
+                let found =
+                    baseline.figures.get(indicator).and_then(|figure| figure::value(figure, *quantile));
+                found.ok_or_else(|| format!("the baseline ({}) has too few samples of it", baseline.version))
+            }
+        };
+        if *value != found {
+            *value = found;
+            if let Some(threshold) = &mut self.threshold {
+                threshold.evaluated = None;
+                threshold.memory.clear();
+            }
         }
     }
 
@@ -244,6 +297,12 @@ impl Watcher {
         }
         let Some(threshold) = &mut self.threshold else { return false };
         let mut was_taken = false;
+        if let Some(Compared::Stable(stable)) = &mut threshold.compared
+            && arm == Some(Arm::Stable)
+            && stable.service == sample.service
+        {
+            stable.has_changed |= stable.window.push(sample.from, sample.at, sample.value.clone());
+        }
         for slot in threshold.slots_of(&sample.service) {
             if slot.arm == arm && slot.window.push(sample.from, sample.at, sample.value.clone()) {
                 slot.has_changed = true;
@@ -257,6 +316,13 @@ impl Watcher {
     pub(super) fn forget(&mut self, service: &ServiceName, arm: Arm, since: Timestamp) {
         let Some(threshold) = &mut self.threshold else { return };
         let mut has_forgotten = false;
+        if let Some(Compared::Stable(stable)) = &mut threshold.compared
+            && arm == Arm::Stable
+        {
+            stable.window.forget_before(since);
+            stable.has_changed = true;
+            has_forgotten = true;
+        }
         for slot in threshold.slots_of(service) {
             if slot.arm.is_none_or(|slot_arm| slot_arm == arm) {
                 slot.window.forget_before(since);
@@ -297,6 +363,7 @@ impl Watcher {
             window_ms: over.as_millis() as u64,
             samples: 0.0,
             newest,
+            judgement: None,
         };
         let is_stale = newest
             .is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
@@ -359,6 +426,7 @@ impl Watcher {
                     window_ms: within.as_millis() as u64,
                     samples: f64::from(failed),
                     newest,
+                    judgement: None,
                 };
                 let silent = probes.iter().copied().find(|probe| !is_fresh(probe));
                 let status = match (since, silent) {
@@ -386,6 +454,7 @@ impl Watcher {
                     window_ms: over.as_millis() as u64,
                     samples: all as f64,
                     newest,
+                    judgement: None,
                 };
                 let status = match share {
                     _ if !probes.iter().copied().any(|probe| is_fresh(&probe)) => {
@@ -404,7 +473,9 @@ impl Watcher {
                 };
                 self.answer(status, evidence, missing)
             }
-            Condition::Threshold { .. } => self.unknown(Unknown::NoData, None, stale_after),
+            Condition::Threshold { .. } | Condition::Comparison { .. } => {
+                self.unknown(Unknown::NoData, None, stale_after)
+            }
         }
     }
 
@@ -417,6 +488,7 @@ impl Watcher {
             window_ms: window.as_millis() as u64,
             samples: 0.0,
             newest,
+            judgement: None,
         };
         Evaluation {
             trigger: self.trigger.clone(),
@@ -453,17 +525,20 @@ impl Watcher {
 
 /// The question in words.
 fn query(spec: &TriggerSpec, read: Option<&SeriesSpec>) -> String {
+    let value = |indicator: &IndicatorName, quantile: f64, aggregate: Aggregate| match read {
+        Some(SeriesSpec::Latency { .. }) => format!("p{} of {indicator}", trim(quantile * 100.0)),
+        Some(SeriesSpec::Ratio { .. }) => format!("share of {indicator}"),
+        Some(SeriesSpec::Rate { .. }) => format!("{indicator} a second"),
+        _ => format!("{} of {indicator}", format!("{aggregate:?}").to_lowercase()),
+    };
     match &spec.when {
         Condition::Threshold { indicator, over, quantile, aggregate, .. } => {
-            let over = human(**over);
-            match read {
-                Some(SeriesSpec::Latency { .. }) => {
-                    format!("p{} of {indicator} over {over}", trim(quantile * 100.0))
-                }
-                Some(SeriesSpec::Ratio { .. }) => format!("share of {indicator} over {over}"),
-                Some(SeriesSpec::Rate { .. }) => format!("{indicator} a second over {over}"),
-                _ => format!("{} of {indicator} over {over}", format!("{aggregate:?}").to_lowercase()),
-            }
+            format!("{} over {}", value(indicator, *quantile, *aggregate), human(**over))
+        }
+        Condition::Comparison { indicator, with, times, over, quantile, aggregate, .. } => {
+            let how = if times.is_some() { "by that of" } else { "minus that of" };
+            let value = value(indicator, *quantile, *aggregate);
+            format!("{value} over {} {how} {}", human(**over), with.word())
         }
         Condition::Consecutive { within, probe, .. } => match probe {
             Some(probe) => format!("failures in a row of probe {probe} within {}", human(**within)),
@@ -486,6 +561,28 @@ fn unanswered(last: Option<Timestamp>) -> Unknown {
     last.map_or(Unknown::NoData, |since| Unknown::Stale { since })
 }
 
+impl Slot {
+    /// What it says, for another to be compared with.
+    fn reference(
+        &mut self,
+        newest: Timestamp,
+        quantile: f64,
+        aggregate: Aggregate,
+        need: u64,
+    ) -> Result<f64, String> {
+        if self.window.expire(newest) || self.has_changed {
+            self.totals = self.window.totals();
+            self.has_changed = false;
+        }
+        let totals = self.totals.as_ref().ok_or("stable has no readings to compare with")?;
+        let samples = totals.samples();
+        if samples < need as f64 {
+            return Err(format!("stable has too few samples to compare with: {samples:.0} of {need}"));
+        }
+        totals.value(quantile, aggregate).ok_or_else(|| "stable has no value to compare with".to_owned())
+    }
+}
+
 impl Threshold {
     /// The slots of a service: few among those of a whole environment.
     fn slots_of<'a>(&'a mut self, service: &'a ServiceName) -> impl Iterator<Item = &'a mut Slot> {
@@ -502,6 +599,10 @@ impl Threshold {
         match &self.spec.when {
             Condition::Threshold { over, above: Some(limit), .. } => (**over, *limit, true),
             Condition::Threshold { over, below: Some(limit), .. } => (**over, *limit, false),
+            Condition::Comparison { over, more_than: Some(limit), .. } => (**over, *limit, true),
+            Condition::Comparison { over, times: Some(times), .. } => {
+                (**over, Quantity { value: *times, unit: Unit::Plain }, *times >= 1.0)
+            }
             _ => (Duration::ZERO, Quantity { value: 0.0, unit: Unit::Plain }, true),
         }
     }
@@ -512,7 +613,13 @@ impl Threshold {
         if self.evaluated.as_ref().is_some_and(|(at, _)| *at == newest) {
             return;
         }
-        let Condition::Threshold { hold, out_of, quantile, aggregate, .. } = &self.spec.when else { return };
+        let (hold, out_of, quantile, aggregate) = match &self.spec.when {
+            Condition::Threshold { hold, out_of, quantile, aggregate, .. } => {
+                (*hold, *out_of, *quantile, *aggregate)
+            }
+            Condition::Comparison { hold, quantile, aggregate, .. } => (*hold, None, *quantile, *aggregate),
+            Condition::Consecutive { .. } | Condition::Availability { .. } => return,
+        };
         let (_, limit, above) = self.limit();
         let mut totals: Option<Cow<'_, Totals>> = None;
         let mut silent: Option<&ServiceName> = None;
@@ -533,10 +640,32 @@ impl Threshold {
         }
         // A share or a mean of some of the services is still one; a sum that lacks a part is only a smaller number.
         let silent = silent.filter(|_| matches!(totals.as_deref(), Some(Totals::Count { .. })));
-        let samples = totals.as_deref().map_or(0.0, Totals::samples);
-        let value = totals.as_ref().and_then(|totals| totals.value(*quantile, *aggregate));
+        let mut samples = totals.as_deref().map_or(0.0, Totals::samples);
+        let mut value = totals.as_ref().and_then(|totals| totals.value(quantile, aggregate));
         // Fewer than one event is none, whatever the trigger asks for.
         let need = self.spec.min_samples.max(1);
+        let mut nothing_there = None;
+        if let Some(compared) = &mut self.compared {
+            let reference = match compared {
+                Compared::Baseline(value) => value.clone(),
+                Compared::Stable(stable) => stable.reference(newest, quantile, aggregate, need),
+            };
+            let by_ratio = matches!(self.spec.when, Condition::Comparison { times: Some(_), .. });
+            match (value, reference) {
+                (_, Err(reason)) => {
+                    value = None;
+                    samples = 0.0;
+                    nothing_there = Some(reason);
+                }
+                (Some(_), Ok(0.0)) if by_ratio => {
+                    value = None;
+                    nothing_there =
+                        Some("what it is compared with is 0: nothing is so many times that".to_owned());
+                }
+                (Some(own), Ok(other)) => value = Some(if by_ratio { own / other } else { own - other }),
+                (None, Ok(_)) => {}
+            }
+        }
         let is_enough = samples >= need as f64;
         let beyond = match value {
             Some(value) if is_enough && silent.is_none() => {
@@ -544,8 +673,11 @@ impl Threshold {
             }
             _ => None,
         };
-        let status = self.memory.reading(newest, beyond, **hold, *out_of, self.max_gap);
+        let status = self.memory.reading(newest, beyond, *hold, out_of, self.max_gap);
         let reason = match silent {
+            None if nothing_there.is_some() => {
+                Unknown::NoReference { reason: nothing_there.unwrap_or_default() }
+            }
             Some(service) => {
                 Unknown::SourceError { reason: format!("no readings of {service}, a part of the sum") }
             }

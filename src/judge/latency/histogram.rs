@@ -65,6 +65,19 @@ impl HistogramLatency {
         })
     }
 
+    /// A comparison for another watch: it has no evidence, and knows what this one knows of stable.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        let none = vec![0.0; self.lately.len()];
+        Self {
+            quantiles: self.quantiles.renewed(),
+            canary: none.clone(),
+            stable: none,
+            last_end_s: None,
+            ..self.clone()
+        }
+    }
+
     /// The bounds in seconds.
     pub fn bounds_s(&self) -> &[f64] {
         &self.bounds_s

@@ -70,6 +70,10 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
         Command::Automatic { on, reason } => {
             words.verb("automatic").value(on_off(*on)).reason(reason);
         }
+        Command::Baseline { service, set, reason } => {
+            words.verb("baseline").verb(if *set { "set" } else { "clear" });
+            words.value(service.as_str()).reason(reason);
+        }
         Command::Reset { service, reason } => {
             words.verb("reset").value(service.as_str()).reason(reason);
         }
