@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placeholder;
 use super::release::Arm;
-use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, Span, TriggerName};
+use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, SourceName, Span, TriggerName};
 
 /// A condition on an indicator or on probes, and what it asks for when it holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +90,24 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<ProbeName>,
     },
+    /// An alarm that the source keeps by itself is in the state ALARM.
+    Alarm {
+        /// The source that keeps it, of the kind `cloudwatch`.
+        source: SourceName,
+        /// Its name there; `{service}` stands for the service.
+        alarm: String,
+    },
+}
+
+impl Condition {
+    /// The source and the name of the alarm that it watches for a service, if it watches one.
+    pub fn alarm(&self, service: &ServiceName) -> Option<(&SourceName, String)> {
+        let Self::Alarm { source, alarm } = self else { return None };
+        let name = placeholder::fill(alarm, |name| {
+            (name == placeholder::SERVICE).then(|| std::borrow::Cow::Borrowed(service.as_str()))
+        });
+        Some((source, name))
+    }
 }
 
 const fn p95() -> f64 {
@@ -210,6 +229,11 @@ pub enum Unknown {
     },
     /// Canary and stable are both beyond the limit: the release may not be the cause.
     StableIsBadToo,
+    /// An alarm says neither that all is well nor that it is not.
+    Alarm {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for Unknown {
@@ -220,6 +244,7 @@ impl std::fmt::Display for Unknown {
             Self::SourceError { reason } => write!(f, "source error: {reason}"),
             Self::TooFewSamples { have, need } => write!(f, "too few samples: {have} of {need}"),
             Self::StableIsBadToo => f.write_str("stable is bad too"),
+            Self::Alarm { reason } => f.write_str(reason),
         }
     }
 }
@@ -296,11 +321,17 @@ pub struct Evidence {
     pub samples: f64,
     /// The newest reading.
     pub newest: Option<Timestamp>,
+    /// What the source itself concludes, in words, where that is what counts: the state of an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl Evidence {
-    /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`.
+    /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`; or what the source concludes.
     pub fn line(&self) -> String {
+        if let Some(said) = &self.said {
+            return said.clone();
+        }
         let limit = self.limit;
         match self.value {
             None => format!("no value, limit {limit}"),

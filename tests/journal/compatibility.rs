@@ -62,6 +62,7 @@ fn finding(arm: Option<Arm>, value: Option<f64>) -> Finding {
             window_ms: 30_000,
             samples: 1_250.0,
             newest: value.map(|_| noon()),
+            said: None,
         },
     }
 }

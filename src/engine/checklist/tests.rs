@@ -361,6 +361,7 @@ fn evidence(value: f64) -> Evidence {
         window_ms: 30_000,
         samples: 100.0,
         newest: Some(at(57)),
+        said: None,
     }
 }
 

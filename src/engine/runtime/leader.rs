@@ -553,6 +553,7 @@ fn longest_window(shared: &Shared) -> Duration {
     let spans = triggers.map(|trigger| match &trigger.when {
         Condition::Threshold { over, hold, .. } => **over + **hold,
         Condition::Consecutive { within: over, .. } | Condition::Availability { over, .. } => **over,
+        Condition::Alarm { .. } => Duration::ZERO,
     });
     spans.max().unwrap_or_default().max(Duration::from_secs(10))
 }

@@ -1,5 +1,7 @@
 //! One trigger, watching one subject.
 
+pub(super) mod alarms;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,7 +78,7 @@ impl Missing {
     /// Since when data are missing, if that is long enough to say so.
     fn since(self, reason: &Unknown, newest: Option<Timestamp>) -> Option<Timestamp> {
         let last = match reason {
-            Unknown::NoData => None,
+            Unknown::NoData | Unknown::Alarm { .. } => None,
             Unknown::Stale { since } => Some(*since),
             Unknown::SourceError { .. } => newest,
             Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo => return None,
@@ -98,6 +100,18 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
             continue;
         }
         let spec = Arc::new(spec.clone());
+        if let Condition::Alarm { source, .. } = &spec.when {
+            watchers.push(Watcher {
+                trigger: trigger.clone(),
+                arm: spec.arm,
+                query: query(&spec, None),
+                spec: Arc::clone(&spec),
+                service: Some(service.clone()),
+                source: Some(source.clone()),
+                threshold: None,
+            });
+            continue;
+        }
         let Condition::Threshold { indicator, over, .. } = &spec.when else {
             for arm in probed_arms(config, service, &spec) {
                 watchers.push(Watcher {
@@ -164,7 +178,7 @@ pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
 fn interval_of(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> Option<Duration> {
     let Condition::Threshold { indicator, .. } = &spec.when else { return None };
     let indicator = config.services.get(service)?.indicators.get(indicator)?;
-    Some(*config.sources.get(&indicator.source)?.interval())
+    Some(*config.sources.get(&indicator.source)?.spacing())
 }
 
 impl Watcher {
@@ -297,6 +311,7 @@ impl Watcher {
             window_ms: over.as_millis() as u64,
             samples: 0.0,
             newest,
+            said: None,
         };
         let is_stale = newest
             .is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
@@ -359,6 +374,7 @@ impl Watcher {
                     window_ms: within.as_millis() as u64,
                     samples: f64::from(failed),
                     newest,
+                    said: None,
                 };
                 let silent = probes.iter().copied().find(|probe| !is_fresh(probe));
                 let status = match (since, silent) {
@@ -386,6 +402,7 @@ impl Watcher {
                     window_ms: over.as_millis() as u64,
                     samples: all as f64,
                     newest,
+                    said: None,
                 };
                 let status = match share {
                     _ if !probes.iter().copied().any(|probe| is_fresh(&probe)) => {
@@ -404,12 +421,19 @@ impl Watcher {
                 };
                 self.answer(status, evidence, missing)
             }
-            Condition::Threshold { .. } => self.unknown(Unknown::NoData, None, stale_after),
+            Condition::Threshold { .. } | Condition::Alarm { .. } => {
+                self.unknown(Unknown::NoData, None, stale_after)
+            }
         }
     }
 
     fn unknown(&self, reason: Unknown, newest: Option<Timestamp>, window: Duration) -> Evaluation {
-        let evidence = Evidence {
+        self.stated(Status::Unknown { reason }, self.nothing(newest, window))
+    }
+
+    /// Evidence of nothing.
+    fn nothing(&self, newest: Option<Timestamp>, window: Duration) -> Evidence {
+        Evidence {
             query: self.query.clone(),
             value: None,
             limit: Quantity { value: 0.0, unit: Unit::Plain },
@@ -417,15 +441,7 @@ impl Watcher {
             window_ms: window.as_millis() as u64,
             samples: 0.0,
             newest,
-        };
-        Evaluation {
-            trigger: self.trigger.clone(),
-            service: self.service.clone(),
-            arm: self.arm,
-            action: self.spec.action,
-            severity: self.spec.severity,
-            status: Status::Unknown { reason },
-            evidence,
+            said: None,
         }
     }
 
@@ -439,6 +455,10 @@ impl Watcher {
             },
             _ => status,
         };
+        self.stated(status, evidence)
+    }
+
+    fn stated(&self, status: Status, evidence: Evidence) -> Evaluation {
         Evaluation {
             trigger: self.trigger.clone(),
             service: self.service.clone(),
@@ -473,6 +493,7 @@ fn query(spec: &TriggerSpec, read: Option<&SeriesSpec>) -> String {
             Some(probe) => format!("share of checks of {probe} that succeed over {}", human(**over)),
             None => format!("share of checks that succeed over {}", human(**over)),
         },
+        Condition::Alarm { source, .. } => format!("state of an alarm of {source}"),
     }
 }
 
