@@ -3,6 +3,7 @@
 
 mod account;
 pub mod act;
+pub mod alarms;
 pub mod baseline;
 pub mod check;
 pub mod checklist;
@@ -97,6 +98,7 @@ enum Subcommand {
     Guard(guard::Args),
     Status(status::Args),
     Check(check::Args),
+    Alarms(alarms::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
@@ -133,6 +135,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
+        Subcommand::Alarms(args) => alarms::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,

@@ -8,9 +8,11 @@
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
 //! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
 //! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
-//! [`account`], [`baseline`] and [`evidence`] (what all that is in words).
+//! [`account`], [`baseline`] and [`evidence`] (what all that is in words). [`alarms`] says which alarms of others the triggers
+//! watch, and which ones could do their work.
 
 pub mod account;
+pub mod alarms;
 pub mod baseline;
 pub mod checklist;
 pub mod commands;

@@ -9,6 +9,7 @@
 //! - [`engine`]: the pure core (state, senses, decisions, guardrails, plans, steps) and the runtime that feeds it.
 //! - [`journal`]: the event store: append-only, hash-chained, with leases, an inbox, and recorded samples.
 //! - [`observe`]: the senses: probes and sources, one file each.
+//! - [`mod@aws`]: signed requests to AWS, for the adapters that need them.
 //! - [`platform`]: what can be changed, and where, one file each.
 //! - [`notify`]: channels to people, one file each.
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
@@ -16,6 +17,7 @@
 //! - [`cli`]: the headless face, one file a subcommand.
 //! - [`tui`]: the console, the full-screen face.
 
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod engine;

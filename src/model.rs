@@ -4,6 +4,7 @@
 //! nothing of ours. The parts that appear in `unship.toml` carry their JSON Schema, so the file's checker, the
 //! editors' schema and the engine read one definition.
 
+pub mod alarm;
 pub mod baseline;
 pub mod command;
 pub mod decision;

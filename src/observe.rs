@@ -3,6 +3,8 @@
 //! What comes out is [`Observation`]s and nothing else: no verdict is formed here. Missing is missing: a reading that
 //! failed says so, a series that is not there makes no sample, a check that could not be run counts for nothing.
 
+mod alarms;
+mod cloudwatch;
 pub mod exposition;
 pub mod health;
 mod http;
@@ -16,6 +18,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+pub use alarms::{compare_alarms, put_alarm};
 pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 
 use crate::model::probe::{ProbeResult, ProbeSpec};
@@ -51,4 +54,6 @@ pub struct SourceTarget {
     pub spec: SourceSpec,
     /// What to read there.
     pub indicators: Vec<(ServiceName, IndicatorName, SeriesSpec)>,
+    /// The alarms whose states to read there, by name.
+    pub alarms: Vec<String>,
 }

@@ -25,8 +25,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["model"]),
     ("lab", &["model"]),
     ("notify", &["model"]),
-    ("observe", &["model"]),
-    ("platform", &["model"]),
+    ("observe", &["aws", "model"]),
+    ("platform", &["aws", "model"]),
+    // What adapters of one provider have in common.
+    ("aws", &["model"]),
     // Faces speak to the engine.
     ("api", &["engine", "config", "model"]),
     ("cli", &["engine", "config", "model", "telemetry"]),

@@ -92,6 +92,27 @@ fn by_arm(more: &str) -> String {
     plus(more).replace("/metrics\"", "/metrics\"\narms = { label = \"track\" }")
 }
 
+/// `GOOD` with a CloudWatch source and an indicator that reads it, with one piece exchanged.
+fn cloudwatch(from: &str, to: &str) -> String {
+    assert_eq!(CLOUDWATCH.matches(from).count(), 1, "{from:?} is not in the source exactly once");
+    format!("{GOOD}\n[guardrails]\nstale_after = \"5m\"\n{}", CLOUDWATCH.replace(from, to))
+}
+
+/// A source, an indicator and a trigger for each of what there is of CloudWatch.
+const CLOUDWATCH: &str = r#"
+[sources.aws]
+kind = "cloudwatch"
+region = "eu-central-1"
+
+[services.checkout.indicators.bad]
+source = "aws"
+read = { kind = "ratio", bad = '["Shop", "Errors", "Arm", "{arm}"]', total = '["Shop", "Requests", "Arm", "{arm}"]' }
+
+[triggers.alarm]
+when = { kind = "alarm", source = "aws", alarm = "{service}-errors" }
+action = "watch"
+"#;
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -183,6 +204,28 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("the address of the API", prometheus("9090/metrics", "9090/prom/api/v1/query"), 1),
         ("an address with a query", prometheus("9090/metrics", "9090/?tenant=a"), 1),
         ("a series that is too old at once", prometheus("/metrics\"", "/metrics\"\nstale_after = \"0s\""), 1),
+        // CloudWatch.
+        ("a region that is none", cloudwatch("eu-central-1", "Frankfurt"), 1),
+        ("credentials twice", cloudwatch("region", "profile = \"a\"\nkeys = { access_key_id = \"env:A\", secret_access_key = \"env:B\" }\nregion"), 1),
+        ("a key that is pasted", cloudwatch("region", "keys = { access_key_id = \"env:A\", secret_access_key = \"hunter2\" }\nregion"), 1),
+        ("a period that CloudWatch does not have", cloudwatch("region", "period = \"90s\"\nregion"), 1),
+        ("points that are too old at once", cloudwatch("region", "stale_after = \"30s\"\nregion"), 1),
+        ("points that are always too old", format!("{GOOD}{CLOUDWATCH}"), 1),
+        ("arms by a label of CloudWatch", cloudwatch("region", "arms = { label = \"track\" }\nregion"), 1),
+        ("an alarm that tells nobody", cloudwatch("region", "alarms = { actions = [\"on-call\"] }\nregion"), 1),
+        ("an endpoint without scheme", cloudwatch("region", "endpoint = \"localhost:4566\"\nregion"), 1),
+        ("a metric that is none", cloudwatch("'[\"Shop\", \"Errors\", \"Arm\", \"{arm}\"]'", "\"Shop/Errors\""), 1),
+        ("a metric with half a dimension", cloudwatch("\"Errors\", \"Arm\", \"{arm}\"]", "\"Errors\", \"Arm\"]"), 1),
+        ("a metric by a placeholder that is none", cloudwatch("\"Errors\", \"Arm\", \"{arm}\"", "\"Errors\", \"Arm\", \"{amr}\""), 1),
+        ("a metric that counts nothing", cloudwatch("\"Requests\", \"Arm\", \"{arm}\"", "\"Requests\", \"Arm\", \"{arm}\", { \"stat\": \"p95\" }"), 1),
+        ("arms on one side only", cloudwatch("\"Requests\", \"Arm\", \"{arm}\"", "\"Requests\""), 1),
+        ("a histogram in CloudWatch", plus("[sources.aws]\nkind = \"cloudwatch\"\nregion = \"eu-central-1\"\ninterval = \"10s\"\nperiod = \"10s\"\ndelay = \"0s\"\n[services.checkout.indicators.slow]\nsource = \"aws\"\nread = { kind = \"latency\", histogram = '[\"Shop\", \"Latency\"]' }"), 1),
+        ("an alarm of a source without", cloudwatch("source = \"aws\", alarm", "source = \"metrics\", alarm"), 1),
+        ("an alarm of no source", cloudwatch("source = \"aws\", alarm", "source = \"asw\", alarm"), 1),
+        ("an alarm of all services", cloudwatch("{service}-errors", "errors"), 1),
+        ("an alarm of the environment", cloudwatch("action", "scope = \"environment\"\naction"), 1),
+        ("an alarm without a name", cloudwatch("{service}-errors", " "), 1),
+        ("samples of an alarm", cloudwatch("action", "min_samples = 5\naction"), 1),
         // Triggers.
         ("no trigger", GOOD.split("[triggers.errors]").next().unwrap_or_default().to_owned(), 1),
         ("a trigger on an unknown service", with("action = \"gradual\"", "action = \"gradual\"\nservices = [\"chekout\"]"), 1),

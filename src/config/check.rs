@@ -1,6 +1,7 @@
 //! What the schema cannot say: references that lead nowhere, limits that can never be met, conditions that contradict
 //! each other. Runs on a config that serde has accepted; each problem points at its place in the file.
 
+mod cloudwatch;
 mod environment;
 mod http;
 mod indicators;

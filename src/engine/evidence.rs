@@ -58,11 +58,12 @@ pub fn title(finding: &Finding) -> String {
 pub fn facts(finding: &Finding) -> [(&'static str, String); 3] {
     let evidence = &finding.evidence;
     let window = human(Duration::from_millis(evidence.window_ms));
-    [
-        ("query", evidence.query.clone()),
-        ("value", evidence.line()),
-        ("window", format!("{window}, {:.0} samples", evidence.samples)),
-    ]
+    let window = if evidence.said.is_some() {
+        "the source's own".to_owned()
+    } else {
+        format!("{window}, {:.0} samples", evidence.samples)
+    };
+    [("query", evidence.query.clone()), ("value", evidence.line()), ("window", window)]
 }
 
 /// The lines that a decision gives as its reasons, as not known, and as what would change it, each with its heading.

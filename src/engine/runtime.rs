@@ -7,6 +7,7 @@
 //! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages.
 
 pub mod act;
+pub mod alarms;
 mod clock;
 pub mod follower;
 pub mod leader;
@@ -41,6 +42,7 @@ use super::core::Core;
 use super::input::{Input, Settings};
 use super::proposal::Proposal;
 use super::series;
+pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
 pub use output::Output;
 pub use view::{Leadership, View};
 pub use world::World;

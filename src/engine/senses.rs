@@ -31,6 +31,7 @@ use crate::triggers::window::Window;
 use super::state::ServiceState;
 use judged::Judged;
 use watcher::Watcher;
+use watcher::alarms::{self, Alarms};
 
 /// How far back the values shown to people look, at least.
 const DISPLAY_WINDOW: Duration = Duration::from_secs(10);
@@ -48,6 +49,8 @@ pub struct Senses {
     environment_is_fed: bool,
     /// Sources that cannot be read.
     faults: BTreeMap<SourceName, String>,
+    /// The alarms that triggers watch, as they were read last.
+    alarms: Alarms,
     /// Indicators that a readable source does not have, and why.
     missing: BTreeMap<(ServiceName, IndicatorName), String>,
     stale_after: Duration,
@@ -100,7 +103,7 @@ impl Senses {
             let mut shown = BTreeMap::new();
             for (indicator, spec) in &spec.indicators {
                 let interval =
-                    config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.interval());
+                    config.sources.get(&spec.source).map_or(DISPLAY_WINDOW, |source| *source.spacing());
                 let unit = spec.read.unit();
                 for arm in [None, Some(Arm::Stable), Some(Arm::Canary)] {
                     let window = Window::new(display_window(interval));
@@ -133,6 +136,7 @@ impl Senses {
             environment: watcher::for_environment(config),
             environment_is_fed: false,
             faults: BTreeMap::new(),
+            alarms: Alarms::default(),
             missing: BTreeMap::new(),
             stale_after,
             began: None,
@@ -224,9 +228,14 @@ impl Senses {
                     spec.indicators.values().any(|indicator| indicator.source == report.source)
                 });
                 touched.extend(fed.map(|(name, _)| name.clone()));
+                touched.extend(alarms::watching(config, &report.source));
             }
             Ok(reading) => {
                 self.faults.remove(&report.source);
+                if !reading.alarms.is_empty() {
+                    self.alarms.take(report, &reading.alarms, config);
+                    touched.extend(alarms::watching(config, &report.source));
+                }
                 for (service, indicator, reason) in &reading.missing {
                     self.missing.insert((service.clone(), indicator.clone()), reason.clone());
                     touched.insert(service.clone());
@@ -365,6 +374,14 @@ impl Senses {
                 Condition::Threshold { .. } | Condition::Comparison { .. } => {
                     watcher.evaluation(now, self.stale_after, fault, missing, expected)
                 }
+                Condition::Alarm { .. } => {
+                    // Not since this process looks: an alarm keeps its own memory.
+                    let arrived = match watcher.arm() {
+                        Some(arm) => sense.arms_since.get(&arm).copied(),
+                        None => sense.arms_since.values().max().copied(),
+                    };
+                    watcher.alarm_evaluation(&self.alarms, now, self.stale_after, fault, arrived, expected)
+                }
                 _ => {
                     let probes = sense
                         .probes
@@ -448,6 +465,9 @@ impl ServiceSense {
                 at,
             });
         }
+        // The state of an alarm is data too, as old as the question.
+        let alarms = evaluations.iter().filter(|evaluation| evaluation.evidence.said.is_some());
+        newest = newest.max(alarms.filter_map(|evaluation| evaluation.evidence.newest).max());
         let mut probes = BTreeMap::new();
         for (name, probe) in &self.probes {
             if let Some(last) = probe.streak.last() {
@@ -497,6 +517,7 @@ pub(super) fn watched<'a>(
             Condition::Consecutive { probe, .. } | Condition::Availability { probe, .. } => {
                 probe.as_ref().map_or(!service.probes.is_empty(), |probe| service.probes.contains_key(probe))
             }
+            Condition::Alarm { .. } => true,
         };
         let asked = spec.services.as_ref().is_none_or(|services| services.contains(name));
         (has && asked).then_some(name)

@@ -92,7 +92,7 @@ pub fn draw(
 
 fn interval(config: &Config, service: &ServiceSpec, indicator: &IndicatorName) -> Duration {
     let source = service.indicators.get(indicator).and_then(|spec| config.sources.get(&spec.source));
-    source.map_or(Duration::ZERO, |source| *source.interval())
+    source.map_or(Duration::ZERO, |source| *source.spacing())
 }
 
 /// The steps that a series is cut into. They begin at whole multiples of their length since 1970.

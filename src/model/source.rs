@@ -1,6 +1,7 @@
 //! Sources and indicators: which series a service has, and what a source reports of them. The kinds of sources are in
 //! [`spec`].
 
+pub mod cloudwatch;
 pub mod spec;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::judge::{Judging, ObjectiveSpec};
 use super::release::Arm;
 use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
-pub use spec::{ArmLabel, PrometheusSpec, ScrapeSpec, SourceSpec};
+pub use spec::{ArmLabel, CloudwatchSpec, PrometheusSpec, ScrapeSpec, SourceSpec};
 
 /// A series of a service and how to read it from its source.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +36,8 @@ pub struct IndicatorSpec {
 ///
 /// A series is written in the source's own language. For `scrape` it is a name and labels as in PromQL, without functions:
 /// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. Several series that
-/// match are added up per arm.
+/// match are added up per arm. For `cloudwatch` it is a metric as the source of a dashboard has it:
+/// `["AWS/ApplicationELB", "RequestCount", "LoadBalancer", "app/shop/50dc6c495c0c9188", { "stat": "Sum" }]`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeriesSpec {
@@ -228,6 +230,30 @@ pub struct Reading {
     pub missing: Vec<(ServiceName, IndicatorName, String)>,
     /// What the source remarked on its answers, like a warning of a query engine. They are answers all the same.
     pub remarks: Vec<String>,
+    /// The alarms of the source that triggers watch.
+    pub alarms: Vec<AlarmReading>,
+}
+
+/// An alarm of a source, as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlarmReading {
+    /// Its name.
+    pub name: String,
+    /// Its state, or why none is known.
+    pub state: Result<AlarmState, String>,
+    /// Since when it is in this state, as far as the source says.
+    pub since: Option<Timestamp>,
+}
+
+/// The state of an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AlarmState {
+    /// Within its limit.
+    Ok,
+    /// It has gone off.
+    Alarm,
+    /// It has too few data to say; that is not the same as well.
+    InsufficientData,
 }
 
 /// Why a source could not be read.

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::judge::Judgement;
+use super::placeholder;
 use super::release::Arm;
-use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, Span, TriggerName};
+use super::{FindingId, IndicatorName, ProbeName, Quantity, ServiceName, SourceName, Span, TriggerName};
 
 /// A condition on an indicator or on probes, and what it asks for when it holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +115,24 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<ProbeName>,
     },
+    /// An alarm that the source keeps by itself is in the state ALARM.
+    Alarm {
+        /// The source that keeps it, of the kind `cloudwatch`.
+        source: SourceName,
+        /// Its name there; `{service}` stands for the service.
+        alarm: String,
+    },
+}
+
+impl Condition {
+    /// The source and the name of the alarm that it watches for a service, if it watches one.
+    pub fn alarm(&self, service: &ServiceName) -> Option<(&SourceName, String)> {
+        let Self::Alarm { source, alarm } = self else { return None };
+        let name = placeholder::fill(alarm, |name| {
+            (name == placeholder::SERVICE).then(|| std::borrow::Cow::Borrowed(service.as_str()))
+        });
+        Some((source, name))
+    }
 }
 
 const fn p95() -> f64 {
@@ -125,7 +144,7 @@ impl Condition {
     pub const fn indicator(&self) -> Option<&IndicatorName> {
         match self {
             Self::Threshold { indicator, .. } | Self::Comparison { indicator, .. } => Some(indicator),
-            Self::Consecutive { .. } | Self::Availability { .. } => None,
+            Self::Consecutive { .. } | Self::Availability { .. } | Self::Alarm { .. } => None,
         }
     }
 
@@ -136,6 +155,8 @@ impl Condition {
             | Self::Comparison { over, .. }
             | Self::Consecutive { within: over, .. }
             | Self::Availability { over, .. } => *over,
+            // What an alarm looks at is its own affair.
+            Self::Alarm { .. } => Span::secs(0),
         }
     }
 
@@ -143,7 +164,7 @@ impl Condition {
     pub const fn hold(&self) -> Span {
         match self {
             Self::Threshold { hold, .. } | Self::Comparison { hold, .. } => *hold,
-            Self::Consecutive { .. } | Self::Availability { .. } => Span::secs(0),
+            Self::Consecutive { .. } | Self::Availability { .. } | Self::Alarm { .. } => Span::secs(0),
         }
     }
 }
@@ -288,6 +309,11 @@ pub enum Unknown {
         /// Why.
         reason: String,
     },
+    /// An alarm says neither that all is well nor that it is not.
+    Alarm {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for Unknown {
@@ -299,6 +325,7 @@ impl std::fmt::Display for Unknown {
             Self::TooFewSamples { have, need } => write!(f, "too few samples: {have} of {need}"),
             Self::StableIsBadToo => f.write_str("stable is bad too"),
             Self::NoReference { reason } => f.write_str(reason),
+            Self::Alarm { reason } => f.write_str(reason),
         }
     }
 }
@@ -378,13 +405,19 @@ pub struct Evidence {
     /// What the judge says, if it is the judge that says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Box<Judgement>>,
+    /// What the source itself concludes, in words, where that is what counts: the state of an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl Evidence {
-    /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`.
+    /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`; or what the source concludes.
     pub fn line(&self) -> String {
         if let Some(judgement) = &self.judgement {
             return judgement.line();
+        }
+        if let Some(said) = &self.said {
+            return said.clone();
         }
         let limit = self.limit;
         match self.value {

@@ -8,6 +8,7 @@ use crate::model::source::{Reading, SeriesSpec, SourceFault, SourceReport, Sourc
 use crate::model::{IndicatorName, ServiceName, SourceName};
 
 use super::SourceTarget;
+use super::cloudwatch::Cloudwatch;
 use super::http::Client;
 use super::prometheus::Prometheus;
 use super::schedule::ObserveError;
@@ -43,6 +44,7 @@ pub(super) struct Source {
 enum Kind {
     Scrape(Box<Scrape>),
     Prometheus(Box<Prometheus>),
+    Cloudwatch(Box<Cloudwatch>),
 }
 
 /// A report, and whether the source kept its connection waiting to the end.
@@ -54,7 +56,7 @@ pub(super) struct Report {
 impl Source {
     /// Prepares a source.
     pub(super) fn new(target: SourceTarget, client: &Client) -> Result<Self, ObserveError> {
-        let SourceTarget { source: name, spec, indicators } = target;
+        let SourceTarget { source: name, spec, indicators, alarms } = target;
         for (what, time) in spec.times() {
             if time.is_zero() {
                 return Err(ObserveError::SourceTime { source_name: name, what });
@@ -65,6 +67,9 @@ impl Source {
             SourceSpec::Scrape(spec) => Kind::Scrape(Box::new(Scrape::new(spec, indicators, client)?)),
             SourceSpec::Prometheus(spec) => {
                 Kind::Prometheus(Box::new(Prometheus::new(spec, indicators, client)?))
+            }
+            SourceSpec::Cloudwatch(spec) => {
+                Kind::Cloudwatch(Box::new(Cloudwatch::new(*spec, indicators, alarms, client)?))
             }
         };
         Ok(Self { name, interval, kind })
@@ -80,13 +85,15 @@ impl Source {
         let Read { at, hung, result } = match &mut self.kind {
             Kind::Scrape(scrape) => scrape.read(client).await,
             Kind::Prometheus(prometheus) => prometheus.read(client).await,
+            Kind::Cloudwatch(cloudwatch) => cloudwatch.read(client).await,
         };
         // Whatever a source says comes from outside.
         let secrets = client.secrets();
         let result = match result {
             Ok(mut reading) => {
                 let texts = reading.missing.iter_mut().map(|(_, _, reason)| reason);
-                for text in texts.chain(&mut reading.remarks) {
+                let alarms = reading.alarms.iter_mut().filter_map(|alarm| alarm.state.as_mut().err());
+                for text in texts.chain(&mut reading.remarks).chain(alarms) {
                     *text = secrets.redact(text);
                 }
                 Ok(reading)

@@ -108,6 +108,10 @@ fn of_evaluation(scene: &Scene<'_>, service: &ServiceName, evaluation: &Evaluati
             };
             Telling { text, series: Some(series) }
         }
+        None if evaluation.evidence.said.is_some() => {
+            let Evidence { query, .. } = &evaluation.evidence;
+            Telling { text: format!("{query}: {}", evaluation.evidence.line()), series: None }
+        }
         None if is_availability(scene, &evaluation.trigger) => {
             let Evidence { value: number, limit, .. } = &evaluation.evidence;
             let passing = number.map_or_else(|| "no value".to_owned(), |number| value(number, limit.unit));
@@ -156,7 +160,10 @@ fn healthy(scene: &Scene<'_>, reading: &ServiceReading) -> Option<Telling> {
 pub fn indicator_of<'a>(scene: &Scene<'a>, trigger: &TriggerName) -> Option<&'a IndicatorName> {
     match &scene.config().triggers.get(trigger)?.when {
         When::Threshold { indicator, .. } => Some(indicator),
-        When::Comparison { .. } | When::Consecutive { .. } | When::Availability { .. } => None,
+        When::Comparison { .. }
+        | When::Consecutive { .. }
+        | When::Availability { .. }
+        | When::Alarm { .. } => None,
     }
 }
 
@@ -195,7 +202,7 @@ pub fn interval(scene: &Scene<'_>, service: &ServiceName, indicator: &IndicatorN
     let config = scene.config();
     let spec = config.services.get(service).and_then(|service| service.indicators.get(indicator));
     spec.and_then(|spec| config.sources.get(&spec.source))
-        .map_or(Duration::from_secs(1), |source| *source.interval())
+        .map_or(Duration::from_secs(1), |source| *source.spacing())
 }
 
 /// What to do about a service now, for the eye.

@@ -64,6 +64,7 @@ fn finding(arm: Option<Arm>, value: Option<f64>) -> Finding {
             samples: 1_250.0,
             newest: value.map(|_| noon()),
             judgement: None,
+            said: None,
         },
     }
 }
@@ -360,11 +361,11 @@ fn incidents() -> Vec<Event> {
         Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
     ]);
     events.extend([
-        Event::BaselineRecorded { service: service(), baseline: baseline(), reason: why() },
-        Event::BaselineForgotten { service: service(), by: mira(), reason: why() },
+        Event::BaselineRecorded { service: "checkout".into(), baseline: baseline(), reason: why() },
+        Event::BaselineForgotten { service: "checkout".into(), by: mira(), reason: why() },
     ]);
     for set in [true, false] {
-        let command = Command::Baseline { service: service(), set, reason: why() };
+        let command = Command::Baseline { service: "checkout".into(), set, reason: why() };
         events.push(Event::CommandAccepted { envelope: envelope(command) });
     }
     events

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod cloudwatch;
 #[expect(dead_code, reason = "the fleet of the process tests; some of it is of no use here")]
 #[path = "../processes/harness.rs"]
 mod harness;

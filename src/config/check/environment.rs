@@ -8,6 +8,7 @@ use crate::config::schema::Role;
 use crate::config::spanned::{Path, place};
 use crate::model::Span;
 use crate::model::notification::ChannelSpec;
+use crate::model::source::SourceSpec;
 use crate::model::units::human;
 
 /// Checks all of it.
@@ -58,22 +59,31 @@ fn guardrails(checker: &mut Checker<'_>) {
             }
         };
         for (name, source) in &config.sources {
-            consider(source.interval(), format!("the source `{name}`"));
+            let oldest = source.oldest();
+            consider(
+                oldest,
+                match source {
+                    SourceSpec::Cloudwatch(_) => {
+                        format!(
+                            "those of the source `{name}` are up to {} old when all is well",
+                            human(*oldest)
+                        )
+                    }
+                    _ => format!("the source `{name}` is read every {}", human(*oldest)),
+                },
+            );
         }
         for (service, spec) in &config.services {
             for (probe, spec) in &spec.probes {
-                consider(spec.interval, format!("the probe `{probe}` of `{service}`"));
+                let every = human(*spec.interval);
+                consider(spec.interval, format!("the probe `{probe}` of `{service}` is read every {every}"));
             }
         }
         if let Some((interval, what)) = slow {
             checker
                 .warn(
                     &at.then("stale_after"),
-                    format!(
-                        "data are too old after {}, but {what} is read every {}",
-                        human(*guardrails.stale_after),
-                        human(*interval)
-                    ),
+                    format!("data are too old after {}, but {what}", human(*guardrails.stale_after)),
                 )
                 .hint(format!("make `stale_after` longer than two readings: `{}`", twice(interval)));
         }

@@ -1,7 +1,7 @@
 //! Indicators: whether what they read is written in the language of their source.
 
 use super::Checker;
-use super::selector;
+use super::{cloudwatch, selector};
 use crate::config::problem::quoted;
 use crate::config::schema::ServiceSpec;
 use crate::config::spanned::Path;
@@ -27,6 +27,7 @@ fn one(checker: &mut Checker<'_>, indicator: &IndicatorSpec, source: Option<&Sou
     let fine = match source {
         Some(SourceSpec::Scrape(_)) => each(checker, indicator, read, series),
         Some(SourceSpec::Prometheus(_)) => promql(checker, indicator, read),
+        Some(SourceSpec::Cloudwatch(_)) => cloudwatch::metrics(checker, indicator, read),
         // In what language it would have to be written, nobody knows.
         None => false,
     };

@@ -12,6 +12,7 @@ use crate::config::syntax::is_sensitive;
 use crate::model::ServiceName;
 use crate::model::platform::{CommandSpec, CommandVerb, PlatformSpec};
 use crate::model::probe::{BodyRule, ProbeSpec};
+use crate::model::trigger::Condition;
 
 /// What may stand in braces in an argument of a program.
 const PLACEHOLDERS: [&str; 8] =
@@ -48,7 +49,11 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             }
             PlatformSpec::Command(command) => programs(checker, command, &at.then("platform")),
         }
-        if service.probes.is_empty() && service.indicators.is_empty() {
+        let has_alarm = config.triggers.values().any(|trigger| {
+            matches!(trigger.when, Condition::Alarm { .. })
+                && trigger.services.as_ref().is_none_or(|services| services.contains(name))
+        });
+        if service.probes.is_empty() && service.indicators.is_empty() && !has_alarm {
             checker
                 .warn_at_key(
                     &at,

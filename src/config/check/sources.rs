@@ -7,6 +7,7 @@ use crate::config::problem::quoted;
 use crate::config::spanned::{Path, place};
 use crate::model::secret::SecretRef;
 use crate::model::source::{ArmLabel, SourceSpec};
+use crate::model::trigger::Condition;
 use crate::model::{SourceName, Span};
 
 /// Checks every source.
@@ -28,6 +29,11 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 patience(checker, &at, prometheus.timeout, prometheus.interval);
                 arms(checker, &at, prometheus.arms.as_ref(), Labels::Possible);
                 server(checker, &at.then("url"), &prometheus.url);
+            }
+            SourceSpec::Cloudwatch(cloudwatch) => {
+                patience(checker, &at, cloudwatch.timeout, cloudwatch.interval);
+                arms(checker, &at, cloudwatch.arms.as_ref(), Labels::Possible);
+                super::cloudwatch::source(checker, &at, cloudwatch);
             }
         }
         unread(checker, name, &at);
@@ -106,8 +112,14 @@ fn arms(checker: &mut Checker<'_>, at: &Path, arms: Option<&ArmLabel>, labels: L
 }
 
 fn unread(checker: &mut Checker<'_>, name: &SourceName, at: &Path) {
-    let services = &checker.config.services;
-    if !services.values().any(|service| service.indicators.values().any(|i| i.source == *name)) {
+    let config = checker.config;
+    let reads =
+        config.services.values().any(|service| service.indicators.values().any(|i| i.source == *name));
+    let watches = config
+        .triggers
+        .values()
+        .any(|trigger| matches!(&trigger.when, Condition::Alarm { source, .. } if source == name));
+    if !reads && !watches {
         checker
             .warn_at_key(at, format!("nothing is read from the source {}", quoted(name.as_str())))
             .hint("give a service an indicator with this source, or take it out");

@@ -5,9 +5,9 @@ mod probes;
 
 use std::collections::BTreeSet;
 
-use super::Checker;
 use super::environment::twice;
 use super::limits::{self, Kind};
+use super::{Checker, cloudwatch};
 use crate::config::problem::quoted;
 use crate::config::schema::ServiceSpec;
 use crate::config::spanned::{Path, place};
@@ -55,6 +55,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             Condition::Availability { below, over, probe } => {
                 probes::availability(checker, &subject, *below, *over, probe.as_ref());
             }
+            Condition::Alarm { source, alarm } => cloudwatch::alarm(checker, name, trigger, source, alarm),
         }
     }
 }
@@ -310,7 +311,7 @@ fn windows(
     let slowest = found
         .iter()
         .filter_map(|(_, indicator)| {
-            Some((&indicator.source, config.sources.get(&indicator.source)?.interval()))
+            Some((&indicator.source, config.sources.get(&indicator.source)?.spacing()))
         })
         .max_by_key(|(_, interval)| *interval);
     if let Some((source, interval)) = slowest
@@ -331,7 +332,7 @@ fn windows(
     // Only a gauge's samples are readings, and so bounded by the window.
     let mut most = 0;
     for (_, indicator) in found {
-        let interval = config.sources.get(&indicator.source).map(SourceSpec::interval);
+        let interval = config.sources.get(&indicator.source).map(SourceSpec::spacing);
         match (Kind::of(&indicator.read), interval) {
             (kind, Some(interval)) if kind.is_gauge() && !interval.is_zero() => {
                 let readings = fits(over, interval);

@@ -362,6 +362,7 @@ fn evidence(value: f64) -> Evidence {
         samples: 100.0,
         newest: Some(at(57)),
         judgement: None,
+        said: None,
     }
 }
 

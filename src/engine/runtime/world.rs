@@ -69,6 +69,7 @@ impl World {
                 .filter(|(_, _, spec)| &spec.source == name)
                 .map(|(service, indicator, spec)| (service.clone(), indicator.clone(), spec.read.clone()))
                 .collect(),
+            alarms: crate::engine::alarms::watched(&config, name),
         });
         let sources: Vec<_> = sources.collect();
         crate::observe::validate(&probes, &sources)?;

@@ -244,6 +244,7 @@ fn evaluation(
             samples: watch.requests,
             newest,
             judgement: Some(Box::new(judgement)),
+            said: None,
         },
     }
 }

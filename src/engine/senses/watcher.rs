@@ -1,5 +1,7 @@
 //! One trigger, watching one subject.
 
+pub(super) mod alarms;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,7 +92,7 @@ impl Missing {
     /// Since when data are missing, if that is long enough to say so.
     fn since(self, reason: &Unknown, newest: Option<Timestamp>) -> Option<Timestamp> {
         let last = match reason {
-            Unknown::NoData => None,
+            Unknown::NoData | Unknown::Alarm { .. } => None,
             Unknown::Stale { since } => Some(*since),
             Unknown::SourceError { .. } => newest,
             Unknown::TooFewSamples { .. } | Unknown::StableIsBadToo | Unknown::NoReference { .. } => {
@@ -114,6 +116,18 @@ pub(super) fn for_service(config: &Config, service: &ServiceName) -> Vec<Watcher
             continue;
         }
         let spec = Arc::new(spec.clone());
+        if let Condition::Alarm { source, .. } = &spec.when {
+            watchers.push(Watcher {
+                trigger: trigger.clone(),
+                arm: spec.arm,
+                query: query(&spec, None),
+                spec: Arc::clone(&spec),
+                service: Some(service.clone()),
+                source: Some(source.clone()),
+                threshold: None,
+            });
+            continue;
+        }
         let Some(indicator) = spec.when.indicator() else {
             for arm in probed_arms(config, service, &spec) {
                 watchers.push(Watcher {
@@ -185,7 +199,7 @@ pub(super) fn for_environment(config: &Config) -> Vec<Watcher> {
 /// How often the indicator of a threshold is read for a service.
 fn interval_of(config: &Config, service: &ServiceName, spec: &TriggerSpec) -> Option<Duration> {
     let indicator = config.services.get(service)?.indicators.get(spec.when.indicator()?)?;
-    Some(*config.sources.get(&indicator.source)?.interval())
+    Some(*config.sources.get(&indicator.source)?.spacing())
 }
 
 impl Watcher {
@@ -364,6 +378,7 @@ impl Watcher {
             samples: 0.0,
             newest,
             judgement: None,
+            said: None,
         };
         let is_stale = newest
             .is_some_and(|newest| now.duration_since(newest).unsigned_abs() > stale_after && newest < now);
@@ -427,6 +442,7 @@ impl Watcher {
                     samples: f64::from(failed),
                     newest,
                     judgement: None,
+                    said: None,
                 };
                 let silent = probes.iter().copied().find(|probe| !is_fresh(probe));
                 let status = match (since, silent) {
@@ -455,6 +471,7 @@ impl Watcher {
                     samples: all as f64,
                     newest,
                     judgement: None,
+                    said: None,
                 };
                 let status = match share {
                     _ if !probes.iter().copied().any(|probe| is_fresh(&probe)) => {
@@ -473,14 +490,19 @@ impl Watcher {
                 };
                 self.answer(status, evidence, missing)
             }
-            Condition::Threshold { .. } | Condition::Comparison { .. } => {
+            Condition::Threshold { .. } | Condition::Comparison { .. } | Condition::Alarm { .. } => {
                 self.unknown(Unknown::NoData, None, stale_after)
             }
         }
     }
 
     fn unknown(&self, reason: Unknown, newest: Option<Timestamp>, window: Duration) -> Evaluation {
-        let evidence = Evidence {
+        self.stated(Status::Unknown { reason }, self.nothing(newest, window))
+    }
+
+    /// Evidence of nothing.
+    fn nothing(&self, newest: Option<Timestamp>, window: Duration) -> Evidence {
+        Evidence {
             query: self.query.clone(),
             value: None,
             limit: Quantity { value: 0.0, unit: Unit::Plain },
@@ -489,15 +511,7 @@ impl Watcher {
             samples: 0.0,
             newest,
             judgement: None,
-        };
-        Evaluation {
-            trigger: self.trigger.clone(),
-            service: self.service.clone(),
-            arm: self.arm,
-            action: self.spec.action,
-            severity: self.spec.severity,
-            status: Status::Unknown { reason },
-            evidence,
+            said: None,
         }
     }
 
@@ -511,6 +525,10 @@ impl Watcher {
             },
             _ => status,
         };
+        self.stated(status, evidence)
+    }
+
+    fn stated(&self, status: Status, evidence: Evidence) -> Evaluation {
         Evaluation {
             trigger: self.trigger.clone(),
             service: self.service.clone(),
@@ -548,6 +566,7 @@ fn query(spec: &TriggerSpec, read: Option<&SeriesSpec>) -> String {
             Some(probe) => format!("share of checks of {probe} that succeed over {}", human(**over)),
             None => format!("share of checks that succeed over {}", human(**over)),
         },
+        Condition::Alarm { source, .. } => format!("state of an alarm of {source}"),
     }
 }
 
@@ -618,7 +637,9 @@ impl Threshold {
                 (*hold, *out_of, *quantile, *aggregate)
             }
             Condition::Comparison { hold, quantile, aggregate, .. } => (*hold, None, *quantile, *aggregate),
-            Condition::Consecutive { .. } | Condition::Availability { .. } => return,
+            Condition::Consecutive { .. } | Condition::Availability { .. } | Condition::Alarm { .. } => {
+                return;
+            }
         };
         let (_, limit, above) = self.limit();
         let mut totals: Option<Cow<'_, Totals>> = None;

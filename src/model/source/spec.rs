@@ -18,6 +18,8 @@ pub enum SourceSpec {
     Scrape(ScrapeSpec),
     /// A Prometheus server, or one that speaks its HTTP API.
     Prometheus(PrometheusSpec),
+    /// AWS CloudWatch: metrics, and the states of its alarms.
+    Cloudwatch(Box<CloudwatchSpec>),
 }
 
 impl SourceSpec {
@@ -26,6 +28,26 @@ impl SourceSpec {
         match self {
             Self::Scrape(scrape) => scrape.interval,
             Self::Prometheus(prometheus) => prometheus.interval,
+            Self::Cloudwatch(cloudwatch) => cloudwatch.interval,
+        }
+    }
+
+    /// Time between two samples of an indicator. Longer than the interval where what is read is made less often.
+    pub fn spacing(&self) -> Span {
+        match self {
+            Self::Cloudwatch(cloudwatch) => cloudwatch.interval.max(cloudwatch.period),
+            Self::Scrape(_) | Self::Prometheus(_) => self.interval(),
+        }
+    }
+
+    /// How old the newest sample gets before the next one is there, when all is well.
+    pub fn oldest(&self) -> Span {
+        match self {
+            Self::Cloudwatch(cloudwatch) => {
+                let CloudwatchSpec { interval, period, delay, .. } = &**cloudwatch;
+                Span(interval.0.saturating_add(period.0).saturating_add(delay.0))
+            }
+            Self::Scrape(_) | Self::Prometheus(_) => self.interval(),
         }
     }
 
@@ -37,6 +59,11 @@ impl SourceSpec {
             Self::Prometheus(prometheus) => {
                 times.extend([("timeout", prometheus.timeout), ("stale_after", prometheus.stale_after)]);
             }
+            Self::Cloudwatch(cloudwatch) => times.extend([
+                ("timeout", cloudwatch.timeout),
+                ("period", cloudwatch.period),
+                ("stale_after", cloudwatch.stale_after),
+            ]),
         }
         times
     }
@@ -47,6 +74,7 @@ impl SourceSpec {
         match self {
             Self::Scrape(scrape) => by_label(&scrape.arms),
             Self::Prometheus(prometheus) => by_label(&prometheus.arms) || read.asks_by_arm(),
+            Self::Cloudwatch(_) => read.asks_by_arm(),
         }
     }
 }
@@ -98,6 +126,97 @@ pub struct PrometheusSpec {
     /// Largest body that is read, in bytes.
     #[serde(default = "body_limit")]
     pub max_body: u64,
+}
+
+/// AWS CloudWatch in one region of one account.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloudwatchSpec {
+    /// The region, like `eu-central-1`.
+    pub region: String,
+    /// Address of the API, where it is not AWS's own for the region: a private endpoint, a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The profile of the shared AWS files that holds the credentials. Without it and without `keys`: the environment, the
+    /// profile in `AWS_PROFILE`, the role of the pod, the container or the machine, whichever there is first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// An access key of this source's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<AwsKeys>,
+    /// Time between two readings. AWS charges by the metrics that are asked for.
+    #[serde(default = "one_minute")]
+    pub interval: Span,
+    /// The length of one data point: 1, 5, 10, 20 or 30 s, or whole minutes.
+    #[serde(default = "one_minute")]
+    pub period: Span,
+    /// How long after the end of its period a data point is taken: until then values may still be coming in, and what has
+    /// been taken is not taken again.
+    #[serde(default = "one_minute")]
+    pub delay: Span,
+    /// Data points whose period ended longer ago than this are not taken.
+    #[serde(default = "ten_minutes")]
+    pub stale_after: Span,
+    /// Time after which a reading has failed.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Span,
+    /// What stands for `{arm}` in dimensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<ArmLabel>,
+    /// The alarms that `unship alarms apply` makes.
+    #[serde(default)]
+    pub alarms: AlarmsSpec,
+}
+
+/// An access key.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsKeys {
+    /// Its id.
+    pub access_key_id: SecretRef,
+    /// The secret half.
+    pub secret_access_key: SecretRef,
+    /// The token of a temporary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<SecretRef>,
+}
+
+/// What the alarms have in common that are made from the triggers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmsSpec {
+    /// What their names begin with. The environment, the service and the trigger follow.
+    #[serde(default = "unship")]
+    pub prefix: String,
+    /// ARNs of what is told when one goes into ALARM: SNS topics, usually. At most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// ARNs of what is told when one goes back to OK. At most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ok_actions: Vec<String>,
+}
+
+impl Default for AlarmsSpec {
+    fn default() -> Self {
+        Self { prefix: unship(), actions: Vec::new(), ok_actions: Vec::new() }
+    }
+}
+
+fn unship() -> String {
+    "unship-".to_owned()
+}
+
+const fn ten_seconds() -> Span {
+    Span::secs(10)
+}
+
+const fn one_minute() -> Span {
+    Span::secs(60)
+}
+
+const fn ten_minutes() -> Span {
+    Span::secs(600)
 }
 
 const fn three_seconds() -> Span {

@@ -423,6 +423,7 @@ async fn the_past_is_told() {
         source: "past".into(),
         spec: SourceSpec::Prometheus(spec(&server.url)),
         indicators: vec![("checkout".into(), "it".into(), rate("x"))],
+        alarms: Vec::new(),
     };
     let past = crate::observe::history(&source, &Secrets::default(), zero(), second(60)).await.unwrap();
     let told: Vec<Vec<String>> = past.into_iter().map(|(_, reading)| shown(reading, zero())).collect();

@@ -32,6 +32,7 @@ fn source(url: &str) -> SourceTarget {
                 SeriesSpec::Gauge { series: "up".to_owned(), divide_by: None, unit: GaugeUnit::Plain },
             ),
         ],
+        alarms: Vec::new(),
     }
 }
 

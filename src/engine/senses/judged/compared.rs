@@ -77,7 +77,7 @@ pub(super) fn of(config: &Config, service: &ServiceName, spec: &JudgeSpec) -> Ve
         if indicator.judge == Judging::Off || !source.tells_arms(&indicator.read) {
             continue;
         }
-        let interval_s = source.interval().as_secs_f64();
+        let interval_s = source.spacing().as_secs_f64();
         // Two targets that a server reads in turn are up to an interval apart.
         let alignment = Alignment::new(interval_s + 1.0);
         let mut add = |kind, against, monitor| {
