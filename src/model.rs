@@ -4,6 +4,7 @@
 //! nothing of ours. The parts that appear in `unship.toml` carry their JSON Schema, so the file's checker, the
 //! editors' schema and the engine read one definition.
 
+pub mod breaker;
 pub mod command;
 pub mod decision;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod operation;
 pub mod output;
 pub mod placeholder;
 pub mod platform;
+pub mod pointer;
 pub mod probe;
 pub mod reading;
 pub mod release;

@@ -3,9 +3,13 @@
 //! What comes out is [`Observation`]s and nothing else: no verdict is formed here. Missing is missing: a reading that
 //! failed says so, a series that is not there makes no sample, a check that could not be run counts for nothing.
 
+mod checks;
+mod durations;
 pub mod exposition;
 pub mod health;
 mod http;
+mod json;
+mod log;
 mod probe;
 mod prometheus;
 mod schedule;

@@ -87,6 +87,14 @@ fn prometheus(from: &str, to: &str) -> String {
     with(from, to).replace("kind = \"scrape\"", "kind = \"prometheus\"\ninterval = \"10s\"")
 }
 
+/// `GOOD` with the share of bad checks instead of that of bad requests.
+fn probes(bad: &str, total: &str) -> String {
+    let source = "[sources.probes]\nkind = \"probe\"\n\n[services.checkout]\n";
+    let read = "source = \"metrics\"\nread = { kind = \"ratio\", bad = 'bad_total{service=\"checkout\"}', total = \"all_total\" }";
+    with(read, &format!("source = \"probes\"\nread = {{ kind = \"ratio\", {bad}, {total} }}"))
+        .replace("[services.checkout]\n", source)
+}
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -130,6 +138,14 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a name with a slash", plus("[channels.\"a/b\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
         ("an empty name", plus("[channels.\"\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
         ("an environment without name", with("\"production\"", "\" \""), 1),
+        // Indicators of probes.
+        ("a word that no check has", probes("bad = \"fails\"", "total = \"checks\""), 1),
+        ("a count with something behind it", probes("bad = \"failed live\"", "total = \"checks\""), 1),
+        ("a probe that is not there", probes("bad = \"failed of life\"", "total = \"checks\""), 1),
+        ("a time as a count", probes("bad = \"duration\"", "total = \"checks\""), 1),
+        ("a gauge of checks", probes("bad = \"failed\"", "total = \"checks\"").replace("kind = \"ratio\", bad = \"failed\", total", "kind = \"gauge\", series"), 1),
+        ("checks of no probes", probes("bad = \"failed\"", "total = \"checks\"").replace("[services.checkout.probes.live]\nurl = \"http://127.0.0.1:8080/health\"\n", ""), 1),
+        ("a probe without an arm beside one with", probes("bad = \"failed of new\"", "total = \"checks\"").replace("[services.auth]\n", "[services.checkout.probes.new]\nurl = \"http://127.0.0.1:8082/\"\narm = \"canary\"\n\n[services.auth]\n"), 1),
         // Services.
         ("no service", "[environment]\nname = \"a\"\n[services]\n[triggers.a]\naction = \"watch\"\nwhen = { kind = \"threshold\", indicator = \"e\", above = 1, over = \"1m\" }\n".to_owned(), 1),
         ("a dependency on nothing", with("[\"auth\"]", "[\"auht\"]"), 1),

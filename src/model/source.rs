@@ -1,6 +1,8 @@
 //! Sources and indicators: which series a service has, and what a source reports of them. The kinds of sources are in
 //! [`spec`].
 
+pub mod checks;
+pub mod lines;
 pub mod spec;
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::release::Arm;
 use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
-pub use spec::{ArmLabel, PrometheusSpec, ScrapeSpec, SourceSpec};
+pub use spec::{ArmLabel, JsonSpec, LogSpec, ProbeSourceSpec, PrometheusSpec, ScrapeSpec, SourceSpec};
 
 /// A series of a service and how to read it from its source.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -27,8 +29,10 @@ pub struct IndicatorSpec {
 /// What is measured, and where that is found in the source.
 ///
 /// A series is written in the source's own language. For `scrape` it is a name and labels as in PromQL, without functions:
-/// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. Several series that
-/// match are added up per arm.
+/// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. For `probe` it is
+/// `checks`, `failed`, `degraded` or `duration`, of all probes of the service or `of` some: `failed of live`. For `json` it is a
+/// JSON pointer: `/http/errors`. For `log` it is conditions on a line: `/status >= 500`, or a pointer and conditions:
+/// `/took where /status < 500`. Several series that match are added up per arm.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeriesSpec {

@@ -8,7 +8,10 @@ use crate::model::source::{Reading, SeriesSpec, SourceFault, SourceReport, Sourc
 use crate::model::{IndicatorName, ServiceName, SourceName};
 
 use super::SourceTarget;
+use super::checks::{Checks, Tallies};
 use super::http::Client;
+use super::json::Json;
+use super::log::Log;
 use super::prometheus::Prometheus;
 use super::schedule::ObserveError;
 use super::scrape::Scrape;
@@ -43,6 +46,9 @@ pub(super) struct Source {
 enum Kind {
     Scrape(Box<Scrape>),
     Prometheus(Box<Prometheus>),
+    Probe(Box<Checks>),
+    Json(Box<Json>),
+    Log(Box<Log>),
 }
 
 /// A report, and whether the source kept its connection waiting to the end.
@@ -52,8 +58,12 @@ pub(super) struct Report {
 }
 
 impl Source {
-    /// Prepares a source.
-    pub(super) fn new(target: SourceTarget, client: &Client) -> Result<Self, ObserveError> {
+    /// Prepares a source. `tallies` are the checks that are run beside it.
+    pub(super) fn new(
+        target: SourceTarget,
+        client: &Client,
+        tallies: &Tallies,
+    ) -> Result<Self, ObserveError> {
         let SourceTarget { source: name, spec, indicators } = target;
         for (what, time) in spec.times() {
             if time.is_zero() {
@@ -66,6 +76,9 @@ impl Source {
             SourceSpec::Prometheus(spec) => {
                 Kind::Prometheus(Box::new(Prometheus::new(spec, indicators, client)?))
             }
+            SourceSpec::Json(spec) => Kind::Json(Box::new(Json::new(spec, indicators, client)?)),
+            SourceSpec::Log(spec) => Kind::Log(Box::new(Log::new(spec, indicators)?)),
+            SourceSpec::Probe(_) => Kind::Probe(Box::new(Checks::new(indicators, tallies)?)),
         };
         Ok(Self { name, interval, kind })
     }
@@ -80,6 +93,9 @@ impl Source {
         let Read { at, hung, result } = match &mut self.kind {
             Kind::Scrape(scrape) => scrape.read(client).await,
             Kind::Prometheus(prometheus) => prometheus.read(client).await,
+            Kind::Probe(checks) => checks.read(),
+            Kind::Json(json) => json.read(client).await,
+            Kind::Log(log) => log.read().await,
         };
         // Whatever a source says comes from outside.
         let secrets = client.secrets();

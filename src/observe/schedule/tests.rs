@@ -102,6 +102,7 @@ async fn hanging_targets_have_places_of_their_own() {
         client: Client::new(0, Arc::default()),
         answering: Semaphore::new(1),
         hanging: Semaphore::new(1),
+        tallies: Tallies::default(),
     };
     let stuck = shared.run(true, std::future::pending::<()>());
     let queued = shared.run(true, async { unreachable!("the place is taken") });
