@@ -21,6 +21,7 @@ mod output;
 pub mod promote;
 pub mod rollback;
 mod session;
+pub mod sources;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,7 @@ enum Subcommand {
     Guard(guard::Args),
     Status(status::Args),
     Check(check::Args),
+    Sources(sources::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
@@ -131,6 +133,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Guard(args) => guard::run(&args, global).await,
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
+        Subcommand::Sources(args) => sources::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,

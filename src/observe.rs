@@ -10,6 +10,7 @@ pub mod health;
 mod http;
 mod json;
 mod log;
+mod preflight;
 mod probe;
 mod prometheus;
 mod schedule;
@@ -20,8 +21,10 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+pub use preflight::preflight;
 pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 
+use crate::model::breaker::BreakerStatus;
 use crate::model::probe::{ProbeResult, ProbeSpec};
 use crate::model::source::{SeriesSpec, SourceReport, SourceSpec};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName};
@@ -33,6 +36,8 @@ pub enum Observation {
     Probe(ProbeResult),
     /// A source was read.
     Source(SourceReport),
+    /// The breaker around a source has changed.
+    Breaker(SourceName, BreakerStatus),
 }
 
 /// A probe to run.

@@ -12,6 +12,11 @@
 //! answers again. So however many targets hang, they can only hold each other up; those that answer wait at most once for
 //! as long as a time-out, at the moment when many begin to hang together.
 //!
+//! # What cannot be read
+//!
+//! Around every source is a [`Breaker`]: one that fails again and again is left out of its turns for a while, each time for
+//! longer. What was said of it last stands meanwhile.
+//!
 //! # When the receiver is slow
 //!
 //! The channel is bounded and each task waits until its result is taken, before it runs again. Nothing piles up: there is
@@ -27,6 +32,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::model::breaker::{Breaker, BreakerLimits};
 use crate::model::probe::ProbeResult;
 use crate::model::secret::Secrets;
 use crate::model::source::{Reading, SourceReport, SourceSpec};
@@ -276,11 +282,26 @@ async fn follow(mut source: Source, mut turns: Turns, house: Arc<(Shared, mpsc::
     let (shared, out) = &*house;
     let mut hung = false;
     let mut due = turns.due;
+    let mut breaker = Breaker::new(BreakerLimits::default(), Timestamp::now());
     loop {
         sleep_until(due).await;
+        if !breaker.may_try(Timestamp::now()) {
+            due = turns.next(Instant::now());
+            continue;
+        }
         let read = shared.run(hung, source.read(&shared.client)).await;
         hung = read.hung;
+        match &read.report.result {
+            Ok(_) => breaker.succeeded(Timestamp::now()),
+            Err(fault) => breaker.failed(Timestamp::now(), &fault.reason, rand::random()),
+        }
+        let name = read.report.source.clone();
         if out.send(Observation::Source(read.report)).await.is_err() {
+            return;
+        }
+        if let Some(status) = breaker.news()
+            && out.send(Observation::Breaker(name, status)).await.is_err()
+        {
             return;
         }
         due = turns.next(Instant::now());

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use unship::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
@@ -356,12 +357,32 @@ fn incidents() -> Vec<Event> {
         Event::IncidentLevelSet { incident: incident(), level: Level::Sev2, by: mira(), reason: why() },
         Event::IncidentNoted { incident: incident(), by: mira(), text: why() },
         Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
+        Event::BreakerChanged {
+            dependency: Dependency::Source("metrics".into()),
+            breaker: BreakerStatus {
+                state: BreakerState::Open,
+                since: Timestamp::UNIX_EPOCH,
+                next_try: Some(Timestamp::UNIX_EPOCH),
+                pause: Some(Span::secs(5)),
+                reason: why(),
+            },
+        },
+        Event::BreakerChanged {
+            dependency: Dependency::Platform(service()),
+            breaker: BreakerStatus {
+                state: BreakerState::Closed,
+                since: Timestamp::UNIX_EPOCH,
+                next_try: None,
+                pause: None,
+                reason: String::new(),
+            },
+        },
     ]);
     events
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 40;
+const KINDS: usize = 41;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -405,6 +426,7 @@ const fn number(event: &Event) -> usize {
         Event::IncidentLevelSet { .. } => 37,
         Event::IncidentNoted { .. } => 38,
         Event::IncidentResolved { .. } => 39,
+        Event::BreakerChanged { .. } => 40,
     }
 }
 

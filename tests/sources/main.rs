@@ -7,3 +7,4 @@
 #[path = "../processes/harness.rs"]
 mod harness;
 mod prometheus;
+mod watched;

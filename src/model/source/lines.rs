@@ -163,7 +163,10 @@ impl Reader<'_> {
                 Some(rest) => self.rest = rest,
                 None if self.rest.is_empty() => return Ok(conditions),
                 None => {
-                    return Err(format!("`{}` stands where only `,` and another condition can", self.shown()));
+                    return Err(format!(
+                        "`{}` stands where only `,` and another condition can",
+                        self.shown()
+                    ));
                 }
             }
         }

@@ -225,7 +225,7 @@ async fn answers_of_no_use_are_told_apart() {
         (200, "{\"n\": 1", "not JSON: it breaks off at line 1 column 7"),
         (200, "{\"n\": NaN}", "not JSON: `NaN` or `Infinity` at line 1 column 7"),
         (200, "{\"n\": -Infinity}", "not JSON: `NaN` or `Infinity` at line 1 column 8"),
-        (200, "{\"n\": 1e999}", "a number at line 1 column 12 is too large to be one"),
+        (200, "{\"n\": 1e999}", "a number at line 1 column 11 is too large to be one"),
         (500, "{\"n\": 1}", "status 500"),
         (204, "", "status 204"),
         (302, "", "status 302"),
