@@ -165,7 +165,7 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a placeholder that no pointer has", json("", "bad = \"/{window}/bad\"", "total = \"/all\""), 1),
         ("a label of JSON", json("arms = { label = \"track\" }", "bad = \"/{arm}/bad\"", "total = \"/{arm}/all\""), 1),
         ("arms by version of JSON", json("arms = { by_version = true }", "bad = \"/{arm}/bad\"", "total = \"/{arm}/all\""), 1),
-        ("a histogram in JSON", json("", "bad = \"/a\"", "total = \"/b\"").replace("kind = \"ratio\", bad = \"/a\", total", "kind = \"latency\", histogram"), 1),
+        ("a histogram in JSON", json("", "bad = \"/a\"", "total = \"/b\"").replace("kind = \"ratio\", bad = \"/a\", total", "kind = \"latency\", histogram").replace("above = \"5%\"", "above = \"2s\""), 1),
         ("an address with an odd placeholder", json("", "bad = \"/a\"", "total = \"/b\"").replace("/stats/", "/stats/{versoin}"), 1),
         // Indicators of lines.
         ("a log without anything", log("", "bad = \"/e\"", "total = \"*\""), 1),

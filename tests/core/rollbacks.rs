@@ -110,7 +110,9 @@ fn breakers_are_said_and_begin_anew() {
     open.failed(world.now, "refused", 0.5);
     let status = open.status().clone();
     let metrics = Dependency::Source("metrics".into());
-    for dependency in [metrics.clone(), Dependency::Platform(service("shop")), Dependency::Source("other".into())] {
+    for dependency in
+        [metrics.clone(), Dependency::Platform(service("shop")), Dependency::Source("other".into())]
+    {
         for _ in 0..2 {
             world.give(Input::Breaker { dependency: dependency.clone(), status: status.clone() });
         }

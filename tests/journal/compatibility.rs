@@ -368,7 +368,7 @@ fn incidents() -> Vec<Event> {
             },
         },
         Event::BreakerChanged {
-            dependency: Dependency::Platform(service()),
+            dependency: Dependency::Platform("checkout".into()),
             breaker: BreakerStatus {
                 state: BreakerState::Closed,
                 since: Timestamp::UNIX_EPOCH,

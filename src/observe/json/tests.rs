@@ -189,7 +189,7 @@ async fn arms_by_address() {
     let mut it = Fixture::with(JsonSpec { arms: Some(arms), ..spec(&url) }, &[rate("/n")]);
     let gone = format!("missing: canary: `{}/checkout`: status 404", server.url);
     server.shows("/checkout?of=blue", &json!({ "n": 1 }));
-    assert_eq!(it.read().await, [gone.clone()]);
+    assert_eq!(it.read().await, std::slice::from_ref(&gone));
     server.shows("/checkout?of=blue", &json!({ "n": 3 }));
     assert_eq!(it.read().await, ["stable +2".to_owned(), gone]);
     server.shows("/checkout?of=green", &json!({ "n": 1_000_000 }));

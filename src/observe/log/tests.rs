@@ -205,8 +205,8 @@ async fn versions_are_bounded() {
         canary: "canary".to_owned(),
     };
     let mut it = Fixture::new(Some(arms), &[rate("*")]).await;
-    let lines: String = (0..1_000).map(|id| format!("{{\"id\": {id}}}\n")).collect();
-    append(&it.path(), &lines);
+    let lines: Vec<String> = (0..1_000).map(|id| format!("{{\"id\": {id}}}\n")).collect();
+    append(&it.path(), &lines.concat());
     let said = it.read().await;
     assert_eq!(said.len(), 33);
     assert_eq!(said[32], "remark: 968 of 1000 lines speak for no arm: they name more than 32 versions");
