@@ -23,6 +23,7 @@ mod output;
 pub mod promote;
 pub mod rollback;
 mod session;
+pub mod sources;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,7 @@ enum Subcommand {
     Status(status::Args),
     Check(check::Args),
     Alarms(alarms::Args),
+    Sources(sources::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
@@ -136,6 +138,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Status(args) => status::run(&args, global).await,
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Alarms(args) => alarms::run(&args, global).await,
+        Subcommand::Sources(args) => sources::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,

@@ -6,6 +6,7 @@
 
 pub mod alarm;
 pub mod baseline;
+pub mod breaker;
 pub mod command;
 pub mod decision;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod operation;
 pub mod output;
 pub mod placeholder;
 pub mod platform;
+pub mod pointer;
 pub mod probe;
 pub mod reading;
 pub mod release;

@@ -4,10 +4,15 @@
 //! failed says so, a series that is not there makes no sample, a check that could not be run counts for nothing.
 
 mod alarms;
+mod checks;
 mod cloudwatch;
+mod durations;
 pub mod exposition;
 pub mod health;
 mod http;
+mod json;
+mod log;
+mod preflight;
 mod probe;
 mod prometheus;
 mod schedule;
@@ -19,8 +24,10 @@ mod source;
 mod testing;
 
 pub use alarms::{compare_alarms, put_alarm};
+pub use preflight::preflight;
 pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 
+use crate::model::breaker::BreakerStatus;
 use crate::model::probe::{ProbeResult, ProbeSpec};
 use crate::model::source::{SeriesSpec, SourceReport, SourceSpec};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName};
@@ -32,6 +39,8 @@ pub enum Observation {
     Probe(ProbeResult),
     /// A source was read.
     Source(SourceReport),
+    /// The breaker around a source has changed.
+    Breaker(SourceName, BreakerStatus),
 }
 
 /// A probe to run.

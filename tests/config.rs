@@ -113,6 +113,26 @@ when = { kind = "alarm", source = "aws", alarm = "{service}-errors" }
 action = "watch"
 "#;
 
+/// `GOOD` with its errors from a source of another kind.
+fn errors_from(source: &str, read: &str) -> String {
+    let from = "source = \"metrics\"\nread = { kind = \"ratio\", bad = 'bad_total{service=\"checkout\"}', total = \"all_total\" }";
+    with(from, &format!("source = \"other\"\nread = {{ kind = \"ratio\", {read} }}"))
+        .replace("[services.checkout]\n", &format!("[sources.other]\n{source}\n\n[services.checkout]\n"))
+}
+
+fn probes(bad: &str, total: &str) -> String {
+    errors_from("kind = \"probe\"", &format!("{bad}, {total}"))
+}
+
+fn json(more: &str, bad: &str, total: &str) -> String {
+    let source = format!("kind = \"json\"\nurl = \"http://127.0.0.1:9091/stats/\"\n{more}");
+    errors_from(&source, &format!("{bad}, {total}"))
+}
+
+fn log(more: &str, bad: &str, total: &str) -> String {
+    errors_from(&format!("kind = \"log\"\n{more}"), &format!("{bad}, {total}"))
+}
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -156,6 +176,36 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a name with a slash", plus("[channels.\"a/b\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
         ("an empty name", plus("[channels.\"\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
         ("an environment without name", with("\"production\"", "\" \""), 1),
+        // Indicators of probes.
+        ("a word that no check has", probes("bad = \"fails\"", "total = \"checks\""), 1),
+        ("a count with something behind it", probes("bad = \"failed live\"", "total = \"checks\""), 1),
+        ("a probe that is not there", probes("bad = \"failed of life\"", "total = \"checks\""), 1),
+        ("a time as a count", probes("bad = \"duration\"", "total = \"checks\""), 1),
+        ("a gauge of checks", probes("bad = \"failed\"", "total = \"checks\"").replace("kind = \"ratio\", bad = \"failed\", total", "kind = \"gauge\", series"), 1),
+        ("checks of no probes", probes("bad = \"failed\"", "total = \"checks\"").replace("[services.checkout.probes.live]\nurl = \"http://127.0.0.1:8080/health\"\n", ""), 1),
+        ("a probe without an arm beside one with", probes("bad = \"failed of new\"", "total = \"checks\"").replace("[services.auth]\n", "[services.checkout.probes.new]\nurl = \"http://127.0.0.1:8082/\"\narm = \"canary\"\n\n[services.auth]\n"), 1),
+        // Indicators in JSON.
+        ("a pointer that is none", json("", "bad = \"$.bad\"", "total = \"/all\""), 1),
+        ("a pointer with a wrong escape", json("", "bad = \"/a~b\"", "total = \"/all\""), 1),
+        ("a pointer for one arm and one for all", json("", "bad = \"/{arm}/bad\"", "total = \"/all\""), 1),
+        ("a placeholder that no pointer has", json("", "bad = \"/{window}/bad\"", "total = \"/all\""), 1),
+        ("a label of JSON", json("arms = { label = \"track\" }", "bad = \"/{arm}/bad\"", "total = \"/{arm}/all\""), 1),
+        ("arms by version of JSON", json("arms = { by_version = true }", "bad = \"/{arm}/bad\"", "total = \"/{arm}/all\""), 1),
+        ("a histogram in JSON", json("", "bad = \"/a\"", "total = \"/b\"").replace("kind = \"ratio\", bad = \"/a\", total", "kind = \"latency\", histogram").replace("above = \"5%\"", "above = \"2s\""), 1),
+        ("an address with an odd placeholder", json("", "bad = \"/a\"", "total = \"/b\"").replace("/stats/", "/stats/{versoin}"), 1),
+        // Indicators of lines.
+        ("a log without anything", log("", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a log with both", log("file = \"/a\"\ncommand = [\"a\"]", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a log of no file", log("file = \"\"", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a log of some folder", log("file = \"access.json\"", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a log of no program", log("command = []", "bad = \"/e\"", "total = \"*\""), 1),
+        ("lines of any length", log("file = \"/a\"\nmax_line = 0", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a condition that compares nothing", log("file = \"/a\"", "bad = \"/status >=\"", "total = \"*\""), 1),
+        ("a condition without a pointer", log("file = \"/a\"", "bad = \"status >= 500\"", "total = \"*\""), 1),
+        ("arms of lines by a label", log("file = \"/a\"\narms = { label = \"track\" }", "bad = \"/e\"", "total = \"*\""), 1),
+        ("arms of lines by nothing", log("file = \"/a\"\narms = { stable = \"blue\" }", "bad = \"/e\"", "total = \"*\""), 1),
+        ("a number of lines with conditions alone", log("file = \"/a\"", "bad = \"/a > 1\"", "total = \"*\"").replace("kind = \"ratio\", bad = \"/a > 1\", total = \"*\"", "kind = \"gauge\", series = \"/a > 1\"").replace("above = \"5%\"", "above = 5"), 1),
+        ("lines divided by lines", log("file = \"/a\"", "bad = \"/a\"", "total = \"*\"").replace("kind = \"ratio\", bad = \"/a\", total = \"*\"", "kind = \"gauge\", series = \"/a\", divide_by = \"/b\""), 1),
         // Services.
         ("no service", "[environment]\nname = \"a\"\n[services]\n[triggers.a]\naction = \"watch\"\nwhen = { kind = \"threshold\", indicator = \"e\", above = 1, over = \"1m\" }\n".to_owned(), 1),
         ("a dependency on nothing", with("[\"auth\"]", "[\"auht\"]"), 1),

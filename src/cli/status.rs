@@ -14,6 +14,7 @@ use super::{Exit, Global};
 use crate::config::Config;
 use crate::engine::runtime::{Engine, Leadership, View};
 use crate::model::ServiceName;
+use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
@@ -132,6 +133,7 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             "leader": leader,
             "trouble": view.trouble,
             "source_faults": view.state.source_faults,
+            "breakers": breakers(&view, now),
             "outbox": view.state.outbox.len(),
             "incident": view.state.open_incident().map(|open| incident::json(open, &view.state, now)),
             "services": services,
@@ -169,12 +171,50 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     for (source, fault) in &view.state.source_faults {
         writeln!(out, "  source {source} cannot be read since {}: {}", clock(fault.since), fault.reason)?;
     }
+    for (dependency, breaker) in view.state.breakers() {
+        writeln!(out, "  {}", breaker_line(&dependency, breaker, now))?;
+    }
     if let Some(trouble) = &view.trouble {
         writeln!(out, "  journal: {trouble}")?;
     }
     writeln!(out)?;
     out.flush()?;
     Ok(exit)
+}
+
+/// The breakers that are not closed. What is not here is read as usual.
+fn breakers(view: &View, now: Timestamp) -> Vec<Value> {
+    let open = view.state.breakers().map(|(dependency, breaker)| {
+        let next = breaker.next_try.filter(|next| *next > now);
+        let mut object = json!({
+            "state": breaker.state,
+            "since": breaker.since,
+            "next_try": next,
+            "pause_ms": breaker.pause.map(|pause| pause.as_millis() as u64),
+            "reason": breaker.reason,
+        });
+        let (key, name) = match dependency {
+            Dependency::Source(source) => ("source", source.to_string()),
+            Dependency::Platform(service) => ("platform", service.to_string()),
+        };
+        object[key] = Value::from(name);
+        object
+    });
+    open.collect()
+}
+
+fn breaker_line(dependency: &Dependency, breaker: &BreakerStatus, now: Timestamp) -> String {
+    let what = match dependency {
+        Dependency::Source(source) => format!("source {source}"),
+        Dependency::Platform(service) => format!("platform of {service}"),
+    };
+    let next = match (breaker.next_try, breaker.pause) {
+        (Some(next), _) if next > now => format!(", next try {}", clock(next)),
+        (_, Some(pause)) => format!(", tried at least every {}", human(*pause)),
+        _ => String::new(),
+    };
+    let reason = if breaker.reason.is_empty() { String::new() } else { format!(": {}", breaker.reason) };
+    format!("{what}: breaker {} since {}{next}{reason}", breaker.state.word(), clock(breaker.since))
 }
 
 fn age(view: &View, service: &ServiceName, now: Timestamp) -> Option<Duration> {

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::model::baseline::Baseline;
+use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
@@ -12,6 +13,7 @@ use crate::model::incident::Ticked;
 use crate::model::operation::{Outcome, Plan, PlanKind};
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
+use crate::model::units::human;
 use crate::model::{OperationId, ServiceName};
 
 use super::history::HistoryKind;
@@ -117,6 +119,16 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         }
         Event::SourceReadable { source, fault: None } => {
             Told::new(Mood::Good, format!("source {source} can be read again"))
+        }
+        Event::BreakerChanged { dependency, breaker } => {
+            let mood = if breaker.state == BreakerState::Open { Mood::Wary } else { Mood::Plain };
+            let words = breaker_words(breaker);
+            match dependency {
+                Dependency::Source(source) => Told::new(mood, format!("source {source} {words}")),
+                Dependency::Platform(service) => {
+                    Told::on(Some(service), mood, format!("the platform {words}"))
+                }
+            }
         }
         Event::VerdictChanged { service, arm, verdict } => {
             Told { arm: *arm, ..Told::on(Some(service), Mood::of_verdict(verdict), verdict_words(verdict)) }
@@ -421,6 +433,18 @@ pub fn traffic(inventory: &Inventory) -> String {
         words.push_str(" (changing)");
     }
     words
+}
+
+/// What a breaker does, without times of day: `is left alone for up to 5 s (breaker open): refused`.
+pub fn breaker_words(breaker: &BreakerStatus) -> String {
+    match breaker.state {
+        BreakerState::Closed => "is read as usual (breaker closed)".to_owned(),
+        BreakerState::HalfOpen => "answers and is tried (breaker half-open)".to_owned(),
+        BreakerState::Open => {
+            let pause = breaker.pause.map_or_else(|| "a while".to_owned(), |pause| human(*pause));
+            format!("is left alone for up to {pause} (breaker open): {}", breaker.reason)
+        }
+    }
 }
 
 /// A verdict with its first reason.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::breaker::{Breaker, BreakerLimits, BreakerState, BreakerStatus, Dependency};
 use crate::model::command::Actor;
 use crate::model::decision::Decision;
 use crate::model::decision::Recommendation;
@@ -143,6 +144,7 @@ impl Core {
                 Ok(inventory) => work.take_inventory(&service, inventory, at),
                 Err(reason) => work.platform_fault(&service, Some(reason)),
             },
+            Input::Breaker { dependency, status } => work.take_breaker(dependency, status),
             Input::StepFinished(finished) => executor::finished(&mut work, finished),
             Input::Command(envelope) => commands::handle(&mut work, envelope),
             Input::Leading { holder, program } => work.lead(holder, program),
@@ -224,6 +226,12 @@ impl Work<'_> {
 
     fn lead(&mut self, holder: String, program: String) {
         self.emit(Event::LeaderChanged { holder, program });
+        // This process has asked nobody yet, so it leaves nobody alone.
+        let left_alone: Vec<Dependency> = self.state.breakers().map(|(dependency, _)| dependency).collect();
+        for dependency in left_alone {
+            let breaker = Breaker::new(BreakerLimits::default(), self.now).status().clone();
+            self.emit(Event::BreakerChanged { dependency, breaker });
+        }
         for notification in self.state.outbox.values() {
             self.effects.push(Effect::Notify(notification.clone()));
         }
@@ -250,6 +258,25 @@ impl Work<'_> {
         }
         if self.senses.environment_is_fed() {
             self.sync_environment();
+        }
+    }
+
+    fn take_breaker(&mut self, dependency: Dependency, breaker: BreakerStatus) {
+        let (is_ours, known) = match &dependency {
+            Dependency::Source(source) => {
+                (self.config().sources.contains_key(source), self.state.source_breakers.get(source))
+            }
+            Dependency::Platform(service) => (
+                self.config().services.contains_key(service),
+                self.state.service(service).and_then(|known| known.platform_breaker.as_ref()),
+            ),
+        };
+        let is_new = match known {
+            Some(known) => *known != breaker,
+            None => breaker.state != BreakerState::Closed,
+        };
+        if is_ours && is_new {
+            self.emit(Event::BreakerChanged { dependency, breaker });
         }
     }
 

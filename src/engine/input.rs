@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::command::Envelope;
 use crate::model::notification::Notification;
 use crate::model::operation::{Action, Requirement};
@@ -32,6 +33,13 @@ pub enum Input {
         at: Timestamp,
         /// What it says, or why it cannot be read.
         result: Result<Inventory, String>,
+    },
+    /// The breaker around something outside has changed.
+    Breaker {
+        /// What is behind it.
+        dependency: Dependency,
+        /// How it is now.
+        status: BreakerStatus,
     },
     /// A step of an operation ended.
     StepFinished(StepFinished),

@@ -4,7 +4,8 @@
 //! [`Engine`] is the handle that the faces hold. It follows the journal, leads when it may and nobody else does, and takes
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
-//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages.
+//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages;
+//! [`preflight`] tries sources out.
 
 pub mod act;
 pub mod alarms;
@@ -13,6 +14,7 @@ pub mod follower;
 pub mod leader;
 pub mod outbox;
 pub mod output;
+pub mod preflight;
 mod tenure;
 pub mod view;
 pub mod world;

@@ -531,9 +531,11 @@ fn arms_of(
     indicator: &IndicatorName,
     scope: Scope,
 ) -> Vec<Option<Arm>> {
-    let spec = config.services.get(service).and_then(|spec| spec.indicators.get(indicator));
-    let tells = spec.is_some_and(|spec| {
-        config.sources.get(&spec.source).is_some_and(|source| source.tells_arms(&spec.read))
+    let tells = config.services.get(service).is_some_and(|service| {
+        service.indicators.get(indicator).is_some_and(|spec| {
+            let source = config.sources.get(&spec.source);
+            source.is_some_and(|source| source.tells_arms(&spec.read, &service.probes))
+        })
     });
     match (scope, tells) {
         (_, false) => vec![None],

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::baseline::Baseline;
+use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::{Actor, Settlement};
 use crate::model::decision::Decision;
 use crate::model::event::Event;
@@ -49,6 +50,9 @@ pub struct State {
     pub services: BTreeMap<ServiceName, Arc<ServiceState>>,
     /// Sources that cannot be read: since when, and why.
     pub source_faults: BTreeMap<SourceName, Fault>,
+    /// Breakers around sources that are not closed.
+    #[serde(default)]
+    pub source_breakers: BTreeMap<SourceName, BreakerStatus>,
     /// Findings of triggers over the whole environment.
     pub findings: BTreeMap<FindingId, Finding>,
     /// Operations: the open ones and the newest of the ended.
@@ -142,6 +146,9 @@ pub struct ServiceState {
     pub inventory: Option<Inventory>,
     /// The platform cannot be read.
     pub platform_fault: Option<Fault>,
+    /// The breaker around reading the platform, unless it is closed.
+    #[serde(default)]
+    pub platform_breaker: Option<BreakerStatus>,
     /// Since when each arm has the release that it has. What was sensed before speaks of another.
     pub arms_since: BTreeMap<Arm, Timestamp>,
     /// The service as a whole, and since when.
@@ -187,6 +194,16 @@ pub struct Mark {
 }
 
 impl State {
+    /// What is left alone or tried, because it could not be read: the breakers that are not closed.
+    pub fn breakers(&self) -> impl Iterator<Item = (Dependency, &BreakerStatus)> {
+        let sources = self.source_breakers.iter();
+        let sources = sources.map(|(source, breaker)| (Dependency::Source(source.clone()), breaker));
+        let platforms = self.services.iter().filter_map(|(service, known)| {
+            Some((Dependency::Platform(service.clone()), known.platform_breaker.as_ref()?))
+        });
+        sources.chain(platforms)
+    }
+
     /// The state after these events, in order.
     #[must_use]
     pub fn fold<'a>(mut self, events: impl IntoIterator<Item = (Timestamp, &'a Event)>) -> Self {
@@ -275,6 +292,20 @@ impl State {
                     self.source_faults.remove(source);
                 }
             },
+            Event::BreakerChanged { dependency, breaker } => {
+                let breaker = Some(breaker).filter(|breaker| breaker.state != BreakerState::Closed).cloned();
+                match (dependency, breaker) {
+                    (Dependency::Source(source), Some(breaker)) => {
+                        self.source_breakers.insert(source.clone(), breaker);
+                    }
+                    (Dependency::Source(source), None) => {
+                        self.source_breakers.remove(source);
+                    }
+                    (Dependency::Platform(service), breaker) => {
+                        self.service_mut(service).platform_breaker = breaker;
+                    }
+                }
+            }
             Event::VerdictChanged { service, arm, verdict } => {
                 let service = self.service_mut(service);
                 match arm {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
+use super::breaker::{BreakerStatus, Dependency};
 use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
 use super::incident::{Level, Ticked};
@@ -53,6 +54,13 @@ pub enum Event {
         source: SourceName,
         /// Why not; none when it can be again.
         fault: Option<String>,
+    },
+    /// What cannot be read is left alone for a while, is tried again, or is read again as usual.
+    BreakerChanged {
+        /// What is behind the breaker.
+        dependency: Dependency,
+        /// How it is now.
+        breaker: BreakerStatus,
     },
     /// What is known of a service or one of its arms has another verdict.
     VerdictChanged {
@@ -419,6 +427,7 @@ impl Event {
             Self::InventoryChanged { .. } => "inventory_changed",
             Self::PlatformReadable { .. } => "platform_readable",
             Self::SourceReadable { .. } => "source_readable",
+            Self::BreakerChanged { .. } => "breaker_changed",
             Self::VerdictChanged { .. } => "verdict_changed",
             Self::FindingRaised { .. } => "finding_raised",
             Self::FindingCleared { .. } => "finding_cleared",

@@ -1,7 +1,9 @@
 //! Sources and indicators: which series a service has, and what a source reports of them. The kinds of sources are in
 //! [`spec`].
 
+pub mod checks;
 pub mod cloudwatch;
+pub mod lines;
 pub mod spec;
 
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use super::judge::{Judging, ObjectiveSpec};
 use super::release::Arm;
 use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
-pub use spec::{ArmLabel, CloudwatchSpec, PrometheusSpec, ScrapeSpec, SourceSpec};
+pub use spec::{
+    ArmLabel, CloudwatchSpec, JsonSpec, LogSpec, ProbeSourceSpec, PrometheusSpec, ScrapeSpec, SourceSpec,
+};
 
 /// A series of a service and how to read it from its source.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,9 +39,12 @@ pub struct IndicatorSpec {
 /// What is measured, and where that is found in the source.
 ///
 /// A series is written in the source's own language. For `scrape` it is a name and labels as in PromQL, without functions:
-/// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. Several series that
-/// match are added up per arm. For `cloudwatch` it is a metric as the source of a dashboard has it:
-/// `["AWS/ApplicationELB", "RequestCount", "LoadBalancer", "app/shop/50dc6c495c0c9188", { "stat": "Sum" }]`.
+/// `http_requests_total{service="checkout",code=~"5.."}`. For `prometheus` it is that, or any PromQL. For `cloudwatch` it is a
+/// metric as the source of a dashboard has it:
+/// `["AWS/ApplicationELB", "RequestCount", "LoadBalancer", "app/shop/50dc6c495c0c9188", { "stat": "Sum" }]`. For `probe` it is
+/// `checks`, `failed`, `degraded` or `duration`, of all probes of the service or `of` some: `failed of live`. For `json` it is a
+/// JSON pointer: `/http/errors`. For `log` it is conditions on a line: `/status >= 500`, or a pointer and conditions:
+/// `/took where /status < 500`. Several series that match are added up per arm.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeriesSpec {

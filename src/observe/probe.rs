@@ -40,6 +40,11 @@ impl Probe {
         Self { line: endpoint.map(Line::new), target }
     }
 
+    /// The longest that a check takes.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.target.spec.timeout.0
+    }
+
     /// Runs it once.
     pub(crate) async fn run(&mut self, client: &Client) -> Run {
         let spec = &self.target.spec;

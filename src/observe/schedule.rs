@@ -12,6 +12,11 @@
 //! answers again. So however many targets hang, they can only hold each other up; those that answer wait at most once for
 //! as long as a time-out, at the moment when many begin to hang together.
 //!
+//! # What cannot be read
+//!
+//! Around every source is a [`Breaker`]: one that fails again and again is left out of its turns for a while, each time for
+//! longer. What was said of it last stands meanwhile.
+//!
 //! # When the receiver is slow
 //!
 //! The channel is bounded and each task waits until its result is taken, before it runs again. Nothing piles up: there is
@@ -27,11 +32,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::model::breaker::{Breaker, BreakerLimits};
 use crate::model::probe::ProbeResult;
 use crate::model::secret::Secrets;
 use crate::model::source::{Reading, SourceReport, SourceSpec};
 use crate::model::{IndicatorName, ProbeName, ServiceName, SourceName};
 
+use super::checks::Tallies;
 use super::http::Client;
 use super::probe::Probe;
 use super::source::Source;
@@ -94,7 +101,7 @@ impl Observer {
         let shared = Shared::new(probes.len() + sources.len(), secrets);
         let sources = sources
             .into_iter()
-            .map(|target| Source::new(target, &shared.client))
+            .map(|target| Source::new(target, &shared.client, &shared.tallies))
             .collect::<Result<Vec<_>, _>>()?;
         let house = Arc::new((shared, out));
         let began = Instant::now();
@@ -125,7 +132,7 @@ pub async fn once(probes: &[ProbeTarget], secrets: &Secrets) -> Vec<ProbeResult>
 /// Reads a source once. There is nothing before it to compare with, so that it has no counters.
 pub async fn read_once(source: &SourceTarget, secrets: &Secrets) -> Result<SourceReport, ObserveError> {
     let client = Client::new(0, Arc::new(secrets.clone()));
-    Ok(Source::new(source.clone(), &client)?.read(&client).await.report)
+    Ok(Source::new(source.clone(), &client, &Tallies::default())?.read(&client).await.report)
 }
 
 /// What readings of a source at every interval from `from` to `to` would have said; only a source that keeps the past can
@@ -148,7 +155,9 @@ pub async fn history(
 pub fn validate(probes: &[ProbeTarget], sources: &[SourceTarget]) -> Result<(), ObserveError> {
     probes.iter().try_for_each(check)?;
     let client = Client::new(0, Arc::default());
-    sources.iter().try_for_each(|source| Source::new(source.clone(), &client).map(|_| ()))
+    sources
+        .iter()
+        .try_for_each(|source| Source::new(source.clone(), &client, &Tallies::default()).map(|_| ()))
 }
 
 fn check(target: &ProbeTarget) -> Result<(), ObserveError> {
@@ -168,6 +177,8 @@ struct Shared {
     answering: Semaphore,
     /// Places for targets whose last run was not answered in time.
     hanging: Semaphore,
+    /// What the checks have given.
+    tallies: Tallies,
 }
 
 impl Shared {
@@ -177,6 +188,7 @@ impl Shared {
             client: Client::new(handles / 2, secrets),
             answering: Semaphore::new((handles / 4).clamp(8, 4_096)),
             hanging: Semaphore::new((handles / 8).clamp(4, 1_024)),
+            tallies: Tallies::default(),
         }
     }
 
@@ -258,6 +270,7 @@ async fn watch(mut probe: Probe, mut turns: Turns, house: Arc<(Shared, mpsc::Sen
         sleep_until(due).await;
         let run = shared.run(hung, probe.run(&shared.client)).await;
         hung = run.hung;
+        shared.tallies.note(&run.result, probe.timeout());
         if out.send(Observation::Probe(run.result)).await.is_err() {
             return;
         }
@@ -269,11 +282,26 @@ async fn follow(mut source: Source, mut turns: Turns, house: Arc<(Shared, mpsc::
     let (shared, out) = &*house;
     let mut hung = false;
     let mut due = turns.due;
+    let mut breaker = Breaker::new(BreakerLimits::default(), Timestamp::now());
     loop {
         sleep_until(due).await;
+        if !breaker.may_try(Timestamp::now()) {
+            due = turns.next(Instant::now());
+            continue;
+        }
         let read = shared.run(hung, source.read(&shared.client)).await;
         hung = read.hung;
+        match &read.report.result {
+            Ok(_) => breaker.succeeded(Timestamp::now()),
+            Err(fault) => breaker.failed(Timestamp::now(), &fault.reason, rand::random()),
+        }
+        let name = read.report.source.clone();
         if out.send(Observation::Source(read.report)).await.is_err() {
+            return;
+        }
+        if let Some(status) = breaker.news()
+            && out.send(Observation::Breaker(name, status)).await.is_err()
+        {
             return;
         }
         due = turns.next(Instant::now());

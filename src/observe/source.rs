@@ -8,8 +8,11 @@ use crate::model::source::{Reading, SeriesSpec, SourceFault, SourceReport, Sourc
 use crate::model::{IndicatorName, ServiceName, SourceName};
 
 use super::SourceTarget;
+use super::checks::{Checks, Tallies};
 use super::cloudwatch::Cloudwatch;
 use super::http::Client;
+use super::json::Json;
+use super::log::Log;
 use super::prometheus::Prometheus;
 use super::schedule::ObserveError;
 use super::scrape::Scrape;
@@ -45,6 +48,9 @@ enum Kind {
     Scrape(Box<Scrape>),
     Prometheus(Box<Prometheus>),
     Cloudwatch(Box<Cloudwatch>),
+    Probe(Box<Checks>),
+    Json(Box<Json>),
+    Log(Box<Log>),
 }
 
 /// A report, and whether the source kept its connection waiting to the end.
@@ -54,8 +60,12 @@ pub(super) struct Report {
 }
 
 impl Source {
-    /// Prepares a source.
-    pub(super) fn new(target: SourceTarget, client: &Client) -> Result<Self, ObserveError> {
+    /// Prepares a source. `tallies` are the checks that are run beside it.
+    pub(super) fn new(
+        target: SourceTarget,
+        client: &Client,
+        tallies: &Tallies,
+    ) -> Result<Self, ObserveError> {
         let SourceTarget { source: name, spec, indicators, alarms } = target;
         for (what, time) in spec.times() {
             if time.is_zero() {
@@ -71,6 +81,9 @@ impl Source {
             SourceSpec::Cloudwatch(spec) => {
                 Kind::Cloudwatch(Box::new(Cloudwatch::new(*spec, indicators, alarms, client)?))
             }
+            SourceSpec::Json(spec) => Kind::Json(Box::new(Json::new(spec, indicators, client)?)),
+            SourceSpec::Log(spec) => Kind::Log(Box::new(Log::new(spec, indicators)?)),
+            SourceSpec::Probe(_) => Kind::Probe(Box::new(Checks::new(indicators, tallies)?)),
         };
         Ok(Self { name, interval, kind })
     }
@@ -86,6 +99,9 @@ impl Source {
             Kind::Scrape(scrape) => scrape.read(client).await,
             Kind::Prometheus(prometheus) => prometheus.read(client).await,
             Kind::Cloudwatch(cloudwatch) => cloudwatch.read(client).await,
+            Kind::Probe(checks) => checks.read(),
+            Kind::Json(json) => json.read(client).await,
+            Kind::Log(log) => log.read().await,
         };
         // Whatever a source says comes from outside.
         let secrets = client.secrets();

@@ -29,7 +29,8 @@ impl Tally {
     /// Takes a reading. One that is not newer than the newest, or of another kind or with other buckets than before, is
     /// left out or begins anew.
     pub fn push(&mut self, from: Timestamp, at: Timestamp, value: &SampleValue) {
-        if self.newest.is_some_and(|newest| at <= newest) || from > at {
+        let is_number = !matches!(value, SampleValue::Gauge(value) if !value.is_finite());
+        if self.newest.is_some_and(|newest| at <= newest) || from > at || !is_number {
             return;
         }
         let keep = self.newest.map_or(1.0, |newest| {
@@ -48,7 +49,7 @@ impl Tally {
                 *s = keep * *s + seconds;
                 *readings = keep * *readings + 1.0;
             }
-            (Some(Figure::Gauge { sum, readings }), SampleValue::Gauge(value)) if value.is_finite() => {
+            (Some(Figure::Gauge { sum, readings }), SampleValue::Gauge(value)) => {
                 *sum = keep * *sum + value;
                 *readings = keep * *readings + 1.0;
             }
@@ -60,7 +61,7 @@ impl Tally {
                     *count = keep * *count + more;
                 }
             }
-            (figure, value) => *figure = begun(value, seconds),
+            (figure, value) => *figure = Some(begun(value, seconds)),
         }
     }
 
@@ -70,16 +71,15 @@ impl Tally {
     }
 }
 
-fn begun(value: &SampleValue, seconds: f64) -> Option<Figure> {
-    Some(match value {
+fn begun(value: &SampleValue, seconds: f64) -> Figure {
+    match value {
         SampleValue::Ratio { bad, total } => Figure::Ratio { bad: *bad, total: *total },
         SampleValue::Count(events) => Figure::Rate { events: *events, seconds, readings: 1.0 },
-        SampleValue::Gauge(value) if value.is_finite() => Figure::Gauge { sum: *value, readings: 1.0 },
-        SampleValue::Gauge(_) => return None,
+        SampleValue::Gauge(value) => Figure::Gauge { sum: *value, readings: 1.0 },
         SampleValue::Histogram { bounds_ms, counts } => {
             Figure::Latency { bounds_ms: bounds_ms.clone(), counts: counts.clone() }
         }
-    })
+    }
 }
 
 /// How much a figure rests on: events, or readings of a rate or a gauge.

@@ -1,6 +1,7 @@
 //! The sequences that matter, one by one.
 
 use unship::engine::{Input, StepResult};
+use unship::model::breaker::{Breaker, BreakerLimits, Dependency};
 use unship::model::command::{Actor, Command, Settlement};
 use unship::model::decision::{Guardrail, Recommendation};
 use unship::model::event::Event;
@@ -98,6 +99,30 @@ fn a_dead_source_is_no_failure() {
     assert!(world.core.state().source_faults.contains_key("metrics"));
     assert_eq!(world.says("operation_planned"), 0);
     assert_eq!(world.says("source_readable"), 1, "said once");
+}
+
+/// A breaker that opens is said once, and again only when it changes; whoever leads next has asked nobody yet, so for it
+/// everything is closed. What is not in the config is no business of ours.
+#[test]
+fn breakers_are_said_and_begin_anew() {
+    let mut world = World::with_canary();
+    let mut open = Breaker::new(BreakerLimits { failures: 1, ..BreakerLimits::default() }, world.now);
+    open.failed(world.now, "refused", 0.5);
+    let status = open.status().clone();
+    let metrics = Dependency::Source("metrics".into());
+    for dependency in
+        [metrics.clone(), Dependency::Platform(service("shop")), Dependency::Source("other".into())]
+    {
+        for _ in 0..2 {
+            world.give(Input::Breaker { dependency: dependency.clone(), status: status.clone() });
+        }
+    }
+    assert_eq!(world.says("breaker_changed"), 2);
+    assert_eq!(world.core.state().source_breakers["metrics"], status);
+    assert_eq!(world.core.state().breakers().count(), 2);
+    world.give(Input::Leading { holder: "guard@other:2".into(), program: "test".into() });
+    assert_eq!(world.core.state().breakers().count(), 0);
+    assert_eq!(world.says("breaker_changed"), 4);
 }
 
 /// Rolling back twice goes further back or refuses; it never returns to the release that was left.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use unship::model::baseline::{Baseline, Figure};
+use unship::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
@@ -359,6 +360,26 @@ fn incidents() -> Vec<Event> {
         Event::IncidentLevelSet { incident: incident(), level: Level::Sev2, by: mira(), reason: why() },
         Event::IncidentNoted { incident: incident(), by: mira(), text: why() },
         Event::IncidentResolved { incident: incident(), by: mira(), reason: why() },
+        Event::BreakerChanged {
+            dependency: Dependency::Source("metrics".into()),
+            breaker: BreakerStatus {
+                state: BreakerState::Open,
+                since: Timestamp::UNIX_EPOCH,
+                next_try: Some(Timestamp::UNIX_EPOCH),
+                pause: Some(Span::secs(5)),
+                reason: why(),
+            },
+        },
+        Event::BreakerChanged {
+            dependency: Dependency::Platform("checkout".into()),
+            breaker: BreakerStatus {
+                state: BreakerState::Closed,
+                since: Timestamp::UNIX_EPOCH,
+                next_try: None,
+                pause: None,
+                reason: String::new(),
+            },
+        },
     ]);
     events.extend([
         Event::BaselineRecorded { service: "checkout".into(), baseline: baseline(), reason: why() },
@@ -390,7 +411,7 @@ fn baseline() -> Baseline {
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 42;
+const KINDS: usize = 43;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -436,6 +457,7 @@ const fn number(event: &Event) -> usize {
         Event::IncidentResolved { .. } => 39,
         Event::BaselineRecorded { .. } => 40,
         Event::BaselineForgotten { .. } => 41,
+        Event::BreakerChanged { .. } => 42,
     }
 }
 

@@ -8,3 +8,4 @@ mod cloudwatch;
 #[path = "../processes/harness.rs"]
 mod harness;
 mod prometheus;
+mod watched;

@@ -115,7 +115,7 @@ async fn status(fleet: &Fleet) -> Value {
 }
 
 /// Waits until the status is so.
-async fn status_says(fleet: &Fleet, what: &str, says: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn status_says(fleet: &Fleet, what: &str, says: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();
     loop {
         let now = status(fleet).await;

@@ -1,5 +1,8 @@
 //! Indicators: whether what they read is written in the language of their source.
 
+mod checks;
+mod documents;
+
 use super::Checker;
 use super::{cloudwatch, selector};
 use crate::config::problem::quoted;
@@ -19,15 +22,24 @@ pub(super) fn check(checker: &mut Checker<'_>, service: &ServiceSpec, at: &Path)
             let sources = config.sources.keys().map(SourceName::as_str);
             checker.unknown(&at.then("source"), "source", indicator.source.as_str(), sources);
         }
-        one(checker, indicator, source, &at.then("read"));
+        one(checker, service, indicator, source, &at.then("read"));
     }
 }
 
-fn one(checker: &mut Checker<'_>, indicator: &IndicatorSpec, source: Option<&SourceSpec>, read: &Path) {
+fn one(
+    checker: &mut Checker<'_>,
+    service: &ServiceSpec,
+    indicator: &IndicatorSpec,
+    source: Option<&SourceSpec>,
+    read: &Path,
+) {
     let fine = match source {
         Some(SourceSpec::Scrape(_)) => each(checker, indicator, read, series),
         Some(SourceSpec::Prometheus(_)) => promql(checker, indicator, read),
         Some(SourceSpec::Cloudwatch(_)) => cloudwatch::metrics(checker, indicator, read),
+        Some(SourceSpec::Json(json)) => documents::json(checker, json, indicator, read),
+        Some(SourceSpec::Log(_)) => documents::log(checker, indicator, read),
+        Some(SourceSpec::Probe(_)) => checks::check(checker, service, indicator, read),
         // In what language it would have to be written, nobody knows.
         None => false,
     };
@@ -40,7 +52,11 @@ fn one(checker: &mut Checker<'_>, indicator: &IndicatorSpec, source: Option<&Sou
                 .warn(&read.then("bad"), "`bad` and `total` are the same series: the ratio is always 100 %")
                 .hint("`bad` counts only what went wrong, like `code=~\"5..\"`");
         }
-        SeriesSpec::Latency { histogram, .. } => part_of_a_histogram(checker, read, histogram),
+        SeriesSpec::Latency { histogram, .. }
+            if matches!(source, Some(SourceSpec::Scrape(_) | SourceSpec::Prometheus(_))) =>
+        {
+            part_of_a_histogram(checker, read, histogram);
+        }
         SeriesSpec::Gauge { divide_by: Some(_), unit, .. } if *unit != GaugeUnit::Plain => {
             checker
                 .warn(&read.then("unit"), "`unit` has no meaning with `divide_by`: the result is a share")

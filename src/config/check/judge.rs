@@ -33,12 +33,15 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             .error_at_key(&place!["triggers", &name], "a trigger is named `judge`, as the judge itself is")
             .hint("give it another name, so that their findings can be told apart");
     }
-    let mut all = config.services.values().flat_map(|service| service.indicators.values());
-    let is_compared = |indicator: &IndicatorSpec| {
+    let mut all = config
+        .services
+        .values()
+        .flat_map(|service| service.indicators.values().map(move |indicator| (service, indicator)));
+    let is_compared = |(service, indicator): (&ServiceSpec, &IndicatorSpec)| {
         let source = config.sources.get(&indicator.source);
         indicator.judge != Judging::Off
             && !matches!(indicator.read, SeriesSpec::Rate { .. })
-            && source.is_some_and(|source| source.tells_arms(&indicator.read))
+            && source.is_some_and(|source| source.tells_arms(&indicator.read, &service.probes))
     };
     if !all.any(is_compared) {
         checker

@@ -1,14 +1,16 @@
 //! Sources: where they are, how often they are read, how their series tell the arms apart.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Checker;
+use super::indicators;
 use crate::config::problem::quoted;
 use crate::config::spanned::{Path, place};
 use crate::model::secret::SecretRef;
-use crate::model::source::{ArmLabel, SourceSpec};
+use crate::model::source::{ArmLabel, LogSpec, SourceSpec};
 use crate::model::trigger::Condition;
-use crate::model::{SourceName, Span};
+use crate::model::{SourceName, Span, placeholder, pointer};
 
 /// Checks every source.
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -34,6 +36,17 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 patience(checker, &at, cloudwatch.timeout, cloudwatch.interval);
                 arms(checker, &at, cloudwatch.arms.as_ref(), Labels::Possible);
                 super::cloudwatch::source(checker, &at, cloudwatch);
+            }
+            SourceSpec::Probe(_) => {}
+            SourceSpec::Json(json) => {
+                let url = filled(checker, &at.then("url"), &json.url);
+                http(checker, &at, &url, &json.secret_headers, json.max_body);
+                patience(checker, &at, json.timeout, json.interval);
+                arms(checker, &at, json.arms.as_ref(), Labels::Impossible);
+            }
+            SourceSpec::Log(log) => {
+                feed(checker, &at, log);
+                arms(checker, &at, log.arms.as_ref(), Labels::Pointers);
             }
         }
         unread(checker, name, &at);
@@ -79,19 +92,96 @@ enum Labels {
     Needed,
     /// Or by `{arm}`.
     Possible,
+    /// Only by `{arm}`.
+    Impossible,
+    /// There is no other way, and they are JSON pointers.
+    Pointers,
 }
+
+/// An address with its placeholders filled in, as far as they are known.
+fn filled(checker: &mut Checker<'_>, path: &Path, url: &str) -> String {
+    indicators::placeholders(checker, path, url, &[placeholder::SERVICE, placeholder::ARM]);
+    placeholder::fill(url, |name| Some(Cow::Owned(name.to_owned())))
+}
+
+fn feed(checker: &mut Checker<'_>, at: &Path, log: &LogSpec) {
+    match (&log.file, &log.command) {
+        (None, None) => {
+            checker
+                .error_at_key(at, "the log has neither `file` nor `command`")
+                .hint("add one of the two: `file = \"/var/log/checkout.json\"`");
+        }
+        (Some(_), Some(_)) => {
+            checker
+                .error_at_key(&at.then("command"), "the log has both `file` and `command`")
+                .hint("keep one of the two, and make a second source for the other");
+        }
+        (Some(file), None) if file.trim().is_empty() || file.contains('\0') => {
+            checker
+                .error(&at.then("file"), format!("`file` cannot be {}", quoted(file)))
+                .hint("name a file, like `/var/log/checkout.json`");
+        }
+        (Some(file), None) if !std::path::Path::new(file).is_absolute() => {
+            checker
+                .warn(&at.then("file"), format!("{} depends on where unship is started", quoted(file)))
+                .hint("write the whole path, from `/` on");
+        }
+        (None, Some(argv)) if argv.first().is_none_or(|program| program.trim().is_empty()) => {
+            checker
+                .error(&at.then("command"), "`command` names no program")
+                .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
+        }
+        _ => {}
+    }
+    for (index, argument) in log.command.iter().flatten().enumerate() {
+        if argument.contains('\0') {
+            checker
+                .error(&at.then("command").then(index), "an argument cannot hold a NUL character")
+                .hint("take it out");
+        }
+    }
+    if !(64..=LONGEST_LINE).contains(&log.max_line) {
+        checker
+            .error(
+                &at.then("max_line"),
+                format!("`max_line` is {}, expected 64 to {LONGEST_LINE}", log.max_line),
+            )
+            .hint("it is in bytes; 65536 is a good start");
+    }
+}
+
+/// The longest that a line may be allowed to be, in bytes.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 fn arms(checker: &mut Checker<'_>, at: &Path, arms: Option<&ArmLabel>, labels: Labels) {
     let Some(arms) = arms else { return };
     let at = at.then("arms");
     if let Some(label) = &arms.label {
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if label.is_empty() || !label.chars().all(valid) || label.starts_with(|c: char| c.is_ascii_digit()) {
+        if labels == Labels::Impossible {
+            checker
+                .error_at_key(&at.then("label"), "an answer in JSON has no labels")
+                .hint("write `{arm}` in the address or in the pointers; `stable` and `canary` say what stands for it");
+        } else if labels == Labels::Pointers {
+            let fault = pointer::fault(label).or_else(|| label.is_empty().then(|| "it is empty".to_owned()));
+            if let Some(fault) = fault {
+                checker
+                    .error(&at.then("label"), format!("{} is not a JSON pointer: {fault}", quoted(label)))
+                    .hint("write where a line has its arm, like `/version`");
+            }
+        } else if label.is_empty()
+            || !label.chars().all(valid)
+            || label.starts_with(|c: char| c.is_ascii_digit())
+        {
             checker
                 .error(&at.then("label"), format!("{} cannot be the name of a label", quoted(label)))
                 .hint("use letters, digits and `_`");
         }
-    } else if labels == Labels::Needed || arms.by_version {
+    } else if labels == Labels::Impossible && arms.by_version {
+        checker
+            .error_at_key(&at.then("by_version"), "`{arm}` stands for an arm, not for a version")
+            .hint("take `by_version` out");
+    } else if matches!(labels, Labels::Needed | Labels::Pointers) || arms.by_version {
         checker
             .error_at_key(&at, "`arms` names no label")
             .hint("add `label`, the label that tells the arms apart");

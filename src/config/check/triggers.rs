@@ -376,13 +376,17 @@ fn arms(checker: &mut Checker<'_>, subject: &Subject<'_>, found: &[(&ServiceName
     };
     let mut known = found
         .iter()
-        .filter_map(|(_, indicator)| Some((config.sources.get(&indicator.source)?, &indicator.read)))
+        .filter_map(|(service, indicator)| {
+            let probes = &config.services.get(*service)?.probes;
+            Some((config.sources.get(&indicator.source)?, &indicator.read, probes))
+        })
         .peekable();
-    let silent = known.peek().is_some() && known.all(|(source, read)| !source.tells_arms(read));
+    let silent =
+        known.peek().is_some() && known.all(|(source, read, probes)| !source.tells_arms(read, probes));
     if silent {
         checker
             .warn(&subject.at.then("arm"), format!("no source tells what the {} does", word(arm)))
-            .hint("say in the source's `arms` which label holds the arm");
+            .hint("say in the source's `arms` which label holds the arm; for the source `probe`, give probes an `arm`");
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
+use crate::model::breaker::{Breaker, BreakerLimits, Dependency};
 use crate::model::command::Envelope;
 use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
@@ -246,6 +247,9 @@ impl<'a> Leader<'a> {
         while let Some(observation) = next {
             inputs.push(match observation {
                 Observation::Probe(result) => Input::Probe(result),
+                Observation::Breaker(source, status) => {
+                    Input::Breaker { dependency: Dependency::Source(source), status }
+                }
                 Observation::Source(report) => {
                     if let Ok(reading) = &report.result {
                         self.samples.extend(reading.samples.iter().cloned());
@@ -586,6 +590,7 @@ async fn poll(
     every: Duration,
     inputs: mpsc::Sender<Input>,
 ) {
+    let mut breaker = Breaker::new(BreakerLimits::default(), now());
     loop {
         let at = now();
         let read = AssertUnwindSafe(platform.read()).catch_unwind();
@@ -596,15 +601,36 @@ async fn poll(
             }
             Err(_) => Err("the platform does not answer within 30 s".to_owned()),
         };
+        match &result {
+            Ok(_) => breaker.succeeded(now()),
+            Err(reason) => breaker.failed(now(), reason, rand::random()),
+        }
         if inputs.send(Input::Inventory { service: service.clone(), at, result }).await.is_err() {
             return;
+        }
+        if let Some(status) = breaker.news() {
+            let dependency = Dependency::Platform(service.clone());
+            if inputs.send(Input::Breaker { dependency, status }).await.is_err() {
+                return;
+            }
         }
         // A tenth of jitter, so that many services do not ask at once.
         let pause = every.mul_f64(0.95 + 0.1 * rand::random::<f64>());
         tokio::select! {
-            () = poke.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            // Who needs to know now does not wait for a breaker: an operation, or a person.
+            () = poke.notified() => {
+                breaker.may_try(now());
+            }
+            () = until_tried(&mut breaker, pause) => {}
         }
+    }
+}
+
+/// Waits for the next turn, and as long as the breaker leaves the platform alone.
+async fn until_tried(breaker: &mut Breaker, pause: Duration) {
+    tokio::time::sleep(pause.max(breaker.wait(now()))).await;
+    while !breaker.may_try(now()) {
+        tokio::time::sleep(TICK.max(breaker.wait(now()).min(pause))).await;
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Span;
+use crate::model::probe::ProbeSpec;
 use crate::model::secret::SecretRef;
+use crate::model::{ProbeName, Span, placeholder};
 
 use super::SeriesSpec;
+use super::checks::CheckSeries;
 
 /// Where indicators come from.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +22,12 @@ pub enum SourceSpec {
     Prometheus(PrometheusSpec),
     /// AWS CloudWatch: metrics, and the states of its alarms.
     Cloudwatch(Box<CloudwatchSpec>),
+    /// The active probes of each service.
+    Probe(ProbeSourceSpec),
+    /// An HTTP endpoint that answers JSON.
+    Json(JsonSpec),
+    /// JSON lines, from a file or from what a program prints.
+    Log(LogSpec),
 }
 
 impl SourceSpec {
@@ -29,6 +37,9 @@ impl SourceSpec {
             Self::Scrape(scrape) => scrape.interval,
             Self::Prometheus(prometheus) => prometheus.interval,
             Self::Cloudwatch(cloudwatch) => cloudwatch.interval,
+            Self::Probe(probe) => probe.interval,
+            Self::Json(json) => json.interval,
+            Self::Log(log) => log.interval,
         }
     }
 
@@ -36,7 +47,7 @@ impl SourceSpec {
     pub fn spacing(&self) -> Span {
         match self {
             Self::Cloudwatch(cloudwatch) => cloudwatch.interval.max(cloudwatch.period),
-            Self::Scrape(_) | Self::Prometheus(_) => self.interval(),
+            _ => self.interval(),
         }
     }
 
@@ -47,7 +58,7 @@ impl SourceSpec {
                 let CloudwatchSpec { interval, period, delay, .. } = &**cloudwatch;
                 Span(interval.0.saturating_add(period.0).saturating_add(delay.0))
             }
-            Self::Scrape(_) | Self::Prometheus(_) => self.interval(),
+            _ => self.interval(),
         }
     }
 
@@ -64,17 +75,26 @@ impl SourceSpec {
                 ("period", cloudwatch.period),
                 ("stale_after", cloudwatch.stale_after),
             ]),
+            Self::Json(json) => times.push(("timeout", json.timeout)),
+            Self::Probe(_) | Self::Log(_) => {}
         }
         times
     }
 
-    /// Whether it says which arm an indicator that is read so speaks for.
-    pub fn tells_arms(&self, read: &SeriesSpec) -> bool {
+    /// Whether it says which arm an indicator that is read so speaks for. `probes` are those of the indicator's service.
+    pub fn tells_arms(&self, read: &SeriesSpec, probes: &BTreeMap<ProbeName, ProbeSpec>) -> bool {
         let by_label = |arms: &Option<ArmLabel>| arms.as_ref().is_some_and(|arms| arms.label.is_some());
         match self {
             Self::Scrape(scrape) => by_label(&scrape.arms),
             Self::Prometheus(prometheus) => by_label(&prometheus.arms) || read.asks_by_arm(),
             Self::Cloudwatch(_) => read.asks_by_arm(),
+            Self::Json(json) => placeholder::has(&json.url, placeholder::ARM) || read.asks_by_arm(),
+            Self::Log(log) => by_label(&log.arms),
+            Self::Probe(_) => {
+                read.series().iter().filter_map(|(_, text)| CheckSeries::parse(text).ok()).any(|series| {
+                    probes.iter().any(|(name, probe)| probe.arm.is_some() && series.counts(name))
+                })
+            }
         }
     }
 }
@@ -205,6 +225,63 @@ impl Default for AlarmsSpec {
 
 fn unship() -> String {
     "unship-".to_owned()
+}
+
+/// The active probes of the services that have indicators of it: what share of the checks failed, and how long they took.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSourceSpec {
+    /// Time between two readings of what the checks gave. The checks themselves run at the probes' own intervals.
+    #[serde(default = "five_seconds")]
+    pub interval: Span,
+}
+
+/// An HTTP endpoint that answers JSON; each series is a number at a JSON pointer (RFC 6901).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JsonSpec {
+    /// `http://` or `https://` address. `{service}` and `{arm}` in it are filled in; each address that comes of that is asked.
+    pub url: String,
+    /// Time between two readings.
+    #[serde(default = "ten_seconds")]
+    pub interval: Span,
+    /// Time after which a reading has failed.
+    #[serde(default = "five_seconds")]
+    pub timeout: Span,
+    /// What stands for `{arm}`; without it `stable` and `canary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<ArmLabel>,
+    /// Request headers whose values are secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_headers: BTreeMap<String, SecretRef>,
+    /// Largest body that is read, in bytes.
+    #[serde(default = "body_limit")]
+    pub max_body: u64,
+}
+
+/// JSON lines, from a file that may be rotated or from what a program prints: one of `file` and `command`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSpec {
+    /// The file, followed from its end on, also when it is moved away or cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The program with its arguments, without a shell. It is started again when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Time between two readings of what was counted.
+    #[serde(default = "five_seconds")]
+    pub interval: Span,
+    /// How a line tells its arm: `label` is a JSON pointer. Without it every line speaks for the service as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<ArmLabel>,
+    /// Longest line that is read, in bytes. A longer one is left out, and that is said.
+    #[serde(default = "line_limit")]
+    pub max_line: u64,
+}
+
+const fn line_limit() -> u64 {
+    64 * 1024
 }
 
 const fn ten_seconds() -> Span {

@@ -1,13 +1,15 @@
 //! Real sockets and the clock: no target holds up another, and none is left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use tokio::io::AsyncWriteExt;
 
 use super::*;
 use crate::model::Span;
+use crate::model::breaker::BreakerState;
 use crate::model::probe::{Health, ProbeSpec};
+use crate::model::source::{JsonSpec, SeriesSpec};
 use crate::observe::testing::{head, http, says, server, spec, target, words};
 
 /// Takes results until the condition holds.
@@ -102,6 +104,7 @@ async fn hanging_targets_have_places_of_their_own() {
         client: Client::new(0, Arc::default()),
         answering: Semaphore::new(1),
         hanging: Semaphore::new(1),
+        tallies: Tallies::default(),
     };
     let stuck = shared.run(true, std::future::pending::<()>());
     let queued = shared.run(true, async { unreachable!("the place is taken") });
@@ -195,4 +198,40 @@ fn turns_keep_to_the_grid() {
     assert_eq!(turns.next(at(75_010)), at(135_000));
     let mut turns = Turns::new(began, Duration::from_mins(1), 0.75);
     assert_eq!(turns.next(at(900)), at(45_000));
+}
+
+/// A source that fails is read five times, then left alone, and that is told with the reason; one that answers beside it is
+/// read on.
+#[tokio::test]
+async fn a_source_that_fails_is_left_alone() {
+    let down = says(http("500 Oh", "")).await;
+    let up = says(http("200 OK", "{\"n\": 1}")).await;
+    let json = |name: &str, url: &str| SourceTarget {
+        source: name.into(),
+        spec: SourceSpec::Json(JsonSpec {
+            url: url.to_owned(),
+            interval: Span::millis(10),
+            timeout: Span::secs(20),
+            arms: None,
+            secret_headers: BTreeMap::new(),
+            max_body: 1_000,
+        }),
+        indicators: vec![("checkout".into(), "it".into(), SeriesSpec::Rate { counter: "/n".to_owned() })],
+        alarms: Vec::new(),
+    };
+    let (out, mut results) = mpsc::channel(64);
+    let sources = vec![json("down", &down.url), json("up", &up.url)];
+    let _observer = Observer::start(Vec::new(), sources, Arc::default(), out).unwrap();
+    let (mut read, mut told) = (BTreeMap::new(), None);
+    while told.is_none() || read["up"] < 20 {
+        match results.recv().await.unwrap() {
+            Observation::Source(report) => *read.entry(report.source.to_string()).or_insert(0) += 1,
+            Observation::Breaker(source, status) => {
+                assert_eq!(source.as_str(), "down");
+                told = Some((read["down"], status.state, status.reason));
+            }
+            Observation::Probe(_) => unreachable!("there are no probes"),
+        }
+    }
+    assert_eq!(told, Some((5, BreakerState::Open, format!("`{}`: status 500", down.url))));
 }

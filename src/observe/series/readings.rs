@@ -253,6 +253,7 @@ impl Kind {
                     return;
                 }
                 let any_total = !totals.is_empty();
+                let with_total: Vec<Subject> = totals.keys().cloned().collect();
                 let bad_shown = &bad.slot.shown;
                 out.each(totals, |subject, total| {
                     let bad = match bads.remove(subject) {
@@ -268,6 +269,8 @@ impl Kind {
                     // The two are not read at the same instant; more than all of the events cannot be bad.
                     Ok(SampleValue::Ratio { bad: bad.min(total), total })
                 });
+                // Where there is a total, all that there is to say was said.
+                bads.retain(|subject, _| !with_total.contains(subject));
                 if any_total {
                     let total_shown = &total.slot.shown;
                     out.each(bads, |_, _| Err(format!("no series matches `{total_shown}`")));
@@ -338,10 +341,12 @@ impl Trouble {
     }
 }
 
-/// Notes subjects that have no value.
+/// Notes subjects that have no value. The source knows better why than what can be told from its numbers.
 fn note<T>(failed: BTreeMap<Subject, String>, sums: &mut Sums<T>) {
     for (subject, reason) in failed {
-        sums.entry(subject).or_insert(Err(reason));
+        if !matches!(sums.get(&subject), Some(Ok(_))) {
+            sums.insert(subject, Err(reason));
+        }
     }
 }
 

@@ -62,9 +62,12 @@ pub(super) fn check(checker: &mut Checker<'_>, subject: &Subject<'_>) {
         windows(checker, subject, *over, &found);
     }
     if *with == Reference::Stable {
-        let silent = found.iter().find(|(_, indicator)| {
+        let silent = found.iter().find(|(name, indicator)| {
             let source = checker.config.sources.get(&indicator.source);
-            source.is_some_and(|source| !source.tells_arms(&indicator.read))
+            let service = checker.config.services.get(*name);
+            source
+                .zip(service)
+                .is_some_and(|(source, service)| !source.tells_arms(&indicator.read, &service.probes))
         });
         if let Some((service, indicator)) = silent {
             let message = format!(

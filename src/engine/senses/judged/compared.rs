@@ -74,7 +74,7 @@ pub(super) fn of(config: &Config, service: &ServiceName, spec: &JudgeSpec) -> Ve
     let pair = Settings { alpha: spec.alpha, beta: spec.beta, ..Settings::of(preset) };
     for (name, indicator) in &service.indicators {
         let Some(source) = config.sources.get(&indicator.source) else { continue };
-        if indicator.judge == Judging::Off || !source.tells_arms(&indicator.read) {
+        if indicator.judge == Judging::Off || !source.tells_arms(&indicator.read, &service.probes) {
             continue;
         }
         let interval_s = source.spacing().as_secs_f64();
