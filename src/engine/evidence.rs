@@ -2,10 +2,12 @@
 //!
 //! Pure: what is here makes text of a decision that was journaled with everything it rests on.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::OperationId;
 use crate::model::decision::{Decision, GuardrailCheck};
+use crate::model::judge::{Against, Comparison, Conclusion, Judgement};
 use crate::model::operation::{Operation, OperationStatus, Outcome};
 use crate::model::trigger::Finding;
 use crate::model::units::human;
@@ -54,8 +56,8 @@ pub fn title(finding: &Finding) -> String {
     format!("{} {}{arm}, {}", finding.id, finding.trigger, finding.severity.word())
 }
 
-/// What a finding rests on, each with its name: query, value, window.
-pub fn facts(finding: &Finding) -> [(&'static str, String); 3] {
+/// What a finding rests on, each with its name: query, value, window; of the judge also each comparison.
+pub fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     let evidence = &finding.evidence;
     let window = human(Duration::from_millis(evidence.window_ms));
     let window = if evidence.said.is_some() {
@@ -63,7 +65,78 @@ pub fn facts(finding: &Finding) -> [(&'static str, String); 3] {
     } else {
         format!("{window}, {:.0} samples", evidence.samples)
     };
-    [("query", evidence.query.clone()), ("value", evidence.line()), ("window", window)]
+    let mut facts = vec![("query", evidence.query.clone()), ("value", evidence.line()), ("window", window)];
+    if let Some(judgement) = &evidence.judgement {
+        facts.extend(judgement.comparisons.iter().map(|one| ("by", comparison(one))));
+        facts.push(("error", format!("{} if it is none", chance(judgement.p_value))));
+    }
+    facts
+}
+
+/// The judge in one line: `undecided, evidence 1.2 of 100; about 400 more requests to call it safe`.
+pub fn judged(judgement: &Judgement) -> String {
+    let Judgement { conclusion, e_value, limit, .. } = judgement;
+    let mut text = format!(
+        "{}, evidence {} of {}",
+        conclusion.word(),
+        Judgement::show(*e_value),
+        Judgement::show(*limit)
+    );
+    // What takes longest decides when all of it is safe; what is soonest, when it is harmful.
+    let needs = judgement.comparisons.iter().filter(|one| !one.muted).filter_map(|one| one.needs);
+    let (harm, safe): (Vec<_>, Vec<_>) = needs.partition(|(_, to)| *to == Conclusion::Harm);
+    let soonest = harm.into_iter().map(|(needed, _)| needed).reduce(f64::min);
+    let longest = safe.into_iter().map(|(needed, _)| needed).reduce(f64::max);
+    if *conclusion == Conclusion::Undecided
+        && let Some((needed, to)) = soonest.map(|it| (it, "worse")).or(longest.map(|it| (it, "safe")))
+        && needed >= 1.0
+    {
+        let _ = write!(text, "; about {} more requests to call it {to}", rounded(needed));
+    }
+    text
+}
+
+/// One comparison: `errors 7.1 % against 0.2 % of stable: evidence 412, 3.1 to 9.8 points apart`.
+pub fn comparison(one: &Comparison) -> String {
+    let mut text = format!("{}: evidence {}", one.line(), Judgement::show(one.e_value));
+    if let Some([lower, upper]) = one.interval {
+        let points = |share: f64| {
+            let points = share * 100.0;
+            if points.abs() < 9.95 { format!("{points:.1}") } else { format!("{points:.0}") }
+        };
+        let _ = match one.against {
+            Against::Stable => write!(text, ", {} to {} points apart", points(lower), points(upper)),
+            Against::Objective => write!(text, ", between {} % and {} %", points(lower), points(upper)),
+        };
+    }
+    if one.bursts > 2.0 {
+        let _ = write!(text, ", errors come in bursts and count {:.0} for 1", one.bursts);
+    }
+    if one.muted {
+        text.push_str(", not counted");
+    }
+    if let Some(problem) = &one.problem {
+        let _ = write!(text, " ({problem})");
+    }
+    text
+}
+
+/// A chance as people say it: `1 in 412`, `under 1 in a million`.
+fn chance(p_value: f64) -> String {
+    if p_value < 1e-6 {
+        "under 1 in a million".to_owned()
+    } else {
+        format!("1 in {:.0}", 1.0 / p_value.min(1.0))
+    }
+}
+
+/// Two digits of a large number: more would promise too much.
+fn rounded(number: f64) -> String {
+    if number < 100.0 {
+        return format!("{:.0}", number.ceil());
+    }
+    let unit = 10_f64.powf(number.log10().floor() - 1.0);
+    format!("{:.0}", (number / unit).ceil() * unit)
 }
 
 /// The lines that a decision gives as its reasons, as not known, and as what would change it, each with its heading.

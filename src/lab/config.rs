@@ -60,6 +60,9 @@ when = { kind = "availability", below = "95%", over = "10s" }
 min_samples = 4
 action = "watch"
 severity = "medium"
+
+[judge]
+alpha = 0.01
 "#;
 
 /// Writes the file. Names and addresses are the lab's own and need no escaping.

@@ -167,6 +167,7 @@ pub enum Action {
     Detail,
     Operation,
     Timeline,
+    Sources,
     History,
     WindowShorter,
     WindowLonger,

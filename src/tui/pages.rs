@@ -4,6 +4,7 @@ pub mod history;
 pub mod operation;
 pub mod service;
 pub mod sheet;
+pub mod sources;
 pub mod timeline;
 pub mod why;
 
@@ -34,6 +35,7 @@ fn write<'a>(page: &Page, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
         Page::Why(service) => why::write(service, scene, columns),
         Page::Operation(id) => operation::write(id, scene, columns),
         Page::Timeline => timeline::write(scene, columns),
+        Page::Sources => sources::write(scene, columns),
         Page::History(service) => history::write(service, scene, columns),
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
                     return Some(&operation.plan.service);
                 }
             }
-            Some(Page::Timeline) | None => {}
+            Some(Page::Timeline | Page::Sources) | None => {}
         }
         let chosen = self.ui.service.what.as_ref();
         let chosen = chosen.filter(|service| self.config().services.contains_key(*service));

@@ -124,11 +124,11 @@ pub(crate) fn config(text: &str) -> Config {
 /// this morning. It is 14:01.
 pub(crate) fn at_rest() -> World {
     static REST: OnceLock<World> = OnceLock::new();
-    REST.get_or_init(|| make_rest(true)).clone()
+    REST.get_or_init(|| make_rest(CONFIG, true)).clone()
 }
 
-fn make_rest(observable: bool) -> World {
-    let mut world = World::new(settings(config(CONFIG), observable), at("2026-11-18T16:20:00Z"));
+fn make_rest(text: &str, observable: bool) -> World {
+    let mut world = World::new(settings(config(text), observable), at("2026-11-18T16:20:00Z"));
     world.lead();
     world.load("cart", "5.2.0", Load { latency_ms: 150.0, ..world::WELL });
     world.load("search", "11.0.3", Load { latency_ms: 6.0, errors: 0.0004, ..world::WELL });
@@ -242,6 +242,21 @@ pub(crate) fn incident() -> Picture {
     in_incident().picture()
 }
 
+/// A judge watches 2.8.1, which is as well as 2.8.0: neither safe nor worse, so far.
+pub(crate) fn watched() -> Picture {
+    let mut world = make_rest(&format!("{CONFIG}\n[judge]\n"), true);
+    let new = release("2.8.1", "lee", "2026-11-21T13:54:00Z");
+    world.load("checkout", "2.8.1", world::WELL);
+    world.serve("checkout", Some(new), &[("2.8.0", Arm::Stable, 80), ("2.8.1", Arm::Canary, 20)]);
+    world.pass(75);
+    world.picture()
+}
+
+/// [`incident`], and a judge has found the canary to be worse.
+pub(crate) fn judged() -> Picture {
+    make_incident(make_rest(&format!("{CONFIG}\n[judge]\n"), true)).picture()
+}
+
 /// A rollback is going on, at its second step of four.
 pub(crate) fn running() -> Picture {
     in_rollback().picture()
@@ -268,7 +283,7 @@ pub(crate) fn needs_decision() -> Picture {
 
 /// What [`needs_decision`] is a picture of.
 pub(crate) fn undecided() -> World {
-    let mut world = make_incident(make_rest(false));
+    let mut world = make_incident(make_rest(CONFIG, false));
     world.roll_back("2.8.0", "5xx on the canary");
     world.lead();
     for service in ["cart", "search", "payments", "checkout"] {

@@ -68,6 +68,8 @@ pub enum Page {
     Operation(OperationId),
     /// What happened.
     Timeline,
+    /// Where the figures come from.
+    Sources,
     /// A service's releases, in full.
     History(ServiceName),
 }

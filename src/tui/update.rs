@@ -327,6 +327,7 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Action::Sources => page(ui, Some(Page::Sources)),
         Action::WindowShorter => {
             ui.window = ui.window.saturating_sub(1);
             Vec::new()

@@ -31,6 +31,18 @@ pub enum SourceSpec {
 }
 
 impl SourceSpec {
+    /// The word of its kind, as a config has it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Scrape(_) => "scrape",
+            Self::Prometheus(_) => "prometheus",
+            Self::Cloudwatch(_) => "cloudwatch",
+            Self::Probe(_) => "probe",
+            Self::Json(_) => "json",
+            Self::Log(_) => "log",
+        }
+    }
+
     /// Time between two readings.
     pub fn interval(&self) -> Span {
         match self {

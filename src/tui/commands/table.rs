@@ -308,6 +308,15 @@ pub static COMMANDS: &[Command] = &[
         ..PLAIN
     },
     Command {
+        id: "sources",
+        title: "sources",
+        doc: "Where the figures come from, and what cannot be read.",
+        keys: &["S"],
+        group: Group::Look,
+        action: Action::Sources,
+        ..PLAIN
+    },
+    Command {
         id: "history",
         title: "history",
         doc: "The service's releases and how each ended, in full.",

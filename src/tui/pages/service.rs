@@ -11,12 +11,13 @@ use super::why::write_finding;
 use crate::engine::ServiceState;
 use crate::engine::account::traffic;
 use crate::engine::state::Freeze;
-use crate::model::ServiceName;
+use crate::engine::{baseline, evidence};
 use crate::model::probe::ProbeOutcome;
 use crate::model::reading::{IndicatorReading, ServiceReading};
 use crate::model::release::Arm;
 use crate::model::trigger::{Condition as Rule, Evaluation, Status, TriggerAction, Verdict};
 use crate::model::units::human;
+use crate::model::{ServiceName, Unit};
 use crate::tui::roster::{Condition, age};
 use crate::tui::scene::Scene;
 use crate::tui::signs::Sign;
@@ -43,7 +44,9 @@ pub(super) fn write<'a>(of: &ServiceName, scene: &Scene<'a>, columns: usize) -> 
         indicators(&mut page, of, reading, scene);
         probes(&mut page, reading, scene);
         triggers(&mut page, reading, scene);
+        judge(&mut page, reading);
     }
+    baseline(&mut page, of, known, scene);
     if let Some(known) = known.filter(|known| !known.findings.is_empty()) {
         page.heading("findings");
         for finding in known.findings.values() {
@@ -391,6 +394,52 @@ fn standing(evaluation: &Evaluation, scene: &Scene<'_>) -> String {
         }
         Status::Unknown { reason } => reason.to_string(),
     }
+}
+
+/// What the judge has of its canary, comparison by comparison.
+fn judge(page: &mut Writer<'_>, reading: &ServiceReading) {
+    let Some(judgement) = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref()) else {
+        return;
+    };
+    let look = page.look;
+    page.heading("judge");
+    page.field("canary", Tone::Text, &evidence::judged(judgement));
+    for one in &judgement.comparisons {
+        let tone = if one.muted || one.problem.is_some() { Tone::Muted } else { Tone::Text };
+        page.field("by", tone, &evidence::comparison(one));
+    }
+    let mark = Span::styled(look.glyphs.separator, look.style(Tone::Dim));
+    for reason in &judgement.reasons {
+        page.bullet(&mark, Tone::Text, reason);
+    }
+}
+
+/// What the last good release was like.
+fn baseline(page: &mut Writer<'_>, of: &ServiceName, known: Option<&ServiceState>, scene: &Scene<'_>) {
+    let Some(recorded) = known.and_then(|known| known.baseline.as_deref()) else { return };
+    let look = page.look;
+    page.heading("baseline");
+    let (version, at, by) = (&recorded.version, scene.moment(recorded.at), &recorded.by);
+    page.field("of", Tone::Text, &format!("{version}, recorded {at} by {by}"));
+    let rows: Vec<Vec<Line<'static>>> = recorded
+        .figures
+        .iter()
+        .map(|(indicator, figure)| {
+            let spec = scene.config().services.get(of).and_then(|spec| spec.indicators.get(indicator));
+            let unit = spec.map_or(Unit::Plain, |spec| spec.read.unit());
+            vec![
+                Line::raw(indicator.to_string()),
+                Line::raw(baseline::shown(figure, unit)),
+                Line::styled(baseline::rests_on(figure), look.style(Tone::Dim)),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::new("indicator", 8, 24, 0),
+        Column::new("value", 8, 16, 0).at_right(),
+        Column::new("rests on", 8, 16, 1).at_right(),
+    ];
+    page.table(&columns, &rows);
 }
 
 /// What may keep it from being rolled back.

@@ -55,6 +55,20 @@ fn a_service_in_trouble() {
     insta::assert_snapshot!(look(&testing::incident(), &service(), TOP, (120, 70)));
 }
 
+/// A canary under a judge: what it has, comparison by comparison, and the baseline; and the decision that rests on it.
+#[test]
+fn a_judged_service() {
+    insta::assert_snapshot!(look(&testing::watched(), &service(), TOP, (120, 80)));
+    insta::assert_snapshot!(look(&testing::judged(), &why(), TOP, (120, 60)));
+}
+
+/// Where the figures come from, when all can be read and when not.
+#[test]
+fn the_sources() {
+    insta::assert_snapshot!(looks(&testing::incident(), &Page::Sources, TOP));
+    insta::assert_snapshot!(look(&testing::rest(), &Page::Sources, TOP, (80, 14)));
+}
+
 /// A service that is well, in the theme without colours.
 #[test]
 fn a_service_at_rest() {
@@ -235,7 +249,7 @@ fn pictures() -> &'static [Picture] {
 #[test]
 fn pages_stay_inside() {
     let picture = testing::incident();
-    for page in [service(), why(), history(), Page::Timeline] {
+    for page in [service(), why(), history(), Page::Timeline, Page::Sources] {
         let draw = |scene: &Scene<'_>, area: Rect, buf: &mut Buffer| draw(&page, END, scene, area, buf);
         stays_inside(&picture, &Ui::new((120, 40)), draw);
     }
@@ -246,7 +260,7 @@ proptest! {
     #[test]
     fn no_page_panics(
         state in 0_usize..8,
-        page in 0_usize..5,
+        page in 0_usize..6,
         width in 0_u16..260,
         height in 0_u16..90,
         top in prop_oneof![0_usize..200, Just(usize::MAX)],
@@ -258,6 +272,7 @@ proptest! {
             1 => why(),
             2 => history(),
             3 => Page::Timeline,
+            4 => Page::Sources,
             _ => match picture.live.state.operations_in_order().next_back() {
                 Some(newest) => Page::Operation(newest.id.clone()),
                 None => Page::Operation("op-1".into()),

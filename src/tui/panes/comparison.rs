@@ -9,9 +9,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::engine::evidence;
 use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::decision::{Decision, Recommendation};
+use crate::model::judge::{Advice, Conclusion};
 use crate::model::operation::OperationStatus;
 use crate::model::release::Arm;
 use crate::model::trigger::{Finding, Severity, TriggerAction};
@@ -229,8 +231,8 @@ fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Sa
     let mut findings: Vec<&Finding> = known.findings.values().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse((finding.action, finding.severity)));
     let more = findings.len().saturating_sub(FINDINGS);
-    let mut said: Vec<Said> =
-        findings.iter().take(FINDINGS).map(|finding| of_finding(scene, finding)).collect();
+    let mut said: Vec<Said> = of_the_judge(scene, look).into_iter().collect();
+    said.extend(findings.iter().take(FINDINGS).map(|finding| of_finding(scene, finding)));
     if more > 0 {
         let head = Line::styled(format!("  and {more} more"), look.style(Tone::Dim));
         said.push(Said { head, more: String::new(), is_needed: false });
@@ -251,6 +253,26 @@ fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Sa
         said.push(Said { head, more: why.clone(), is_needed: true });
     }
     said
+}
+
+/// What the judge has to say while it has not found the canary to be worse; then its finding says it.
+fn of_the_judge(scene: &Scene<'_>, look: Look<'_>) -> Option<Said> {
+    let reading = scene.reading()?;
+    let judgement = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref())?;
+    let tone = match (judgement.conclusion, judgement.advice) {
+        (Conclusion::Harm, _) => return None,
+        (Conclusion::Unknown, _) => Tone::Unknown,
+        (_, Advice::Hold) => Tone::Warn,
+        (Conclusion::Safe, _) => Tone::Ok,
+        (Conclusion::Undecided, _) => Tone::Text,
+    };
+    let head = Line::from(vec![
+        Span::styled("judge  ", look.style(Tone::Dim)),
+        Span::styled(evidence::judged(judgement), look.style(tone)),
+    ]);
+    let is_needed = matches!(tone, Tone::Unknown | Tone::Warn);
+    let more = judgement.reasons.first().cloned().filter(|_| is_needed).unwrap_or_default();
+    Some(Said { head, more, is_needed })
 }
 
 /// `✘ errors on canary 6.91 % > 5 %  for 41 s  share of errors over 10 s, 800 samples`.
@@ -346,6 +368,15 @@ mod tests {
         ];
         let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
         insta::assert_snapshot!(gallery(&states, &[(70, 19)], draw));
+    }
+
+    /// What the judge has to say, while it watches and when it has found something.
+    #[test]
+    fn the_judge_speaks() {
+        let ui = Ui::new((120, 40));
+        let (watched, judged) = (testing::watched(), testing::judged());
+        let states = [("watched", &watched, &ui), ("judged", &judged, &ui)];
+        insta::assert_snapshot!(gallery(&states, &[(70, 22), (93, 26), (46, 12)], draw));
     }
 
     /// With less room, what matters least goes: first air, then the chart, then findings; columns before words.

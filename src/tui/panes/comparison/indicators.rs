@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::engine::state::ServiceState;
+use crate::model::judge::Judgement;
 use crate::model::reading::{IndicatorReading, ServiceReading};
 use crate::model::release::Arm;
 use crate::model::trigger::{Evaluation, Status, TriggerAction};
@@ -33,6 +34,8 @@ pub(super) struct Indicator {
     pub(super) rank: u8,
     /// How the values are shown.
     pub(super) unit: Unit,
+    /// What the judge has of it: the evidence that the canary is worse, and whether it counts.
+    evidence: Option<(f64, bool)>,
 }
 
 /// A value, and how many samples it is of.
@@ -110,7 +113,14 @@ fn indicator(
         limit: judged.map(|it| (it.evidence.limit, it.evidence.above)),
         rank: judged.map_or(4, rank),
         unit,
+        evidence: reading.and_then(|reading| evidence(reading, name)),
     }
+}
+
+fn evidence(reading: &ServiceReading, name: &IndicatorName) -> Option<(f64, bool)> {
+    let judgement = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref())?;
+    let of = judgement.comparisons.iter().filter(|one| one.indicator == *name && one.problem.is_none());
+    of.map(|one| (one.e_value, !one.muted)).reduce(|a, b| if b.0 > a.0 { b } else { a })
 }
 
 const fn rank(evaluation: &Evaluation) -> u8 {
@@ -148,8 +158,14 @@ pub(super) fn draw(
         Column::new("limit", 6, 10, 2).at_right(),
         Column::new("of the limit", BAR, BAR, 3),
         Column::new("samples", 7, 8, 4).at_right(),
+        Column::new("evidence", 8, 9, 2).at_right(),
     ];
-    let columns = &columns[..if counts { columns.len() } else { columns.len() - 1 }];
+    let is_judged = indicators.iter().any(|it| it.evidence.is_some());
+    let columns = &columns[..match (is_judged, counts) {
+        (true, _) => columns.len(),
+        (false, true) => columns.len() - 1,
+        (false, false) => columns.len() - 2,
+    }];
     let height = (indicators.len() + 1).min(usize::from(area.height)) as u16;
     let names: Vec<&IndicatorName> = indicators.iter().map(|it| &it.name).collect();
     let cell = |name: &&IndicatorName, column: usize| -> Line<'static> {
@@ -175,6 +191,19 @@ pub(super) fn draw(
                 bar::line(&bar, BAR, look)
             }),
             5 => Line::styled(grouped(it.judged.samples), look.style(Tone::Dim)),
+            6 => match it.evidence {
+                None => Line::styled("none", look.style(Tone::Muted)),
+                Some((_, false)) => Line::styled("muted", look.style(Tone::Muted)),
+                Some((evidence, true)) => {
+                    // From ten on the canary is held; a hundred is the usual limit.
+                    let tone = match evidence {
+                        100.0.. => Tone::Fail,
+                        10.0.. => Tone::Warn,
+                        _ => Tone::Dim,
+                    };
+                    Line::styled(Judgement::show(evidence), look.style(tone))
+                }
+            },
             _ => Line::default(),
         }
     };

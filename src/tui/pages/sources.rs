@@ -1,0 +1,112 @@
+//! Where the figures come from: each source, whether it can be read, whether it is left alone for a while, how old its newest
+//! reading is and what it feeds. Beside them the platforms that cannot be read.
+
+use jiff::Timestamp;
+use ratatui::text::{Line, Span};
+
+use super::sheet::{Sheet, Writer};
+use crate::engine::account::breaker_words;
+use crate::model::SourceName;
+use crate::model::breaker::Dependency;
+use crate::model::units::human;
+use crate::tui::roster::age;
+use crate::tui::scene::Scene;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::table::Column;
+use crate::tui::widgets::text;
+
+/// Writes it.
+pub(super) fn write<'a>(scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
+    let mut page = Writer::new(scene.look(), columns);
+    table(&mut page, scene);
+    troubles(&mut page, scene);
+    Sheet::new("Sources".to_owned(), page.finish())
+}
+
+fn table(page: &mut Writer<'_>, scene: &Scene<'_>) {
+    let look = page.look;
+    let sources = &scene.config().sources;
+    page.heading("sources");
+    if sources.is_empty() {
+        page.text(Tone::Dim, "The config has no source: only probes are watched.");
+        return;
+    }
+    let rows: Vec<Vec<Line<'static>>> = sources
+        .iter()
+        .map(|(name, spec)| {
+            let fault = scene.state().source_faults.contains_key(name);
+            let breaker = scene.state().source_breakers.get(name);
+            let (newest, fed) = fed(scene, name);
+            let (words, tone) = match (fault, breaker) {
+                (_, Some(breaker)) => (format!("breaker {}", breaker.state.word()), Tone::Warn),
+                (true, None) => ("unreadable".to_owned(), Tone::Warn),
+                (false, None) if newest.is_none() && fed > 0 => ("nothing yet".to_owned(), Tone::Unknown),
+                (false, None) => ("readable".to_owned(), Tone::Ok),
+            };
+            let newest = newest.map_or_else(|| "never".to_owned(), |at| text::age(age(at, scene.now())));
+            vec![
+                Line::raw(name.to_string()),
+                Line::styled(spec.word(), look.style(Tone::Dim)),
+                Line::styled(words, look.style(tone)),
+                Line::raw(newest),
+                Line::styled(human(*spec.interval()), look.style(Tone::Dim)),
+                Line::raw(fed.to_string()),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::new("source", 8, 24, 0),
+        Column::new("kind", 6, 12, 2),
+        Column::new("state", 10, 18, 0),
+        Column::new("newest", 6, 10, 1).at_right(),
+        Column::new("read every", 10, 12, 2).at_right(),
+        Column::new("indicators", 10, 10, 1).at_right(),
+    ];
+    page.table(&columns, &rows);
+}
+
+/// The newest reading of a source, and how many indicators it feeds.
+fn fed(scene: &Scene<'_>, source: &SourceName) -> (Option<Timestamp>, usize) {
+    let (mut newest, mut count) = (None, 0);
+    for (service, spec) in &scene.config().services {
+        let reading = scene.view().readings.get(service).map(|(_, reading)| reading.as_ref());
+        for (name, _) in spec.indicators.iter().filter(|(_, indicator)| indicator.source == *source) {
+            count += 1;
+            let seen = reading.into_iter().flat_map(|reading| &reading.indicators);
+            newest = newest.max(seen.filter(|seen| seen.indicator == *name).map(|seen| seen.at).max());
+        }
+    }
+    (newest, count)
+}
+
+/// Why something cannot be read, and when it is tried again.
+fn troubles(page: &mut Writer<'_>, scene: &Scene<'_>) {
+    let look = page.look;
+    let state = scene.state();
+    let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
+    let mut lines = Vec::new();
+    for (source, fault) in &state.source_faults {
+        let since = scene.moment(fault.since);
+        lines.push(format!("{source} cannot be read since {since}: {}", fault.reason));
+    }
+    for (service, known) in &state.services {
+        if let Some(fault) = &known.platform_fault {
+            let since = scene.moment(fault.since);
+            lines.push(format!("the platform of {service} cannot be read since {since}: {}", fault.reason));
+        }
+    }
+    for (dependency, breaker) in state.breakers() {
+        let name = match &dependency {
+            Dependency::Source(source) => source.to_string(),
+            Dependency::Platform(service) => format!("the platform of {service}"),
+        };
+        lines.push(format!("{name} {}", breaker_words(breaker)));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    page.heading("what cannot be read");
+    for line in lines {
+        page.bullet(&mark, Tone::Text, &line);
+    }
+}
