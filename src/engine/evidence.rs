@@ -99,7 +99,9 @@ pub fn judged(judgement: &Judgement) -> String {
 /// One comparison: `errors 7.1 % against 0.2 % of stable: evidence 412, 3.1 to 9.8 points apart`.
 pub fn comparison(one: &Comparison) -> String {
     let mut text = format!("{}: evidence {}", one.line(), Judgement::show(one.e_value));
-    if let Some([lower, upper]) = one.interval {
+    // Anything is possible says nothing.
+    let interval = one.interval.filter(|[lower, upper]| upper - lower < 1.0);
+    if let Some([lower, upper]) = interval {
         let points = |share: f64| {
             let points = share * 100.0;
             if points.abs() < 9.95 { format!("{points:.1}") } else { format!("{points:.0}") }

@@ -273,13 +273,19 @@ impl Judgement {
 
     /// In one line: `evidence 412 of 100: errors 7.1 % against 0.2 % of stable`.
     pub fn line(&self) -> String {
-        let evidence = format!("evidence {} of {}", Self::show(self.e_value), Self::show(self.limit));
-        let blamed = self.comparisons.iter().filter(|one| !one.muted);
-        let most = blamed.max_by(|a, b| a.e_value.total_cmp(&b.e_value));
-        match most {
-            Some(most) if most.e_value > 1.0 => format!("{evidence}: {}", most.line()),
-            _ => evidence,
-        }
+        let evidence = self.evidence();
+        self.strongest().map_or_else(|| evidence.clone(), |most| format!("{evidence}: {}", most.line()))
+    }
+
+    /// `evidence 412 of 100`.
+    pub fn evidence(&self) -> String {
+        format!("evidence {} of {}", Self::show(self.e_value), Self::show(self.limit))
+    }
+
+    /// The comparison that speaks most against the canary; none while none does.
+    pub fn strongest(&self) -> Option<&Comparison> {
+        let counted = self.comparisons.iter().filter(|one| !one.muted && one.e_value > 1.0);
+        counted.max_by(|a, b| a.e_value.total_cmp(&b.e_value))
     }
 }
 
@@ -297,6 +303,9 @@ impl Comparison {
     pub fn line(&self) -> String {
         use super::Unit::Share;
         let name = &self.indicator;
+        if self.what == Compared::Blocks && self.canary < 1.0 {
+            return format!("{name}, no block of time is over yet");
+        }
         if self.what == Compared::Blocks {
             return format!("{name} above stable in {:.0} of {:.0} blocks", self.canary_bad, self.canary);
         }

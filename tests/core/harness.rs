@@ -177,8 +177,13 @@ impl World {
 
     /// One second of traffic on some versions: requests and errors of each.
     pub(crate) fn second(&mut self, service: &str, traffic: &[(&str, f64, f64)]) {
+        self.span(1_000, service, traffic);
+    }
+
+    /// So many milliseconds of traffic.
+    pub(crate) fn span(&mut self, ms: u64, service: &str, traffic: &[(&str, f64, f64)]) {
         let from = self.now;
-        self.pass(1_000);
+        self.pass(ms);
         let samples = traffic
             .iter()
             .map(|(version, total, bad)| Sample {

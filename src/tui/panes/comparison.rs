@@ -13,7 +13,7 @@ use crate::engine::evidence;
 use crate::engine::state::ServiceState;
 use crate::model::ServiceName;
 use crate::model::decision::{Decision, Recommendation};
-use crate::model::judge::{Advice, Conclusion};
+use crate::model::judge::{Advice, Comparison, Conclusion};
 use crate::model::operation::OperationStatus;
 use crate::model::release::Arm;
 use crate::model::trigger::{Finding, Severity, TriggerAction};
@@ -32,6 +32,8 @@ use crate::tui::widgets::text::{self, Cut, age, clean, fit, percent, put, put_li
 const SMALLEST_CHART: u16 = 6;
 /// Lines of an explanation.
 const EXPLAINED: usize = 3;
+/// Cells of the bar of the judge's evidence.
+const EVIDENCE: u16 = 8;
 /// Findings that are listed; more are counted.
 const FINDINGS: usize = 3;
 
@@ -266,12 +268,16 @@ fn of_the_judge(scene: &Scene<'_>, look: Look<'_>) -> Option<Said> {
         (Conclusion::Safe, _) => Tone::Ok,
         (Conclusion::Undecided, _) => Tone::Text,
     };
-    let head = Line::from(vec![
-        Span::styled("judge  ", look.style(Tone::Dim)),
-        Span::styled(evidence::judged(judgement), look.style(tone)),
-    ]);
+    // Evidence multiplies, so its bar is one of powers, with the mark at what it takes.
+    let limit = judgement.limit.ln();
+    let bar =
+        Bar { value: Some(judgement.e_value.max(1.0).ln()), max: 2.0 * limit, limit: Some(limit), tone };
+    let mut head = Line::from(Span::styled("judge  ", look.style(Tone::Dim)));
+    head.spans.extend(bar::line(&bar, EVIDENCE, look).spans);
+    head.push_span(Span::raw("  "));
+    head.push_span(Span::styled(evidence::judged(judgement), look.style(tone)));
     let is_needed = matches!(tone, Tone::Unknown | Tone::Warn);
-    let more = judgement.reasons.first().cloned().filter(|_| is_needed).unwrap_or_default();
+    let more = judgement.reasons.first().cloned().unwrap_or_default();
     Some(Said { head, more, is_needed })
 }
 
@@ -290,11 +296,18 @@ fn of_finding(scene: &Scene<'_>, finding: &Finding) -> Said {
     let whom = finding.arm.map(|arm| format!(" on {arm}")).unwrap_or_default();
     let lasts = age(roster::age(finding.since, scene.now()));
     let samples = telling::counted(evidence.samples.round() as usize, "sample");
+    let (value, more) = match evidence.judgement.as_deref() {
+        None => (evidence.line(), format!("{}, {samples}", evidence.query)),
+        Some(judgement) => {
+            let strongest = judgement.strongest().map(Comparison::line);
+            (judgement.evidence(), strongest.unwrap_or_else(|| evidence.query.clone()))
+        }
+    };
     let head = Line::from(vec![
-        Span::styled(format!("{symbol} {}{whom} {}", finding.trigger, evidence.line()), look.style(tone)),
+        Span::styled(format!("{symbol} {}{whom} {value}", finding.trigger), look.style(tone)),
         Span::styled(format!("  for {lasts}"), look.style(Tone::Text)),
     ]);
-    Said { head, more: format!("{}, {samples}", evidence.query), is_needed: false }
+    Said { head, more, is_needed: false }
 }
 
 /// What is recommended, how sure that is, and what stands in its way.
@@ -373,7 +386,8 @@ mod tests {
     /// What the judge has to say, while it watches and when it has found something.
     #[test]
     fn the_judge_speaks() {
-        let ui = Ui::new((120, 40));
+        let mut ui = Ui::new((120, 40));
+        ui.service.what = Some("checkout".into());
         let (watched, judged) = (testing::watched(), testing::judged());
         let states = [("watched", &watched, &ui), ("judged", &judged, &ui)];
         insta::assert_snapshot!(gallery(&states, &[(70, 22), (93, 26), (46, 12)], draw));
