@@ -121,7 +121,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if args.method == Method::MannWhitney {
         return match two_windows::read(&text) {
             Ok(windows) => two_windows::run(&name, &windows, &args.ranks, global),
-            Err(mistakes) => refuse(&name, mistakes),
+            Err(mistakes) => Ok(refuse(&name, mistakes)),
         };
     }
     let is_json = text.trim_start().starts_with('{');
@@ -132,7 +132,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     };
     let recording = match read {
         Ok(recording) => recording,
-        Err(mistakes) => return refuse(&name, mistakes),
+        Err(mistakes) => return Ok(refuse(&name, mistakes)),
     };
     let played = play::play(recording);
     let exit = exit_of(&played);
@@ -169,11 +169,11 @@ fn read(file: &Path) -> std::io::Result<String> {
 }
 
 /// Says every mistake with its file, line and column.
-fn refuse(name: &str, mistakes: Mistakes) -> anyhow::Result<Exit> {
+fn refuse(name: &str, mistakes: Mistakes) -> Exit {
     let placed = mistakes.0.into_iter().map(|Mistake { at, message }| {
         let place = at.map_or_else(|| name.to_owned(), |(line, column)| format!("{name}:{line}:{column}"));
         Mistake { at, message: format!("{place}: {message}") }
     });
     note!("{}", Mistakes(placed.collect()));
-    Ok(Exit::Usage)
+    Exit::Usage
 }

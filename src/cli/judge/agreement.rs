@@ -12,11 +12,17 @@ use crate::judge::watch::Decision;
 pub(super) struct Expected {
     /// By tick: the figures and their values, brought into one list each.
     checkpoints: BTreeMap<usize, Vec<(String, Vec<f64>)>>,
-    /// The first tick with an e-value of 100: the inner one is none when there is none.
-    first_100: Option<Option<usize>>,
+    first_100: FirstAlarm,
     max_log_e: Option<f64>,
     actions: Option<Vec<Change>>,
     tolerance: BTreeMap<String, f64>,
+}
+
+/// What is expected of the first tick with an e-value of 100.
+enum FirstAlarm {
+    Unsaid,
+    Never,
+    At(usize),
 }
 
 /// A change of the action.
@@ -84,9 +90,9 @@ impl Expected {
         }
         let first = "first_tick_with_log_e_at_least_ln100";
         let first_100 = match expect.get(first) {
-            None => None,
-            Some(Value::Null) => Some(None),
-            Some(value) => Some(Some(tick_of(value, first)?)),
+            None => FirstAlarm::Unsaid,
+            Some(Value::Null) => FirstAlarm::Never,
+            Some(value) => FirstAlarm::At(tick_of(value, first)?),
         };
         let mut actions = None;
         for (i, change) in list("actions")?.into_iter().flatten().enumerate() {
@@ -134,7 +140,12 @@ impl Expected {
 
     /// Compares what is expected of the recording as a whole.
     pub(super) fn compare_whole(&self, seen: &Seen<'_>, agreement: &mut Agreement) {
-        if let Some(expected) = self.first_100 {
+        let first_100 = match self.first_100 {
+            FirstAlarm::Unsaid => None,
+            FirstAlarm::Never => Some(None),
+            FirstAlarm::At(tick) => Some(Some(tick)),
+        };
+        if let Some(expected) = first_100 {
             let needed = 100f64.ln();
             let got = seen.log_e.iter().position(|log_e| *log_e >= needed);
             agreement.compared += 1;

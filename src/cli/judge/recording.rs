@@ -213,9 +213,9 @@ impl Recording {
         let asked = Asked { alpha, preset };
         let Kind { kind } = serde_json::from_str(text)?;
         match kind.as_str() {
-            "pair" => pair(serde_json::from_str(text)?, asked),
-            "one_arm" => one_arm(serde_json::from_str(text)?, asked),
-            "counts_only" => split(serde_json::from_str(text)?, asked),
+            "pair" => pair(&serde_json::from_str(text)?, asked),
+            "one_arm" => one_arm(&serde_json::from_str(text)?, asked),
+            "counts_only" => split(&serde_json::from_str(text)?, asked),
             "latency_hist" => buckets(&serde_json::from_str(text)?, asked),
             "latency_raw" => samples(&serde_json::from_str(text)?, asked),
             "gauge" => gauge(&serde_json::from_str(text)?, asked),
@@ -320,7 +320,7 @@ fn tick(start_s: Number, length_s: Number, canary: [Number; 2], stable: [Number;
     }
 }
 
-fn pair(file: File<CountsBefore, PairRow>, asked: Asked) -> Result<Recording, Mistakes> {
+fn pair(file: &File<CountsBefore, PairRow>, asked: Asked) -> Result<Recording, Mistakes> {
     let mut monitor = PairMonitor::new(asked.settings(&file.config));
     for (i, CountsBefore(length_s, n, x)) in file.history.iter().enumerate() {
         monitor.history(length_s.0, counts(n.0, x.0)).map_err(|because| before(i, because))?;
@@ -328,10 +328,10 @@ fn pair(file: File<CountsBefore, PairRow>, asked: Asked) -> Result<Recording, Mi
     let row = |row: &PairRow| tick(row.0, row.1, [row.2, row.3], [row.4, row.5]);
     let ticks = file.ticks.iter().map(row).collect();
     let history_s = monitor.known_s();
-    asked.recording(&file, Stream::Pair(Box::new(monitor), ticks), history_s)
+    asked.recording(file, Stream::Pair(Box::new(monitor), ticks), history_s)
 }
 
-fn one_arm(file: File<CountsBefore, ArmRow>, asked: Asked) -> Result<Recording, Mistakes> {
+fn one_arm(file: &File<CountsBefore, ArmRow>, asked: Asked) -> Result<Recording, Mistakes> {
     let settings = asked.settings(&file.config);
     let Some(limit) = file.config.intercept else {
         return Err(whole("`config.intercept` is missing: the limit that the arm is compared with, a share"));
@@ -344,10 +344,10 @@ fn one_arm(file: File<CountsBefore, ArmRow>, asked: Asked) -> Result<Recording, 
     let none = [Number(0.0); 2];
     let ticks = file.ticks.iter().map(|row| tick(row.0, row.1, [row.2, row.3], none)).collect();
     let history_s = monitor.known_s();
-    asked.recording(&file, Stream::OneArm(Box::new(monitor), ticks), history_s)
+    asked.recording(file, Stream::OneArm(Box::new(monitor), ticks), history_s)
 }
 
-fn split(file: File<IgnoredAny, SplitRow>, asked: Asked) -> Result<Recording, Mistakes> {
+fn split(file: &File<IgnoredAny, SplitRow>, asked: Asked) -> Result<Recording, Mistakes> {
     let monitor = SplitMonitor::new(asked.settings(&file.config));
     let row = |row: &SplitRow| Errors {
         start_s: row.0.0,
@@ -357,7 +357,7 @@ fn split(file: File<IgnoredAny, SplitRow>, asked: Asked) -> Result<Recording, Mi
         share: row.4.0,
     };
     let ticks = file.ticks.iter().map(row).collect();
-    asked.recording(&file, Stream::Split(Box::new(monitor), ticks), 0.0)
+    asked.recording(file, Stream::Split(Box::new(monitor), ticks), 0.0)
 }
 
 fn latency_settings<B, T>(file: &File<B, T>, asked: Asked) -> LatencySettings {

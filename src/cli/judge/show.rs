@@ -58,11 +58,17 @@ const fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The ticks to show: evenly spread, with the first, the last, and all where something happened.
+/// The ticks to show: evenly spread, with the first, the last, and those where something happened.
 fn shown(played: &Played, rows: usize) -> BTreeSet<usize> {
     let ticks = played.path.len();
     let Some(last) = ticks.checked_sub(1) else { return BTreeSet::new() };
     let mut shown: BTreeSet<usize> = marks(played).into_iter().map(|(tick, _)| tick).collect();
+    if shown.len() > rows {
+        // A decision that changes all the time: how it began and how it ended.
+        let (begin, end) = (rows / 2, shown.len() - rows / 2);
+        let kept = shown.into_iter().enumerate().filter(|(i, _)| *i < begin || *i >= end);
+        shown = kept.map(|(_, tick)| tick).collect();
+    }
     shown.extend([0, last]);
     // Places in between, largest gap first, so that they are spread however the marks lie.
     while shown.len() < rows.min(ticks) {
@@ -191,6 +197,30 @@ fn left_out(played: &Played) -> Vec<(String, String)> {
     vec![("left out".to_owned(), format!("{} ticks ({}{more})", played.left_out.len(), few.join("; ")))]
 }
 
+/// What was decided, and when that was reached.
+fn decision(played: &Played) -> String {
+    let mut words = verdict(played.verdict()).to_owned();
+    let (Some(last), Some(reached_s)) = (&played.last, played.reached_s()) else { return words };
+    let first = played.first_rollback().unwrap_or(last);
+    let is_final = first.action.is_rollback() || last.verdict == Verdict::Safe;
+    let reached = if is_final { "reached at" } else { "since" };
+    let _ = write!(words, ": {}, {reached} {}", action(first.action), seconds(reached_s));
+    if let Some((_, change)) = played.changes.last().filter(|(_, change)| change.action > first.action) {
+        let _ = write!(words, ", {} at {}", action(change.action), seconds(change.at_s));
+    }
+    let was_safe =
+        played.changes.iter().map(|(_, change)| change).find(|change| change.verdict == Verdict::Safe);
+    if let Some(was_safe) = was_safe.filter(|change| last.verdict == Verdict::Safe && change.at_s < reached_s)
+    {
+        let _ = write!(words, ", for the first time at {}", seconds(was_safe.at_s));
+    }
+    words
+}
+
+fn chance(p_value: f64) -> String {
+    if p_value >= 0.01 { format!("{p_value:.2}") } else { format!("{p_value:.0e}") }
+}
+
 /// Prints the answer.
 pub(super) fn print(name: &str, played: &Played, rows: usize) -> std::io::Result<()> {
     let mut text = String::new();
@@ -215,19 +245,11 @@ pub(super) fn print(name: &str, played: &Played, rows: usize) -> std::io::Result
         let _ = writeln!(text, "{}", path(played, rows));
     }
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut decision = verdict(played.verdict()).to_owned();
-    if let (Some(last), Some(reached_s)) = (&played.last, played.reached_s()) {
-        let since = if last.action.is_rollback() || last.verdict == Verdict::Safe {
-            format!(", reached at {}", seconds(reached_s))
-        } else {
-            format!(", since {}", seconds(reached_s))
-        };
-        let _ = write!(decision, ": {}{since}", action(last.action));
-    }
-    lines.push(("decision".to_owned(), decision));
+    lines.push(("decision".to_owned(), decision(played)));
     let crossed = |e: f64| {
-        let place = played.crossed(e).map_or_else(|| "never".to_owned(), seconds);
-        format!("{} at {place}", size(e.ln()))
+        let place =
+            played.crossed(e).map_or_else(|| "never".to_owned(), |at_s| format!("at {}", seconds(at_s)));
+        format!("{} {place}", size(e.ln()))
     };
     if let Some(last) = &played.last {
         lines.push((
@@ -243,8 +265,8 @@ pub(super) fn print(name: &str, played: &Played, rows: usize) -> std::io::Result
         lines.push((
             "p-value".to_owned(),
             format!(
-                "{:.2e}, the chance of a false alarm if the best evidence had been acted on",
-                last.p_value
+                "{}, the chance of a false alarm if the best evidence had been acted on",
+                chance(last.p_value)
             ),
         ));
     }

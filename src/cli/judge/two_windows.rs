@@ -165,12 +165,10 @@ pub(super) fn read(text: &str) -> Result<Windows, Mistakes> {
             [(&mut windows.canary, canary, "canary"), (&mut windows.stable, stable, "stable")]
         {
             // An empty cell is where the other column is longer; NaN is a value that is missing.
-            match row.cells.get(cell).filter(|cell| !cell.text.is_empty()) {
-                Some(cell) => match value(cell, name) {
-                    Ok(value) => values.push(value),
-                    Err(mistake) => mistakes.push(mistake),
-                },
-                None => {}
+            let Some(cell) = row.cells.get(cell).filter(|cell| !cell.text.is_empty()) else { continue };
+            match value(cell, name) {
+                Ok(value) => values.push(value),
+                Err(mistake) => mistakes.push(mistake),
             }
         }
     }
