@@ -278,7 +278,7 @@ pub(crate) fn fires(readings: &[Option<bool>], breaches: u32, evaluations: u32) 
     let mut trigger = Sustained::default();
     let out_of = Some(OutOf { breaches, evaluations });
     readings.iter().enumerate().position(|(minute, beyond)| {
-        let at = Timestamp::from_second(1_800_000_000 + 60 * minute as i64).unwrap();
+        let at = Timestamp::from_second(1_800_000_000 + 60 * i64::try_from(minute).unwrap()).unwrap();
         let status = trigger.reading(at, *beyond, Duration::ZERO, out_of, Duration::from_secs(120));
         status.is_some_and(|status| status.is_breach())
     })
@@ -342,7 +342,7 @@ fn a_failure_limit_is_so_many_breaches() {
             // than may fail is enough.
             let mut trigger = Sustained::default();
             for (minute, beyond) in readings.iter().enumerate() {
-                let at = Timestamp::from_second(1_800_000_000 + 60 * minute as i64).unwrap();
+                let at = Timestamp::from_second(1_800_000_000 + 60 * i64::try_from(minute).unwrap()).unwrap();
                 let out_of = Some(OutOf { breaches, evaluations: breaches });
                 let status = trigger.reading(at, *beyond, Duration::ZERO, out_of, Duration::from_secs(120));
                 assert!(status.is_some_and(|status| !status.is_ok()), "{name}");

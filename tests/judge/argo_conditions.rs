@@ -1,5 +1,7 @@
 //! What Argo Rollouts makes of a measured value, NaN and nothing among them, and what this program does.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 use unship::judge::{Answer, DataProblem, arm_counts};
 
@@ -67,8 +69,8 @@ fn atom(text: &str, result: &Value) -> Option<Result<bool, ()>> {
     };
     let Some(value) = value else { return Some(Err(())) };
     Some(Ok(match operator {
-        "==" => value == limit,
-        "!=" => value != limit,
+        "==" => value.partial_cmp(&limit) == Some(Ordering::Equal),
+        "!=" => value.partial_cmp(&limit) != Some(Ordering::Equal),
         ">=" => value >= limit,
         "<=" => value <= limit,
         ">" => value > limit,

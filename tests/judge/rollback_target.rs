@@ -13,7 +13,7 @@ use crate::reference::read;
 
 /// A service with these releases, oldest first, of which one serves as stable and one may be the canary.
 fn service(releases: &[(&str, Quality)], stable: &str, canary: Option<&str>) -> ServiceState {
-    let at = |place: usize| Timestamp::from_second(1_800_000_000 + place as i64).unwrap();
+    let at = |place: usize| Timestamp::from_second(1_800_000_000 + i64::try_from(place).unwrap()).unwrap();
     let release = |(place, (version, _)): (usize, &(&str, Quality))| Release {
         version: (*version).into(),
         reference: (*version).into(),
