@@ -92,7 +92,7 @@ fn a_table_of_counts_is_judged() {
     let harm = judge(&counts(12), &[]);
     assert_said(&harm, 3, &["600 s of history", "harm: roll back", "preset default", "of 100 at the end"]);
     assert_said(&judge(&counts(1), &[]), 0, &["safe: promote", "canary - stable"]);
-    let undecided: String = counts(3).lines().take(63).map(|line| format!("{line}\n")).collect();
+    let undecided = counts(3).lines().take(63).collect::<Vec<_>>().join("\n");
     assert_said(&judge(&undecided, &[]), 6, &["undecided: keep watching", "more canary requests to call it"]);
     // Twice the errors are tolerated by nobody but whoever says so; and a smaller alpha takes longer.
     assert_said(&judge(&counts(3), &["--preset", "relaxed"]), 0, &["preset relaxed", "safe: promote"]);
@@ -159,10 +159,13 @@ fn mistakes_have_a_place() {
 #[test]
 fn what_is_no_tick_is_left_out() {
     let reset = counts(1).replacen("1650,200,1,800", "1650,-200,1,800", 1);
-    assert_said(&judge(&reset, &[]), 0, &["1 ticks (line 67: a count is negative"]);
+    assert_said(&judge(&reset, &[]), 0, &["1 interval (line 67: a count is negative"]);
     // A missing count is no zero.
     let missing = counts(1).replacen("1650,200,1,800", "1650,200,,800", 1);
-    assert_said(&judge(&missing, &[]), 0, &["1 ticks (line 67: a number is missing"]);
+    assert_said(&judge(&missing, &[]), 0, &["1 interval (line 67: a number is missing"]);
+    // Nor in the history.
+    let missing = counts(1).replacen("1100,0,0,800,", "1100,0,0,,", 1);
+    assert_said(&judge(&missing, &[]), 0, &["1 interval (line 12: a number is missing", "590 s of history"]);
 }
 
 /// Figures that differ from what a file expects end with an error that names them.

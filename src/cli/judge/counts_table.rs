@@ -1,5 +1,6 @@
 //! Counts as a table: CSV with a header and a row an interval. Also the columns of numbers for the comparison by ranks.
 
+use super::play::LeftOut;
 use super::recording::Recording;
 use super::stream::{Stream, counts};
 use super::{Mistake, Mistakes};
@@ -215,15 +216,12 @@ fn recording(
     let mut monitor = PairMonitor::new(settings);
     // What is before the canary's first request teaches what is usual.
     let watch = table.iter().position(|row| row.of(Column::CanaryRequests) > 0.0).unwrap_or(table.len());
-    let mut mistakes = Vec::new();
+    let mut left_out = Vec::new();
     for (row, (_, length_s)) in table.iter().zip(&times).take(watch) {
         let stable = counts(row.of(Column::StableRequests), row.of(Column::StableBad));
         if let Err(because) = monitor.history(*length_s, stable) {
-            mistakes.push(Mistake { at: Some((row.line, 1)), message: format!("in the history: {because}") });
+            left_out.push(LeftOut { tick: None, line: Some(row.line), because });
         }
-    }
-    if !mistakes.is_empty() {
-        return Err(Mistakes(mistakes));
     }
     let begin_s = times.get(watch).map_or(0.0, |(start_s, _)| *start_s);
     let tick = |(row, (start_s, length_s)): (&Numbers, &(f64, f64))| Tick {
@@ -241,6 +239,7 @@ fn recording(
         preset: Some(preset),
         history_s,
         lines: table.iter().skip(watch).map(|row| row.line).collect(),
+        left_out,
         expected: None,
         not_compared: None,
     })

@@ -17,10 +17,11 @@ pub(super) struct Point {
     pub(super) phi: f64,
 }
 
-/// A tick that was not taken.
+/// An interval that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LeftOut {
-    pub(super) tick: usize,
+    /// None in the history.
+    pub(super) tick: Option<usize>,
     /// In a table of counts.
     pub(super) line: Option<usize>,
     pub(super) because: Discard,
@@ -71,16 +72,25 @@ impl Played {
 }
 
 pub(super) fn play(recording: Recording) -> Played {
-    let Recording { about, mut stream, rules, preset, history_s, lines, expected, not_compared } = recording;
+    let Recording {
+        about,
+        mut stream,
+        rules,
+        preset,
+        history_s,
+        lines,
+        mut left_out,
+        expected,
+        not_compared,
+    } = recording;
     let mut watch = Watch::new(rules.clone());
     let mut path = Vec::with_capacity(stream.ticks());
-    let mut left_out = Vec::new();
     let mut changes: Vec<(usize, Decision)> = Vec::new();
     let mut last: Option<Decision> = None;
     let mut agreement = expected.as_ref().map(|_| Agreement::default());
     for tick in 0..stream.ticks() {
         if let Err(because) = stream.take(tick) {
-            left_out.push(LeftOut { tick, line: lines.get(tick).copied(), because });
+            left_out.push(LeftOut { tick: Some(tick), line: lines.get(tick).copied(), because });
         }
         let at_s = stream.end_s(tick);
         let metrics = stream.readings();

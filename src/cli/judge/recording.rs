@@ -9,6 +9,7 @@ use serde::de::{self, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::agreement::Expected;
+use super::play::LeftOut;
 use super::stream::{Both, Errors, Stream, Values, counts};
 use super::{Mistake, Mistakes};
 use crate::judge::latency::{HistogramLatency, LatencySettings, RawLatency};
@@ -28,6 +29,8 @@ pub(super) struct Recording {
     pub(super) history_s: f64,
     /// The line of each tick, where a line is a tick.
     pub(super) lines: Vec<usize>,
+    /// What was left out of the history.
+    pub(super) left_out: Vec<LeftOut>,
     pub(super) expected: Option<Expected>,
     pub(super) not_compared: Option<&'static str>,
 }
@@ -299,6 +302,7 @@ impl Asked {
             preset: self.preset.or((!has_own_tolerance).then_some(Preset::Default)),
             history_s,
             lines: Vec::new(),
+            left_out: Vec::new(),
             expected,
             not_compared: (file.expect.is_some() && is_asked)
                 .then_some("the file's figures are for its own settings, not for those that were asked for"),

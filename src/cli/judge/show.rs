@@ -186,7 +186,9 @@ fn metric(kind: MetricKind, evidence: &Evidence) -> Vec<(String, String)> {
 
 fn left_out(played: &Played) -> Vec<(String, String)> {
     let few = played.left_out.iter().take(3).map(|left| {
-        let place = left.line.map_or_else(|| format!("tick {}", left.tick), |line| format!("line {line}"));
+        let place = left
+            .line
+            .map_or_else(|| format!("tick {}", left.tick.unwrap_or_default()), |line| format!("line {line}"));
         format!("{place}: {}", left.because)
     });
     let few: Vec<String> = few.collect();
@@ -194,7 +196,9 @@ fn left_out(played: &Played) -> Vec<(String, String)> {
         return Vec::new();
     }
     let more = if played.left_out.len() > few.len() { ", ..." } else { "" };
-    vec![("left out".to_owned(), format!("{} ticks ({}{more})", played.left_out.len(), few.join("; ")))]
+    let many = if played.left_out.len() == 1 { "" } else { "s" };
+    let words = format!("{} interval{many} ({}{more})", played.left_out.len(), few.join("; "));
+    vec![("left out".to_owned(), words)]
 }
 
 /// What was decided, and when that was reached.
