@@ -8,6 +8,7 @@ use unship::engine::state::Mark;
 use unship::engine::target;
 use unship::model::command::Actor;
 use unship::model::release::{Arm, Inventory, Quality, Release, Share};
+use unship::model::trigger::Verdict;
 
 use crate::reference::read;
 
@@ -117,6 +118,20 @@ fn the_target_has_proved_itself() {
         "rollback_target: {} cases of selection",
         file["target_selection_derived"].as_array().unwrap().len()
     );
+}
+
+/// When it fails, traffic goes back to a release that is failing itself, as with Flagger before fluxcd/flagger#1898: its
+/// canary is left for a primary that is not ready. Here that has a problem, which a person has to take upon themselves.
+#[test]
+fn a_failing_stable_is_no_target_by_itself() {
+    let releases = [("A", Quality::Good), ("B", Quality::Unknown)];
+    let mut service = service(&releases, "A", Some("B"));
+    let leaving = "B".into();
+    assert_eq!(target::choose(&service, &leaving, None).problem, None);
+    let failing = Verdict::Failing { reasons: vec!["not ready".to_owned()] };
+    service.arms.insert(Arm::Stable, (failing, Timestamp::UNIX_EPOCH));
+    let problem = target::choose(&service, &leaving, None).problem;
+    assert!(problem.is_some_and(|problem| problem.contains("failing now: not ready")));
 }
 
 /// When it fails, a release far back is no target although it is good. Argo skips its analysis for a target within a window

@@ -15,7 +15,9 @@ use crate::judge::{Conclusion, Evidence, Method, Preset};
 /// An e-value as people read it.
 fn size(log_e: f64) -> String {
     let e = log_e.exp();
-    if e < 10.0 {
+    if e < 0.005 {
+        "<0.01".to_owned()
+    } else if e < 10.0 {
         format!("{e:.2}")
     } else if e < 1e6 {
         format!("{e:.0}")
