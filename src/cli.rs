@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter. The one exception is `journal`, which only reads the journal.
+//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge`, which judges a recorded file and
+//! needs no engine.
 
 mod account;
 pub mod act;
@@ -16,6 +17,7 @@ pub mod guard;
 pub mod history;
 pub mod incident;
 pub mod journal;
+pub mod judge;
 pub mod lab;
 pub mod maintenance;
 mod operate;
@@ -111,6 +113,7 @@ enum Subcommand {
     Baseline(baseline::Args),
     Config(config::Args),
     Journal(journal::Args),
+    Judge(judge::Args),
     Themes(themes::Args),
     #[command(flatten)]
     Act(act::Act),
@@ -149,6 +152,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Baseline(args) => baseline::run(args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
         Subcommand::Themes(args) => themes::run(&args, global),
+        Subcommand::Judge(args) => judge::run(&args, global),
         Subcommand::Journal(args) => with_journal(&args, global).await,
         Subcommand::Act(act) => act::run(&act, global).await,
     };

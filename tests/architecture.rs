@@ -35,6 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/console", &["engine", "config", "model", "tui"]),
     ("cli/demo", &["engine", "config", "model", "lab", "tui"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),
+    // What it judges is a file, not a fleet.
+    ("cli/judge", &["judge"]),
     ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),

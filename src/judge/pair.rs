@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::betting::{self, HARM_RATIOS, Played, SAFE_RATIOS};
 use super::burst_guard::BurstGuard;
+use super::burst_limit::BurstLimit;
 use super::carry::{Carry, Terms};
 use super::confidence::{Confidence, Interval};
 use super::counts::{ArmCounts, Discard, Taken, Tick, check_counts, check_interval};
@@ -60,6 +61,7 @@ pub struct PairMonitor {
     slot: u64,
     strata: Vec<Stratum>,
     guard: BurstGuard,
+    burst_limit: BurstLimit,
     confidence: Confidence,
     canary_lately: Faded,
     stable_lately: Faded,
@@ -100,6 +102,7 @@ impl PairMonitor {
             slot: 0,
             strata: vec![Stratum::default(); strata.max(1)],
             guard: BurstGuard::new(),
+            burst_limit: BurstLimit::default(),
             confidence: Confidence::default(),
             canary_lately: Faded::default(),
             stable_lately: Faded::default(),
@@ -248,8 +251,14 @@ impl PairMonitor {
             longest = longest.max(carry.length_s);
         }
         let cap = betting::cap(longest);
-        for (log, gain) in self.harm.iter_mut().zip(harm) {
-            *log += gain.min(cap);
+        self.burst_limit.refill(longest);
+        // With one arm the watched one would limit itself.
+        let binds = self.settings.is_guarded
+            && self.settings.is_burst_limited
+            && self.arms != Arms::One
+            && self.guard.has_bursts();
+        for (bettor, (log, gain)) in self.harm.iter_mut().zip(harm).enumerate() {
+            *log += self.burst_limit.take(bettor, gain.min(cap), binds);
         }
         for (log, gain) in self.safe.iter_mut().zip(safe) {
             *log += gain.min(cap);

@@ -94,6 +94,8 @@ pub struct Settings {
     pub interval_level: f64,
     /// Whether clustered errors are discounted. Without it every error counts as independent of the others.
     pub is_guarded: bool,
+    /// Whether one burst may bring only so much evidence, where stable has bursts. Not without the guard, which sees them.
+    pub is_burst_limited: bool,
     /// Chance of a false alarm that the outlook aims at.
     pub alpha: f64,
     /// Chance of calling a harmful canary safe that the outlook aims at.
@@ -119,6 +121,7 @@ impl Settings {
             carry_max_s: 60.0,
             interval_level: 0.05,
             is_guarded: true,
+            is_burst_limited: true,
             alpha: 0.01,
             beta: 0.05,
         }
@@ -141,6 +144,7 @@ impl Settings {
             carry_max_s: within(self.carry_max_s, default.carry_max_s, 0.0, 1e9),
             interval_level: within(self.interval_level, default.interval_level, 1e-12, 0.5),
             is_guarded: self.is_guarded,
+            is_burst_limited: self.is_burst_limited,
             alpha: within(self.alpha, default.alpha, 1e-12, 0.5),
             beta: within(self.beta, default.beta, 1e-12, 0.5),
         }

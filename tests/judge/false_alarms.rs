@@ -74,6 +74,64 @@ fn bursts_are_discounted() {
     assert!(alarms <= most(0.05), "{alarms} of {STREAMS} alarmed");
 }
 
+/// When it fails, a burst on the canary is evidence enough although stable has bursts, too; or the limit on what one may
+/// bring keeps harm that stays from being found soon, or delays it where stable has no bursts.
+#[test]
+fn one_burst_is_not_enough_where_stable_has_bursts() {
+    const HOURS: u64 = 60;
+    /// When each stream alarms: canary 10 % of 100 requests a second, 1 % single errors, now and then a burst of about ten
+    /// errors within ten seconds on one arm.
+    fn alarms(is_burst_limited: bool, bursts_per_s: f64, canary_rate: f64) -> Vec<Option<u32>> {
+        let stream = |seed| {
+            let mut draws = Draws::new(7000 + seed);
+            let mut monitor = PairMonitor::new(Settings { is_burst_limited, ..Settings::default() });
+            let mut coming = [[0.0; 2]; 10];
+            for second in 0..4200 {
+                let share = if second < 600 { 0.0 } else { 0.1 };
+                for _ in 0..draws.poisson(bursts_per_s) as u32 {
+                    let arm = usize::from(draws.unit() >= share);
+                    loop {
+                        coming[(10.0 * draws.unit()) as usize][arm] += 1.0;
+                        if draws.unit() < 0.1 {
+                            break;
+                        }
+                    }
+                }
+                let [burst_canary, burst_stable] = coming[0];
+                coming.rotate_left(1);
+                coming[9] = [0.0; 2];
+                let mut arm = |requests: f64, rate: f64, burst: f64| {
+                    let bad = draws.poisson(requests * rate) + burst;
+                    ArmCounts::new(draws.poisson(requests * (1.0 - rate)) + bad, bad)
+                };
+                let canary = arm(100.0 * share, canary_rate, burst_canary);
+                let stable = arm(100.0 * (1.0 - share), 0.01, burst_stable);
+                if second < 600 {
+                    monitor.history(1.0, stable).unwrap();
+                    continue;
+                }
+                let start_s = f64::from(second - 600);
+                monitor.observe(&Tick { start_s, length_s: 1.0, canary, stable }).unwrap();
+                if monitor.log_e() >= 100_f64.ln() {
+                    return Some(second - 600);
+                }
+            }
+            None
+        };
+        (0..HOURS).map(stream).collect()
+    }
+    let found = |alarms: &[Option<u32>]| alarms.iter().flatten().count() as u64;
+    let (without, with) = (alarms(false, 1.0 / 60.0, 0.01), alarms(true, 1.0 / 60.0, 0.01));
+    assert!(found(&without) >= HOURS / 5, "{} of {HOURS} without a limit", found(&without));
+    assert!(found(&with) <= HOURS / 10, "{} of {HOURS} with it", found(&with));
+    let down = alarms(true, 1.0 / 60.0, 1.0);
+    assert!(down.iter().all(|alarm| alarm.is_some_and(|second| second < 20)), "{down:?}");
+    let later = |alarms: Vec<Option<u32>>| {
+        alarms.iter().filter(|alarm| alarm.is_none_or(|second| second > 2)).count()
+    };
+    assert!(later(alarms(true, 0.0, 1.0)) <= 6);
+}
+
 /// When it fails, canaries that are just not safe are promoted more often than promised, or safe ones never.
 #[test]
 fn safe_is_not_said_lightly() {

@@ -17,7 +17,8 @@ fn tick(start_s: f64, length_s: f64, canary: (f64, f64), stable: (f64, f64)) -> 
 /// and a cap.
 #[test]
 fn a_pair_of_arms() {
-    let mut monitor = PairMonitor::new(Settings::default());
+    // What a burst may bring is another test's.
+    let mut monitor = PairMonitor::new(Settings { is_burst_limited: false, ..Settings::default() });
     for i in 0..12 {
         monitor.history(10.0, ArmCounts::new(f64::from(400 + 7 * i % 50), f64::from(i * 3 % 5))).unwrap();
     }

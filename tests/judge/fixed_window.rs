@@ -263,3 +263,45 @@ fn known_misses_are_reproduced() {
     }
     println!("kayenta_known_misses: {compared} cases");
 }
+
+/// The window of Kayenta's nth judgement in minutes after the start, counted from 1: it grows from the end of the warm-up, or
+/// slides when there is a lookback.
+fn window(case: &Value, n: f64) -> (f64, f64) {
+    let minutes = |key: &str| number_or(&case[key], 0.0);
+    let (interval, lookback) = (minutes("interval_min"), minutes("lookback_min"));
+    // An explicit start is taken as it is.
+    let start = case["explicit_start_offset_min"].as_f64().unwrap_or_else(|| minutes("warmup_min"));
+    let end = start + n * interval;
+    (if lookback > 0.0 { end - lookback } else { start }, end)
+}
+
+/// Modelled, not part of the program: it judges all the time and has neither windows nor a lifetime. When it fails, what
+/// the documentation says of Kayenta's windows is wrong, and with it the comparison in the study.
+#[test]
+fn windows_are_those_of_kayenta() {
+    let Some(file) = read("peers/kayenta_aggregation.json") else { return };
+    let mut compared = 0;
+    for case in cases(&file, "windows") {
+        for judgement in cases(case, "judgements") {
+            if let (Some(start), Some(end)) =
+                (judgement["start_offset_min"].as_f64(), judgement["end_offset_min"].as_f64())
+            {
+                assert_eq!(window(case, number(&judgement["n"])), (start, end), "{case}");
+                continue;
+            }
+            let at = |key: &str| judgement[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+            let offset = at("experiment_start").duration_since(at("control_start")).as_secs_f64();
+            assert_close("control offset", offset, 60.0 * number(&case["control_offset_min"]), 1e-9);
+        }
+        compared += 1;
+    }
+    for case in cases(&file, "lifetime") {
+        let minutes = |key: &str| case[key].as_f64();
+        let start = minutes("start_offset_min").unwrap_or(0.0);
+        let got = minutes("lifetime_min").or_else(|| minutes("end_offset_min").map(|end| end - start));
+        assert_eq!(got, minutes("expected_min"), "{case}");
+        assert_eq!(got.is_none(), case["expected"] == "error", "{case}");
+        compared += 1;
+    }
+    println!("kayenta_aggregation: {compared} windows and lifetimes");
+}

@@ -7,6 +7,7 @@ mod commands;
 mod file;
 mod harness;
 mod incidents;
+mod judge;
 mod killed;
 mod outbox;
 mod programs;

@@ -1,17 +1,20 @@
 //! The judge beside what people use instead, on the same streams: how often each takes back a healthy canary within an
 //! hour, and how long each lets a harmful one run.
 //!
-//! `cargo run --release --example judge_study -- [streams] [seed]`
+//! `cargo run --release --example judge_study -- [streams] [seed]`, and with `pictures FOLDER` the pictures of
+//! docs/judge.md.
 //!
 //! The service gets 100 requests a second, a tenth of them on the canary; 1 % fail, and latency is log-normal. There
 //! are ten minutes of history, and ticks of a second. Everything follows from the seed.
+
+mod pictures;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use unship::judge::fixed_window::{Class, Classifier, Direction, mann_whitney};
 use unship::judge::latency::{HistogramLatency, LatencySettings, RawLatency};
 use unship::judge::watch::{MetricKind, MetricReading, Reading, Watch, WatchSettings};
-use unship::judge::{ArmCounts, PairMonitor, Settings, Tick};
+use unship::judge::{ArmCounts, PairMonitor, Preset, Tick};
 
 /// Upper bounds of the latency buckets in seconds: the usual ones of Prometheus clients.
 const BOUNDS_S: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -73,8 +76,8 @@ enum Scenario {
     Plain,
     /// All errors come in clusters of five within ten seconds, each on one arm.
     Clusters,
-    /// To errors that come one by one, a burst of ten within ten seconds every minute, on one arm.
-    RareBursts,
+    /// To errors that come one by one, bursts within ten seconds, each on one arm: so many seconds apart, of this size.
+    RareBursts(f64, f64),
     /// Traffic and errors swing together over the hour.
     Diurnal,
     /// Ten times the errors for 20 s every four minutes, on both arms.
@@ -151,7 +154,7 @@ impl Service {
                 self.begin_clusters(BASE * traffic / 5.0, 5.0, share);
                 rate = 0.0;
             }
-            Scenario::RareBursts => self.begin_clusters(1.0 / 60.0, 10.0, share),
+            Scenario::RareBursts(apart_s, size) => self.begin_clusters(1.0 / apart_s, size, share),
             _ => {}
         }
         let (mut canary_rate, mut slowdown) = (rate, 1.0);
@@ -208,14 +211,16 @@ struct Judge {
 
 impl Judge {
     /// What is not among the metrics has no weight.
-    fn new(latency: Latency, metrics: &[MetricKind]) -> Self {
+    fn new(preset: Preset, latency: Latency, metrics: &[MetricKind]) -> Self {
         let watch = Watch::new(WatchSettings::of(metrics.iter().copied()));
-        Self { errors: PairMonitor::new(Settings::default()), latency, watch }
+        Self { errors: PairMonitor::of(preset), latency, watch }
     }
 }
 
-fn samples() -> Latency {
-    Latency::Samples(Box::new(RawLatency::new(LatencySettings::default())))
+const BOTH: [MetricKind; 2] = [MetricKind::Errors, MetricKind::Latency];
+
+fn samples(preset: Preset) -> Latency {
+    Latency::Samples(Box::new(RawLatency::new(LatencySettings::of(preset))))
 }
 
 fn buckets() -> Latency {
@@ -268,8 +273,8 @@ impl Decides for Judge {
     }
 }
 
-/// Progressive delivery with its defaults: every minute, more than 1 % errors or a p99 above 500 ms is a failed check;
-/// the canary is taken back after so many.
+/// Threshold times count, as Argo Rollouts and Flagger do it: every minute, more than twice the usual errors or a p99 above
+/// 500 ms is a failed check; the canary is taken back after so many, in a row or not.
 #[derive(Default)]
 struct FailedChecks {
     allowed: u32,
@@ -281,7 +286,7 @@ impl Decides for FailedChecks {
     fn takes_back(&mut self, second: u32, canary: &Second, _stable: &Second) -> bool {
         self.minute.add(&canary.counts);
         if second % 60 == 59 {
-            self.failed += u32::from(self.minute.rate() > 0.01 || self.minute.quantile(0.99) > 0.5);
+            self.failed += u32::from(self.minute.rate() > 2.0 * BASE || self.minute.quantile(0.99) > 0.5);
             self.minute = Arm::default();
         }
         self.failed >= self.allowed
@@ -345,14 +350,15 @@ impl Decides for Window {
 
 type Contestant = (&'static str, fn(Scenario) -> Box<dyn Decides>);
 
-const CONTESTANTS: [Contestant; 7] = [
-    ("judge", |_| Box::new(Judge::new(samples(), &[MetricKind::Errors, MetricKind::Latency]))),
-    ("judge, buckets", |_| Box::new(Judge::new(buckets(), &[MetricKind::Errors, MetricKind::Latency]))),
+const CONTESTANTS: [Contestant; 8] = [
+    ("judge", |_| Box::new(Judge::new(Preset::Default, samples(Preset::Default), &BOTH))),
+    ("judge, buckets", |_| Box::new(Judge::new(Preset::Default, buckets(), &BOTH))),
     ("judge, one metric", |scenario| {
         let metric =
             if matches!(scenario, Scenario::Slower(_)) { MetricKind::Latency } else { MetricKind::Errors };
-        Box::new(Judge::new(samples(), &[metric]))
+        Box::new(Judge::new(Preset::Default, samples(Preset::Default), &[metric]))
     }),
+    ("judge, relaxed", |_| Box::new(Judge::new(Preset::Relaxed, samples(Preset::Relaxed), &BOTH))),
     ("5 failed checks", |_| Box::new(FailedChecks { allowed: 5, ..FailedChecks::default() })),
     ("1 failed check", |_| Box::new(FailedChecks { allowed: 1, ..FailedChecks::default() })),
     ("Mann-Whitney", |_| Box::new(RankTest::default())),
@@ -406,7 +412,16 @@ fn print_head(first: &str) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("pictures").is_some() {
+        let folder = arguments.next().unwrap_or_else(|| "docs/pictures".to_owned());
+        // A stream in which nothing unusual happens.
+        if let Err(error) = pictures::write(std::path::Path::new(&folder), 11) {
+            eprintln!("cannot write into {folder}: {error}");
+            std::process::exit(1);
+        }
+        return;
+    }
     let streams: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(100);
     let seed: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1);
     let all = |scenario: Scenario, seconds: u32| -> Vec<Vec<Found>> {
@@ -420,7 +435,9 @@ fn main() {
     for (name, scenario) in [
         ("plain", Scenario::Plain),
         ("clusters", Scenario::Clusters),
-        ("rare bursts", Scenario::RareBursts),
+        ("rare bursts", Scenario::RareBursts(60.0, 10.0)),
+        ("smaller bursts", Scenario::RareBursts(60.0, 5.0)),
+        ("rarer bursts", Scenario::RareBursts(300.0, 10.0)),
         ("diurnal", Scenario::Diurnal),
         ("shared spikes", Scenario::SharedSpikes),
         ("low traffic", Scenario::LowTraffic),
@@ -456,11 +473,14 @@ fn main() {
             let is_slow = matches!(scenario, Scenario::Slower(_));
             let harm = |arm: &Arm| if is_slow { arm.requests } else { arm.failed };
             let mut harmed: Vec<f64> = found.iter().map(|(_, arm)| harm(arm)).collect();
+            let delay =
+                |delay_s: f64| if delay_s.is_finite() { format!("{delay_s:.0}") } else { "never".to_owned() };
+            let harm = quantile(&mut harmed, 0.5);
             print!(
-                " {:.0} / {:.0} s, {:.0}, {:.0} % |",
-                quantile(&mut delays, 0.5),
-                quantile(&mut delays, 0.95),
-                quantile(&mut harmed, 0.5),
+                " {} / {} s, {}, {:.0} % |",
+                delay(quantile(&mut delays, 0.5)),
+                delay(quantile(&mut delays, 0.95)),
+                if harm.is_nan() { "-".to_owned() } else { format!("{harm:.0}") },
                 100.0 * found.len() as f64 / streams as f64
             );
         }
