@@ -40,11 +40,7 @@ impl Moto {
             Command::new(&program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if is_there.is_err() {
             let what = "`moto_server` is not installed (pip install 'moto[server]'; or its path in UNSHIP_TEST_MOTO)";
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "nothing is skipped on a build machine: {what}"
-            );
-            eprintln!("skipped: {what}");
+            crate::skip("moto", what);
             return None;
         }
         let dir = TempDir::new().unwrap();

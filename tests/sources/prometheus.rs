@@ -34,7 +34,7 @@ impl Server {
             .status()
             .is_err()
         {
-            eprintln!("skipped: `prometheus` is not installed (apt-get install prometheus)");
+            crate::skip("prometheus", "`prometheus` is not installed (apt-get install prometheus)");
             return None;
         }
         let dir = fleet.path().join("prometheus");
