@@ -159,11 +159,10 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             let arm = finding.arm.map_or_else(String::new, |arm| format!(" {arm}"));
             writeln!(
                 out,
-                "  {name}{arm}: {} {}: {}, {} since {}",
+                "  {name}{arm}: {} {}: {} since {}",
                 finding.severity.word(),
                 finding.trigger,
-                finding.evidence.query,
-                finding.evidence.line(),
+                finding.evidence.told(),
                 clock(finding.since)
             )?;
         }

@@ -372,14 +372,8 @@ impl Mood {
 }
 
 fn raised(finding: &Finding) -> String {
-    format!(
-        "{} finding {}: {}: {}, {}",
-        finding.severity.word(),
-        finding.id,
-        finding.trigger,
-        finding.evidence.query,
-        finding.evidence.line()
-    )
+    let told = finding.evidence.told();
+    format!("{} finding {}: {}: {told}", finding.severity.word(), finding.id, finding.trigger)
 }
 
 fn decided(decision: &Decision) -> String {

@@ -292,13 +292,12 @@ fn reason(finding: &Finding, now: Timestamp) -> String {
     } else {
         std::time::Duration::ZERO
     };
-    format!(
-        "{}{whom}: {}, {} for {}",
-        finding.trigger,
-        finding.evidence.query,
-        finding.evidence.line(),
-        human(age)
-    )
+    let told = finding.evidence.told();
+    // Evidence is not held for a time.
+    if finding.evidence.judgement.is_some() {
+        return format!("{}{whom}: {told}", finding.trigger);
+    }
+    format!("{}{whom}: {told} for {}", finding.trigger, human(age))
 }
 
 fn would_change(weighed: &Weighed, known: &ServiceState, has_canary: bool) -> Vec<String> {

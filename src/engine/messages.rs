@@ -163,8 +163,7 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
 /// Something is wrong over the whole environment. Nobody's release may be to blame, and then no decision tells of it.
 pub(super) fn environment_finding(work: &mut Work<'_>, finding: &Finding) {
     let environment = work.config().environment.name.clone();
-    let evidence = &finding.evidence;
-    let text = format!("{environment}: {}: {}, {}", finding.trigger, evidence.query, evidence.line());
+    let text = format!("{environment}: {}: {}", finding.trigger, finding.evidence.told());
     let facts = BTreeMap::from([("triggers".to_owned(), finding.trigger.to_string())]);
     if !was_told(work, "finding-raised", None, &facts) {
         queue(work, "finding-raised", finding.severity, None, &text, &facts);

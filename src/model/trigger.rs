@@ -411,6 +411,14 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The question and its answer: `share of errors over 30 s, 7.1 % > 5 %`. What the judge says needs no question.
+    pub fn told(&self) -> String {
+        match &self.judgement {
+            Some(judgement) => judgement.line(),
+            None => format!("{}, {}", self.query, self.line()),
+        }
+    }
+
     /// The value against the limit: `7.1 % > 5 %`, or `no value, limit 5 %`; or what the source concludes.
     pub fn line(&self) -> String {
         if let Some(judgement) = &self.judgement {

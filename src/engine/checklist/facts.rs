@@ -195,10 +195,13 @@ impl Sight<'_> {
     /// No error rate of the incident's services is beyond its limit.
     pub(super) fn error_rates(&self) -> Fact {
         // A ratio that must not rise: errors among requests. Availability must not fall, latency is no rate, and a gauge like
-        // memory may be a share, too, but not of events: the evidence's words tell them apart.
+        // memory may be a share, too, but not of events, and a difference is no rate: the evidence's words tell them apart.
         let is_rate = |evaluation: &&Evaluation| {
             let evidence = &evaluation.evidence;
-            evidence.limit.unit == Unit::Share && evidence.above && evidence.query.starts_with("share of ")
+            evidence.limit.unit == Unit::Share
+                && evidence.above
+                && evidence.query.starts_with("share of ")
+                && !evidence.query.contains(" that of ")
         };
         let mut worst: Option<(&ServiceName, &Evaluation)> = None;
         let mut unknown = None;

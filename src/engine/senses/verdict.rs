@@ -65,9 +65,7 @@ impl Tally {
     }
 
     fn take_evaluation(&mut self, evaluation: &Evaluation) {
-        let line = || {
-            format!("{}: {}, {}", evaluation.trigger, evaluation.evidence.query, evaluation.evidence.line())
-        };
+        let line = || format!("{}: {}", evaluation.trigger, evaluation.evidence.told());
         match &evaluation.status {
             Status::Ok => self.good += 1,
             Status::Breach { .. } if evaluation.action != TriggerAction::Watch => self.failing.push(line()),
