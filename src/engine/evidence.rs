@@ -12,6 +12,9 @@ use crate::model::operation::{Operation, OperationStatus, Outcome};
 use crate::model::trigger::Finding;
 use crate::model::units::human;
 
+/// From so many bad events on it is known how they come.
+const KNOWN_BURSTS: f64 = 30.0;
+
 /// What is recommended, and how sure that is: `ROLL BACK IMMEDIATELY, confidence 0.97`.
 pub fn headline(decision: &Decision) -> String {
     let words = decision.recommendation.words().to_uppercase();
@@ -73,27 +76,23 @@ pub fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The judge in one line: `undecided, evidence 1.2 of 100; about 400 more requests to call it safe`.
+/// What the judge concludes: `undecided, evidence 1.2 of 100`.
 pub fn judged(judgement: &Judgement) -> String {
-    let Judgement { conclusion, e_value, limit, .. } = judgement;
-    let mut text = format!(
-        "{}, evidence {} of {}",
-        conclusion.word(),
-        Judgement::show(*e_value),
-        Judgement::show(*limit)
-    );
+    format!("{}, {}", judgement.conclusion.word(), judgement.evidence())
+}
+
+/// How much more it takes while nothing is decided, if that can be said: `about 400 more requests to call it safe`.
+pub fn outlook(judgement: &Judgement) -> Option<String> {
+    if judgement.conclusion != Conclusion::Undecided {
+        return None;
+    }
     // What takes longest decides when all of it is safe; what is soonest, when it is harmful.
     let needs = judgement.comparisons.iter().filter(|one| !one.muted).filter_map(|one| one.needs);
     let (harm, safe): (Vec<_>, Vec<_>) = needs.partition(|(_, to)| *to == Conclusion::Harm);
     let soonest = harm.into_iter().map(|(needed, _)| needed).reduce(f64::min);
     let longest = safe.into_iter().map(|(needed, _)| needed).reduce(f64::max);
-    if *conclusion == Conclusion::Undecided
-        && let Some((needed, to)) = soonest.map(|it| (it, "worse")).or(longest.map(|it| (it, "safe")))
-        && needed >= 1.0
-    {
-        let _ = write!(text, "; about {} more requests to call it {to}", rounded(needed));
-    }
-    text
+    let (needed, to) = soonest.map(|it| (it, "worse")).or(longest.map(|it| (it, "safe")))?;
+    (needed >= 1.0).then(|| format!("about {} more requests to call it {to}", rounded(needed)))
 }
 
 /// One comparison: `errors 7.1 % against 0.2 % of stable: evidence 412, 3.1 to 9.8 points apart`.
@@ -112,7 +111,11 @@ pub fn comparison(one: &Comparison) -> String {
         };
     }
     if one.bursts > 2.0 {
-        let _ = write!(text, ", errors come in bursts and count {:.0} for 1", one.bursts);
+        // So few bad events say little of how they come; until more is known the worst is assumed.
+        let is_known = one.canary_bad + one.stable_bad.unwrap_or_default() >= KNOWN_BURSTS;
+        let why =
+            if is_known { "they come in bursts" } else { "it is not known yet whether they come in bursts" };
+        let _ = write!(text, ", {:.0} bad ones count as 1: {why}", one.bursts);
     }
     if one.muted {
         text.push_str(", not counted");

@@ -403,7 +403,8 @@ fn judge(page: &mut Writer<'_>, reading: &ServiceReading) {
     };
     let look = page.look;
     page.heading("judge");
-    page.field("canary", Tone::Text, &evidence::judged(judgement));
+    let outlook = evidence::outlook(judgement).map_or_else(String::new, |words| format!("; {words}"));
+    page.field("canary", Tone::Text, &format!("{}{outlook}", evidence::judged(judgement)));
     for one in &judgement.comparisons {
         let tone = if one.muted || one.problem.is_some() { Tone::Muted } else { Tone::Text };
         page.field("by", tone, &evidence::comparison(one));

@@ -276,9 +276,9 @@ fn of_the_judge(scene: &Scene<'_>, look: Look<'_>) -> Option<Said> {
     head.spans.extend(bar::line(&bar, EVIDENCE, look).spans);
     head.push_span(Span::raw("  "));
     head.push_span(Span::styled(evidence::judged(judgement), look.style(tone)));
-    let is_needed = matches!(tone, Tone::Unknown | Tone::Warn);
-    let more = judgement.reasons.first().cloned().unwrap_or_default();
-    Some(Said { head, more, is_needed })
+    let reason = || judgement.reasons.first().cloned().unwrap_or_default();
+    let more = evidence::outlook(judgement).unwrap_or_else(reason);
+    Some(Said { head, more, is_needed: true })
 }
 
 /// `✘ errors on canary 6.91 % > 5 %  for 41 s  share of errors over 10 s, 800 samples`.

@@ -193,9 +193,13 @@ fn plot(buf: &mut Buffer, area: Rect, chart: &Chart<'_>, top: f64, look: Look<'_
         let y = canvas.row_of(row(limit.value, dots_high));
         label(buf, area, &canvas, y, limit.label, look, Tone::Limit);
     }
+    // Not over the words of a limit that is drawn at the top.
+    let is_taken = chart.limits.iter().any(|limit| {
+        limit.value.is_finite() && canvas.row_of(row(limit.value, dots_high)) == 0 && area.height > 1
+    });
     for mark in chart.marks.iter().filter(|mark| (chart.from..=chart.to).contains(&mark.at)) {
         let x = column(mark.at, u32::from(area.width)) as u16;
-        mark_label(buf, area, x, mark.label, look);
+        mark_label(buf, area, (x, u16::from(is_taken)), mark.label, look);
     }
 }
 
@@ -221,14 +225,14 @@ fn label(buf: &mut Buffer, area: Rect, canvas: &Canvas, y: u16, text: &str, look
     put(buf, area, (x, y), &text, look.style(tone));
 }
 
-/// An event's words beside its line, in the row at the top.
-fn mark_label(buf: &mut Buffer, area: Rect, x: u16, text: &str, look: Look<'_>) {
+/// An event's words beside its line, near the top.
+fn mark_label(buf: &mut Buffer, area: Rect, (x, y): (u16, u16), text: &str, look: Look<'_>) {
     let taken = width(text) as u16;
     if u32::from(taken) * 2 > u32::from(area.width) {
         return;
     }
     let from = if x + 1 + taken <= area.width { x + 1 } else { x.saturating_sub(taken) };
-    put(buf, area, (from, 0), text, look.style(Tone::Accent));
+    put(buf, area, (from, y), text, look.style(Tone::Accent));
 }
 
 /// Round instants below the plot.
