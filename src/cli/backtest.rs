@@ -183,9 +183,14 @@ fn when(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// A time to detect, as a person would say it.
-fn after(ms: i64) -> String {
+fn took(ms: i64) -> String {
     let time = human(Duration::from_millis(ms.unsigned_abs()));
     if ms < 0 { format!("{time} before") } else { time }
+}
+
+/// The same in a sentence.
+fn after(ms: i64) -> String {
+    if ms < 0 { took(ms) } else { format!("after {}", took(ms)) }
 }
 
 fn cells(words: &[&str]) -> Vec<String> {
@@ -254,7 +259,7 @@ fn text(report: &Report, zone: &TimeZone) -> String {
 }
 
 fn compared(policy: &Score, incidents: usize) -> Vec<String> {
-    let time = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), after);
+    let time = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), took);
     vec![
         policy.name.clone(),
         format!("{} of {incidents}", policy.found),
@@ -271,11 +276,11 @@ fn compared(policy: &Score, incidents: usize) -> Vec<String> {
 /// How a policy met an incident.
 fn how(met: &Met, incident: &Marked) -> String {
     match (met.detected_after_ms, met.rolled_back_after_ms) {
-        (Some(found), Some(back)) if found == back => format!("rolled back after {}", after(back)),
+        (Some(found), Some(back)) if found == back => format!("rolled back {}", after(back)),
         (Some(found), Some(back)) => {
-            format!("found after {}, rolled back after {}", after(found), after(back))
+            format!("found {}, rolled back {}", after(found), after(back))
         }
-        (Some(found), None) => format!("found after {}, not rolled back", after(found)),
+        (Some(found), None) => format!("found {}, not rolled back", after(found)),
         (None, _) => match incident.taken_back_at {
             Some(at) => {
                 let within = human(at.duration_since(incident.from).unsigned_abs());

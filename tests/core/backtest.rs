@@ -342,6 +342,14 @@ fn without_releases_findings_count() {
         action = "gradual"
         min_samples = 20"#,
     );
+    let limit = {
+        let mut config = (*limit.settings.config).clone();
+        for source in config.sources.values_mut() {
+            let unship::model::source::SourceSpec::Scrape(scrape) = source else { panic!() };
+            scrape.arms = None;
+        }
+        Policy::new("limit", &config, &limit.settings.platforms)
+    };
     let report = past
         .play(&[limit], &[by_hand(start() + Duration::from_secs(180), start() + Duration::from_secs(300))]);
     let policy = &report.policies[0];
