@@ -71,6 +71,9 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     for path in &args.policy {
         let policy = config::load(path)?;
         global.redactor.register(Arc::clone(&policy.secrets));
+        if !policy.warnings.is_empty() {
+            note!("{}", config::render(&policy.warnings));
+        }
         policies.push((path.clone(), Arc::new(policy.config)));
     }
     let names = names(&policies.iter().map(|(path, _)| path.as_path()).collect::<Vec<_>>());
@@ -227,7 +230,7 @@ fn text(report: &Report, zone: &TimeZone) -> String {
             let services: Vec<&str> = incident.services.iter().map(ServiceName::as_str).collect();
             let mut row = vec![
                 incident.id.to_string(),
-                services.join(", "),
+                if services.is_empty() { "not said".to_owned() } else { services.join(", ") },
                 when(incident.from, zone),
                 incident.origin.words().to_owned(),
             ];

@@ -45,7 +45,7 @@ pub use score::{Met, Report, Score, score};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Moment {
     /// It was journaled.
-    Event(Event),
+    Event(Box<Event>),
     /// A source was read.
     Read(SourceReport),
 }

@@ -43,7 +43,7 @@ impl Past {
     }
 
     fn event(&mut self, event: Event) {
-        self.moments.push((self.now, Moment::Event(event)));
+        self.moments.push((self.now, Moment::Event(Box::new(event))));
     }
 
     fn serves(&mut self, shares: &[(&str, Arm, u8)]) {
@@ -87,7 +87,9 @@ impl Past {
                 incidents.take(*at, event, &recorded);
                 recorded.apply(event, *at);
             }
-            replays.iter_mut().for_each(|replay| replay.take(*at, moment, &recorded));
+            for replay in &mut replays {
+                replay.take(*at, moment, &recorded);
+            }
         }
         let outcomes = replays.into_iter().map(|replay| replay.finish(self.now)).collect();
         score((from, self.now), incidents.finish(marked.to_vec(), self.now), outcomes, Vec::new())
@@ -322,6 +324,61 @@ fn the_incidents_of_the_journal() {
     assert!(judge.met[0].rolled_back_after_ms.unwrap() < 0, "{judge:?}");
     assert_eq!((judge.false_alarms, judge.rolled_back), (0, 1));
     assert_eq!((plain.found, plain.rollbacks.len()), (0, 0), "{plain:?}");
+}
+
+/// What the guard declared began when its finding began to hold. A rollback by a person outside of it is an incident of its own,
+/// from the release's coming, an hour at most, to its end; marks by hand stand for all of them.
+#[test]
+fn incidents_begin_where_it_began() {
+    let mut world = harness::World::with_canary();
+    for _ in 0..10 {
+        world.second("shop", &[("3.0", 80.0, 0.0), ("4.0", 20.0, 10.0)]);
+        if world.says("incident_opened") > 0 {
+            break;
+        }
+    }
+    let mut recorded = State::default();
+    let mut incidents = Incidents::new(&recorded, start());
+    let mut play = |at: Timestamp, event: &Event| {
+        incidents.take(at, event, &recorded);
+        recorded.apply(event, at);
+    };
+    world.events.iter().for_each(|(at, event)| play(*at, event));
+    let since = world.events.iter().find_map(|(_, event)| match event {
+        Event::FindingRaised { finding } => Some(finding.since),
+        _ => None,
+    });
+    let later = start() + Duration::from_secs(90_000);
+    let by = Actor::Person { name: "ana".into() };
+    let serves = Event::InventoryChanged {
+        service: "swap".into(),
+        inventory: harness::inventory(&[("4.0", Arm::Stable, 100)]),
+    };
+    play(later - Duration::from_secs(600), &serves);
+    let mut plan = world.operation().plan.clone();
+    plan.service = "swap".into();
+    plan.from = harness::release("4.0", 1);
+    play(
+        later,
+        &Event::OperationPlanned {
+            operation: "op-9".into(),
+            plan,
+            by,
+            reason: "5xx".into(),
+            decision: None,
+            command: None,
+            guardrails: Vec::new(),
+        },
+    );
+    let end = later + Duration::from_secs(3_600);
+    let marked = by_hand(start(), end);
+    assert_eq!(incidents.clone().finish(vec![marked.clone()], end).len(), 1);
+    let found = incidents.finish(Vec::new(), end);
+    let [declared, rollback] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((declared.origin, Some(declared.from), declared.to), (Origin::Guard, since, end));
+    assert!(declared.taken_back_at.is_some(), "the guard took it back: {declared:?}");
+    assert_eq!((rollback.origin, rollback.from), (Origin::Rollback, later - Duration::from_secs(600)));
+    assert_eq!((rollback.id.as_str(), rollback.services[0].as_str()), ("op-9", "swap"));
 }
 
 /// Where no releases are known, a finding that asks for a rollback stands for one, as long as it holds.

@@ -109,6 +109,7 @@ fn report() -> Report {
                     rollback("2026-11-18T02:09:40Z", "2.9.1", "2.8.0", "judge", Some("INC-2")),
                     rollback("2026-11-20T12:00:00Z", "2.9.2", "2.8.0", "slow", None),
                 ],
+                findings: Vec::new(),
                 held_back: Vec::new(),
                 false_alarms: 1,
                 false_alarms_a_week: 1.0,
@@ -122,6 +123,7 @@ fn report() -> Report {
                 median_ms: Some(90_000),
                 longest_ms: Some(90_000),
                 rollbacks: Vec::new(),
+                findings: Vec::new(),
                 held_back: vec![HeldBack {
                     at: at("2026-11-18T02:11:30Z"),
                     service: "cart".into(),

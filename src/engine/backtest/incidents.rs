@@ -50,7 +50,7 @@ impl Origin {
 pub struct Marked {
     /// Its id.
     pub id: IncidentId,
-    /// What was wrong.
+    /// What was wrong; none: nobody could say, and it may have been any.
     pub services: Vec<ServiceName>,
     /// Since when.
     pub from: Timestamp,
@@ -74,6 +74,11 @@ impl Marked {
         let to = to.unwrap_or_else(|| from.checked_add(LASTS).unwrap_or(Timestamp::MAX));
         let id = IncidentId::from(format!("#{number}"));
         Self { id, services, from, to, origin: Origin::Marked, taken_back_at: None }
+    }
+
+    /// Whether a service is part of it.
+    pub fn concerns(&self, service: &ServiceName) -> bool {
+        self.services.is_empty() || self.services.contains(service)
     }
 }
 
@@ -179,7 +184,7 @@ impl Incidents {
                 !declared.iter().any(|incident| {
                     incident.from <= rollback.to
                         && rollback.from <= incident.to
-                        && rollback.services.iter().any(|service| incident.services.contains(service))
+                        && rollback.services.iter().any(|service| incident.concerns(service))
                 })
             });
             let alone: Vec<Marked> = alone.collect();
@@ -191,7 +196,7 @@ impl Incidents {
         for incident in &mut all {
             incident.to = incident.to.min(to);
             let mut within = self.taken_back.iter().filter(|(at, service)| {
-                incident.from <= *at && *at <= incident.to && incident.services.contains(service)
+                incident.from <= *at && *at <= incident.to && incident.concerns(service)
             });
             incident.taken_back_at = within.next().map(|(at, _)| *at);
         }

@@ -335,10 +335,10 @@ impl Replay {
             | Event::BaselineForgotten { service, .. }
             | Event::CountReset { service, .. }
             | Event::FreezeSet { service: Some(service), .. }
-            | Event::FreezeLifted { service: Some(service), .. } => {
-                if self.tracks.contains_key(service) && self.aside(service).is_none() {
-                    self.core.take_in(event, self.now);
-                }
+            | Event::FreezeLifted { service: Some(service), .. }
+                if self.tracks.contains_key(service) && self.aside(service).is_none() =>
+            {
+                self.core.take_in(event, self.now);
             }
             Event::FreezeSet { service: None, .. } | Event::FreezeLifted { service: None, .. } => {
                 self.core.take_in(event, self.now);

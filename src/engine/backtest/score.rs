@@ -48,6 +48,8 @@ pub struct Score {
     pub longest_ms: Option<i64>,
     /// Rollbacks that it would have begun.
     pub rollbacks: Vec<WouldRollBack>,
+    /// Everything that it would have found, in order.
+    pub findings: Vec<Found>,
     /// Rollbacks that guardrails would have forbidden.
     pub held_back: Vec<HeldBack>,
     /// Rollbacks outside every incident.
@@ -113,6 +115,7 @@ fn score_one(mut outcome: Outcome, incidents: &[Marked], weeks: f64) -> Score {
         longest_ms: times.last().copied(),
         met,
         rollbacks: outcome.rollbacks,
+        findings: outcome.found,
         held_back: outcome.held,
         false_alarms,
         false_alarms_a_week: if weeks > 0.0 { false_alarms as f64 / weeks } else { 0.0 },
@@ -121,7 +124,7 @@ fn score_one(mut outcome: Outcome, incidents: &[Marked], weeks: f64) -> Score {
 }
 
 fn belongs(rollback: &WouldRollBack, incident: &Marked) -> bool {
-    if !incident.services.contains(&rollback.service) || rollback.at > incident.to {
+    if !incident.concerns(&rollback.service) || rollback.at > incident.to {
         return false;
     }
     let earliest = incident.from.checked_sub(EARLY).unwrap_or(Timestamp::MIN);
@@ -130,7 +133,7 @@ fn belongs(rollback: &WouldRollBack, incident: &Marked) -> bool {
 }
 
 fn is_in(found: &Found, incident: &Marked) -> bool {
-    let concerns = found.service.as_ref().is_none_or(|service| incident.services.contains(service));
+    let concerns = found.service.as_ref().is_none_or(|service| incident.concerns(service));
     concerns && incident.from <= found.at && found.at <= incident.to
 }
 

@@ -12,7 +12,7 @@ use crate::journal::{Entry, Journal, JournalError, Position};
 use crate::model::release::Arm;
 use crate::model::source::{Reading, Sample, SourceReport, SourceSpec};
 use crate::model::units::human;
-use crate::model::{IndicatorName, ServiceName, SourceName};
+use crate::model::{IndicatorName, ServiceName, SourceName, TriggerName};
 use crate::observe;
 
 use super::super::backtest::{Incidents, Marked, Moment, Origin, Policy, Replay, Report, score};
@@ -104,7 +104,9 @@ pub async fn backtest(
         at = (at.checked_add(past.stretch).unwrap_or(from)).min(from);
         for (_, report) in past.read_until(at).await? {
             let samples = report.result.map(|reading| reading.samples).unwrap_or_default();
-            replays.iter_mut().for_each(|replay| replay.remember(&samples));
+            for replay in &mut replays {
+                replay.remember(&samples);
+            }
         }
     }
 
@@ -118,7 +120,9 @@ pub async fn backtest(
             }
             seen.note(read_at, &report);
             let moment = Moment::Read(report);
-            replays.iter_mut().for_each(|replay| replay.take(read_at, &moment, &recorded));
+            for replay in &mut replays {
+                replay.take(read_at, &moment, &recorded);
+            }
         }
         while let Some(entry) = events.next_until(at).await? {
             play_event(entry, &mut recorded, &mut incidents, &mut replays);
@@ -132,20 +136,24 @@ pub async fn backtest(
     let outcomes: Vec<_> = replays.into_iter().map(|replay| replay.finish(to)).collect();
     let incidents = incidents.finish(by_hand, to);
     let mut remarks = remarks(world, source, &policies, &recorded, &seen, &incidents);
-    if first.duration_since(from).unsigned_abs() > STRETCH || to.duration_since(last).unsigned_abs() > STRETCH
-    {
+    // A rate over a time that nobody recorded would look better than it is.
+    let is_far = |one: Timestamp, other: Timestamp| one.duration_since(other).unsigned_abs() > STRETCH;
+    let span = if is_far(first, from) || is_far(to, last) {
         remarks.insert(
             0,
             format!("data are there from {first:.0} to {last:.0} only: that is the past that counts"),
         );
-    }
-    Ok(score((first.max(from), last.min(to)), incidents, outcomes, remarks))
+        (first, last)
+    } else {
+        (from, to)
+    };
+    Ok(score(span, incidents, outcomes, remarks))
 }
 
 fn play_event(entry: Entry, recorded: &mut State, incidents: &mut Incidents, replays: &mut [Replay]) {
     incidents.take(entry.at, &entry.event, recorded);
     recorded.apply(&entry.event, entry.at);
-    let moment = Moment::Event(entry.event);
+    let moment = Moment::Event(Box::new(entry.event));
     for replay in replays {
         replay.take(entry.at, &moment, recorded);
     }
@@ -269,7 +277,7 @@ fn remarks(
     let list = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     for (policy, theirs) in policies {
         if !policy.left_out.is_empty() {
-            let names = policy.left_out.iter().map(|name| name.as_str()).collect();
+            let names = policy.left_out.iter().map(TriggerName::as_str).collect();
             remarks.push(format!(
                 "{}: triggers on probes and alarms were not played, because probes and alarms are not recorded: {}",
                 policy.name,
