@@ -5,6 +5,7 @@
 mod account;
 pub mod act;
 pub mod alarms;
+pub mod backtest;
 pub mod baseline;
 pub mod check;
 pub mod checklist;
@@ -110,6 +111,7 @@ enum Subcommand {
     Checklist(checklist::Args),
     History(history::Args),
     Why(why::Args),
+    Backtest(backtest::Args),
     Baseline(baseline::Args),
     Config(config::Args),
     Journal(journal::Args),
@@ -149,6 +151,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
+        Subcommand::Backtest(args) => backtest::run(&args, global).await,
         Subcommand::Baseline(args) => baseline::run(args, global).await,
         Subcommand::Config(args) => config::run(&args, global),
         Subcommand::Themes(args) => themes::run(&args, global),

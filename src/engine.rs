@@ -9,10 +9,11 @@
 //! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
 //! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
 //! [`account`], [`baseline`] and [`evidence`] (what all that is in words). [`alarms`] says which alarms of others the triggers
-//! watch, and which ones could do their work.
+//! watch, and which ones could do their work. [`backtest`] plays the past back to the same core under other configs.
 
 pub mod account;
 pub mod alarms;
+pub mod backtest;
 pub mod baseline;
 pub mod checklist;
 pub mod commands;

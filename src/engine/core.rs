@@ -115,6 +115,21 @@ impl Core {
         self.stopping = true;
     }
 
+    /// Takes in what happened without this core's doing: an event of a past that is played back. Nothing follows from it at
+    /// once; the next input is looked at in its light.
+    pub fn take_in(&mut self, event: &Event, at: Timestamp) {
+        let mut work = Work {
+            settings: &self.settings,
+            state: &mut self.state,
+            senses: &mut self.senses,
+            now: at,
+            stopping: self.stopping,
+            events: Vec::new(),
+            effects: Vec::new(),
+        };
+        work.emit(event.clone());
+    }
+
     /// Takes one input.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Turn {
         let mut work = Work {

@@ -5,10 +5,11 @@
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
 //! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages;
-//! [`preflight`] tries sources out.
+//! [`preflight`] tries sources out, and [`mod@backtest`] reads the past for policies to be tried on.
 
 pub mod act;
 pub mod alarms;
+pub mod backtest;
 mod clock;
 pub mod follower;
 pub mod leader;
@@ -45,6 +46,7 @@ use super::input::{Input, Settings};
 use super::proposal::Proposal;
 use super::series;
 pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
+pub use backtest::{BacktestError, BacktestRequest, PastSource, backtest};
 pub use output::Output;
 pub use view::{Leadership, View};
 pub use world::World;

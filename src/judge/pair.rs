@@ -126,10 +126,10 @@ impl PairMonitor {
     pub fn renewed(&self) -> Self {
         let mut new = Self::make(self.settings, self.arms, self.strata.len());
         for (stratum, known) in new.strata.iter_mut().zip(&self.strata) {
-            stratum.usual = known.usual.clone();
+            stratum.usual = known.usual;
         }
         new.guard = self.guard.clone();
-        new.stable_lately = self.stable_lately.clone();
+        new.stable_lately = self.stable_lately;
         new.known_s = self.known_s;
         new
     }

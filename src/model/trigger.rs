@@ -324,8 +324,7 @@ impl std::fmt::Display for Unknown {
             Self::SourceError { reason } => write!(f, "source error: {reason}"),
             Self::TooFewSamples { have, need } => write!(f, "too few samples: {have} of {need}"),
             Self::StableIsBadToo => f.write_str("stable is bad too"),
-            Self::NoReference { reason } => f.write_str(reason),
-            Self::Alarm { reason } => f.write_str(reason),
+            Self::NoReference { reason } | Self::Alarm { reason } => f.write_str(reason),
         }
     }
 }

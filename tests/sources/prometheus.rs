@@ -162,6 +162,38 @@ async fn a_guard_on_prometheus() {
     assert_eq!(begun, 1, "something was done without knowing");
 }
 
+/// A past that only the server knows is played: with the releases of the journal, the bad canary is found in it, also where
+/// nobody would have taken it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_test_on_prometheus() {
+    let fleet = Fleet::start().await;
+    let Some(server) = Server::start(&fleet).await else { return };
+    reconfigure(&fleet, &server);
+    fleet.reconfigure(|config| config.replacen("[environment]", "[environment]\nautomatic = false", 1));
+    let guard = Process::speaking(fleet.unship(&["guard"]), &fleet.path().join("guard.txt"));
+    let journal = fleet.journal().await;
+    journal_says(journal.as_ref(), "a good release", |entries| has(entries, "release_marked")).await;
+    let fault = serde_json::json!({ "version": "2.9.0", "kind": "errors", "rate": 0.5 });
+    fleet.ask("/admin/services/checkout/fault", fault).await;
+    journal_says(journal.as_ref(), "the canary is bad", |entries| has(entries, "decision_made")).await;
+    drop(guard);
+
+    let begun = std::time::Instant::now();
+    loop {
+        let output = fleet.run(&["backtest", "--from", "5m", "--source", "prometheus", "--json"]).await;
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rollbacks = report["policies"][0]["rollbacks"].as_array().unwrap();
+        if let [rollback] = &rollbacks[..] {
+            assert_eq!((&rollback["from"][0], &rollback["to"]), (&"2.9.0".into(), &"2.8.0".into()), "{said}");
+            break;
+        }
+        assert!(rollbacks.is_empty(), "one bad release is one rollback: {said}");
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until the canary is found: {said}");
+    }
+}
+
 /// A label that was renamed leaves the series empty: the first reading that the server answers so says so, for every
 /// indicator that asked by it, and nothing is taken for a zero.
 #[tokio::test(flavor = "multi_thread")]

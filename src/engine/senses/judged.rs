@@ -71,7 +71,7 @@ impl Judged {
         let since = watch.as_ref().map(|watch| watch.since);
         let mut is_first = true;
         let mut told = None;
-        for compared in self.compared.iter_mut() {
+        for compared in &mut self.compared {
             let counts_requests = compared.counts_requests() && std::mem::take(&mut is_first);
             if compared.indicator() != &sample.indicator {
                 continue;

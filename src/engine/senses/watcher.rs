@@ -616,9 +616,9 @@ impl Threshold {
     /// The window, the limit, and whether it holds above it.
     fn limit(&self) -> (Duration, Quantity, bool) {
         match &self.spec.when {
-            Condition::Threshold { over, above: Some(limit), .. } => (**over, *limit, true),
+            Condition::Threshold { over, above: Some(limit), .. }
+            | Condition::Comparison { over, more_than: Some(limit), .. } => (**over, *limit, true),
             Condition::Threshold { over, below: Some(limit), .. } => (**over, *limit, false),
-            Condition::Comparison { over, more_than: Some(limit), .. } => (**over, *limit, true),
             Condition::Comparison { over, times: Some(times), .. } => {
                 (**over, Quantity { value: *times, unit: Unit::Plain }, *times >= 1.0)
             }
