@@ -2,15 +2,19 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::JournalError;
 use super::errors::File;
 
-/// Which file it is, whatever it is called: while it is open, no other one gets the same numbers.
+/// Which file it is, whatever it is called. While it is open, no other one gets the same numbers; once it is deleted, the
+/// next one may, and then the time of its making tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Inode {
     device: u64,
     number: u64,
+    /// None where the file system does not say.
+    made: Option<SystemTime>,
 }
 
 impl Inode {
@@ -24,7 +28,7 @@ impl Inode {
 
     fn at(file: &File, path: &Path) -> Result<Self, JournalError> {
         match std::fs::metadata(path) {
-            Ok(meta) => Ok(Self { device: meta.dev(), number: meta.ino() }),
+            Ok(meta) => Ok(Self { device: meta.dev(), number: meta.ino(), made: meta.created().ok() }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(file.replaced()),
             Err(error) => Err(file.store(error.to_string())),
         }

@@ -50,6 +50,10 @@ pub(super) enum Durability {
 /// What a connection keeps of the file that only reads, in KiB with SQLite's minus: the system has it cached, too, and each of
 /// them would take two MiB.
 const READ_CACHE: &str = "-256";
+/// Why a file that holds nothing is no journal.
+const EMPTY: &str = "it is empty";
+/// How long a journal may take from its first byte to its tables.
+const IN_THE_MAKING: Duration = Duration::from_secs(1);
 /// Connections that read at the same time; more wait.
 const READERS: u32 = 4;
 
@@ -163,12 +167,27 @@ impl Store {
         })
     }
 
-    /// Opens the file for reading only, also when it is damaged as long as something can be read.
+    /// Opens the file for reading only, also when it is damaged as long as something can be read. One that is empty may be in
+    /// the making by a guard that has just begun: it gets a moment.
     pub(super) async fn open_read_only(path: &Path, tuning: Tuning) -> Result<Self, JournalError> {
+        let begun = Instant::now();
+        loop {
+            match Self::look_into(path, tuning).await {
+                Err(JournalError::Foreign { reason, .. })
+                    if reason == EMPTY && begun.elapsed() < IN_THE_MAKING =>
+                {
+                    sleep(IN_THE_MAKING / 20).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn look_into(path: &Path, tuning: Tuning) -> Result<Self, JournalError> {
         let file = locate(path, tuning)?;
         match size_of(&file)? {
             None => return Err(file.store("it does not exist")),
-            Some(0) => return Err(file.foreign("it is empty")),
+            Some(0) => return Err(file.foreign(EMPTY)),
             Some(1) => return Err(not_sqlite(&file)),
             Some(_) => {}
         }
@@ -199,7 +218,7 @@ impl Store {
             Err(error) if is_not_sqlite(&error) => Err(not_sqlite(&file)),
             Err(error) => Err(file.fault(&error)),
             Ok(marks) => match marks.identify(&file)? {
-                Identity::Empty => Err(file.foreign("it is empty")),
+                Identity::Empty => Err(file.foreign(EMPTY)),
                 Identity::Ours => Ok(Self {
                     opened: Inode::of(&file)?,
                     writer: None,

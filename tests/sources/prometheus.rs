@@ -138,8 +138,8 @@ async fn a_guard_on_prometheus() {
     let Some(mut server) = Server::start(&fleet).await else { return };
     reconfigure(&fleet, &server);
     let _guard = Process::speaking(fleet.unship(&["guard"]), &fleet.path().join("guard.txt"));
-    status_says(&fleet, "all is healthy", |status| verdict(status) == "healthy").await;
     let journal = fleet.journal().await;
+    status_says(&fleet, "all is healthy", |status| verdict(status) == "healthy").await;
     journal_says(journal.as_ref(), "a good release", |entries| has(entries, "release_marked")).await;
 
     let fault = serde_json::json!({ "version": "2.9.0", "kind": "errors", "rate": 0.5 });
