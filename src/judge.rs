@@ -77,7 +77,7 @@ pub use burst_guard::BurstGuard;
 pub use confidence::Interval;
 pub use counts::{ArmCounts, Discard, LARGEST_COUNT, Taken, Tick};
 pub use evidence::{Conclusion, Evidence, Method, Outlook};
-pub use false_discovery::discoveries;
+pub use false_discovery::{discoveries, needed};
 pub use freshness::{Answer, DataProblem, Freshness, Heard, arm_counts};
 pub use gauge::{GaugeMonitor, GaugeSettings, block_length_s};
 pub use leak::{Leak, LeakWatch, theil_sen};

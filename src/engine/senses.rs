@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::model::baseline::Baseline;
 use crate::model::command::Actor;
+use crate::model::judge::Promise;
 use crate::model::probe::{ProbeOutcome, ProbeResult};
 use crate::model::reading::{IndicatorReading, ProbeReading, ServiceReading};
 use crate::model::release::{Arm, Release};
@@ -54,6 +55,8 @@ pub struct Senses {
     /// Indicators that a readable source does not have, and why.
     missing: BTreeMap<(ServiceName, IndicatorName), String>,
     stale_after: Duration,
+    /// The judge's promise is one for all canaries.
+    is_one_promise: bool,
     /// The first look. What was there before was not looked at, so it is not missing either.
     began: Option<Timestamp>,
 }
@@ -139,6 +142,7 @@ impl Senses {
             alarms: Alarms::default(),
             missing: BTreeMap::new(),
             stale_after,
+            is_one_promise: config.judge.as_ref().is_some_and(|judge| judge.promise == Promise::All),
             began: None,
         }
     }
@@ -351,6 +355,7 @@ impl Senses {
     /// Evaluates everything about a service anew, from what is remembered.
     pub fn evaluate(&mut self, service: &ServiceName, state: Option<&ServiceState>, now: Timestamp) {
         let began = *self.began.get_or_insert(now);
+        let others = self.others(service);
         let Some(sense) = self.services.get_mut(service) else { return };
         sense.evaluated_at = Some(now);
         let has_canary = state.is_some_and(|state| state.canary().is_some());
@@ -405,10 +410,19 @@ impl Senses {
                     .or_else(missing)
                     .map(String::as_str)
             };
-            evaluations.extend(judged.evaluate(now, &fault).filter(|_| has_canary));
+            evaluations.extend(judged.evaluate(now, &fault, &others).filter(|_| has_canary));
         }
         let reading = sense.read(evaluations, state, has_canary, now, self.stale_after);
         sense.reading = Arc::new(reading);
+    }
+
+    /// The evidence against the canaries of other services, where the judge's promise is one for all of them.
+    fn others(&self, service: &ServiceName) -> Vec<f64> {
+        if !self.is_one_promise {
+            return Vec::new();
+        }
+        let others = self.services.iter().filter(|(name, _)| *name != service);
+        others.filter_map(|(_, sense)| sense.judged.as_ref()?.log_e()).collect()
     }
 
     /// Whether there is something new for the triggers over the whole environment.

@@ -18,3 +18,12 @@ pub fn discoveries(log_e: &[f64], alpha: f64) -> Vec<usize> {
     order.truncate(acted_on);
     order
 }
+
+/// Natural logarithm of the e-value that one service needs to be among them, beside what the others have now: from
+/// `n/alpha` alone down to `1/alpha` when all are as bad.
+pub fn needed(others: &[f64], alpha: f64) -> f64 {
+    let n = others.len() + 1;
+    let at = |k: usize| (n as f64).ln() - (k as f64).ln() - alpha.ln();
+    let is_met = |k: &usize| others.iter().filter(|log_e| **log_e >= at(*k)).count() + 1 >= *k;
+    (1..=n).rev().find(is_met).map_or_else(|| at(1), at)
+}

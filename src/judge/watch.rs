@@ -153,6 +153,10 @@ pub struct Reading {
     pub problem: Option<DataProblem>,
     /// What else speaks against going on.
     pub concerns: Vec<Concern>,
+    /// Natural logarithm of the e-value that it takes to act, where others are watched within the same promise, see
+    /// [`needed`](super::needed). None: `1/alpha` of the settings.
+    #[serde(default)]
+    pub log_needed: Option<f64>,
 }
 
 /// A rollback that was decided.
@@ -220,9 +224,10 @@ impl Watch {
             let Rollback { verdict, action, reasons, blame, .. } = rollback;
             return self.decision(reading, verdict, action, reasons, blame);
         }
-        if log_e >= self.log_needed() {
+        let needed = self.log_needed(reading);
+        if log_e >= needed {
             let reasons = vec![
-                Reason::EvidenceOfHarm { log_e, needed: self.log_needed() },
+                Reason::EvidenceOfHarm { log_e, needed },
                 Reason::TooLittleHistory { known_s: reading.known_s, needed_s: self.settings.min_known_s },
             ];
             return self.decision(reading, Verdict::Harm, Action::Hold, reasons, self.combination.blame());
@@ -283,8 +288,9 @@ impl Watch {
         decision
     }
 
-    fn log_needed(&self) -> f64 {
-        -self.settings.alpha.ln()
+    fn log_needed(&self, reading: &Reading) -> f64 {
+        let needed = reading.log_needed.filter(|needed| needed.is_finite());
+        needed.unwrap_or_else(|| -self.settings.alpha.ln())
     }
 
     fn hold_or_release(&mut self, at_s: f64, log_e: f64) {
@@ -311,8 +317,9 @@ impl Watch {
             let reasons = reading.hard.iter().cloned().map(Reason::Hard).collect();
             return found(Verdict::Harm, Action::RollbackImmediate, reasons, None);
         }
-        if log_e >= self.log_needed() {
-            let mut reasons = vec![Reason::EvidenceOfHarm { log_e, needed: self.log_needed() }];
+        let needed = self.log_needed(reading);
+        if log_e >= needed {
+            let mut reasons = vec![Reason::EvidenceOfHarm { log_e, needed }];
             let lower = reading.metrics.iter().filter_map(|metric| metric.lower_difference).reduce(f64::max);
             let limit = self.settings.severe_difference;
             if let Some(lower) = lower.filter(|lower| *lower >= limit) {

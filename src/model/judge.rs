@@ -18,6 +18,8 @@ pub struct JudgeSpec {
     pub alpha: f64,
     /// The chance that a step of the traffic is called safe although the canary is worse than that. 0.0001 to 0.5.
     pub beta: f64,
+    /// What `alpha` is promised of.
+    pub promise: Promise,
     /// How much worse than stable a canary may be.
     pub tolerance: Tolerance,
     /// What follows when a canary is found to be worse.
@@ -31,11 +33,24 @@ impl Default for JudgeSpec {
         Self {
             alpha: 0.01,
             beta: 0.05,
+            promise: Promise::default(),
             tolerance: Tolerance::default(),
             action: JudgeAction::default(),
             absent: Absent::default(),
         }
     }
+}
+
+/// What `alpha` is promised of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Promise {
+    /// Each canary by itself.
+    #[default]
+    Each,
+    /// All canaries of the environment together: of those that are taken back, at most this share is expected to be no worse
+    /// than tolerated. With many at once it takes more evidence for the first of them.
+    All,
 }
 
 /// How much worse than stable a canary may be. Above the first figure it is worse, below the second it is safe, and between

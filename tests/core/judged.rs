@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use unship::engine::Input;
 use unship::model::decision::{Guardrail, Recommendation};
-use unship::model::judge::{Advice, Conclusion, JudgeAction, JudgeSpec, Judgement, Judging};
+use unship::model::judge::{Advice, Conclusion, JudgeAction, JudgeSpec, Judgement, Judging, Promise};
 use unship::model::release::Arm;
 use unship::model::trigger::{Evaluation, Status, Unknown, Verdict};
 
@@ -256,6 +256,27 @@ fn a_step_begins_anew() {
 
 fn judgement_or_none(world: &World) -> Option<Conclusion> {
     Some(evaluation(world)?.evidence.judgement?.conclusion)
+}
+
+/// Within one promise for all, a canary beside another one needs twice the evidence, until the other is as bad.
+#[test]
+fn one_promise_for_all() {
+    let all = |config: &mut unship::config::Config| {
+        config.judge = Some(JudgeSpec { promise: Promise::All, ..JudgeSpec::default() });
+    };
+    let (mut world, mut random) = judged(all, 300);
+    canary_begins(&mut world, 10);
+    second(&mut world, &mut random, 0.01, 0.01);
+    let limit = |world: &World| judgement(world).limit.round();
+    assert_eq!(limit(&world), 100.0, "alone");
+    world.inventory("pay", &[("3.0", Arm::Stable, 90), ("4.0", Arm::Canary, 10)]);
+    second(&mut world, &mut random, 0.01, 0.01);
+    assert_eq!(limit(&world), 200.0);
+    for _ in 0..20 {
+        world.second("pay", &[("3.0", 90.0, 0.0), ("4.0", 10.0, 9.0)]);
+    }
+    second(&mut world, &mut random, 0.01, 0.01);
+    assert_eq!(limit(&world), 100.0, "the other one is as bad as can be");
 }
 
 /// A guardrail stops the judge as it stops a trigger.

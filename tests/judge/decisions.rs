@@ -4,7 +4,7 @@ use unship::judge::watch::{
     Action, Concern, HardTrigger, Metric, MetricKind, MetricReading, Reading, Reason, Verdict, Watch,
     WatchSettings, WhenAbsent, WhenUndecided,
 };
-use unship::judge::{DataProblem, discoveries};
+use unship::judge::{DataProblem, discoveries, needed};
 
 /// A reading at which a canary is safe.
 fn safe(at_s: f64) -> Reading {
@@ -215,4 +215,19 @@ fn many_services_at_once() {
     assert_eq!(discoveries(&e(&[134.0, 134.0, 134.0, 0.1]), 0.01), [0, 1, 2]);
     assert_eq!(discoveries(&[], 0.01), [0_usize; 0]);
     assert_eq!(discoveries(&[f64::NAN, 100.0], 0.01), [1]);
+}
+
+/// When it fails, what a service needs beside others is not what makes it one of those that are acted on.
+#[test]
+fn what_is_needed_is_what_is_acted_on() {
+    let logs = [1.0_f64, 3.0, 40.0, 101.0, 134.0, 199.0, 201.0, 399.0, 401.0, 1e6].map(f64::ln);
+    for own in logs {
+        for a in logs {
+            for b in logs {
+                let acts = discoveries(&[own, a, b], 0.01).contains(&0);
+                assert_eq!(acts, own >= needed(&[a, b], 0.01), "{own} beside {a} and {b}");
+            }
+        }
+    }
+    assert!((needed(&[], 0.01) - 100.0_f64.ln()).abs() < 1e-12, "alone it is the plain limit");
 }

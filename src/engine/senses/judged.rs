@@ -15,7 +15,7 @@ use crate::judge::watch::{
     Action, Concern, Decision, Metric, MetricKind, MetricReading, MetricSettings, Reading, Watch,
     WatchSettings, WhenAbsent,
 };
-use crate::judge::{DataProblem, Preset, Traffic, TrafficWatch};
+use crate::judge::{DataProblem, Preset, Traffic, TrafficWatch, needed};
 use crate::model::judge::{Absent, Advice, Conclusion, JudgeAction, JudgeSpec, Judgement, NAME, Tolerance};
 use crate::model::release::Arm;
 use crate::model::source::Sample;
@@ -144,11 +144,23 @@ impl Judged {
         }
     }
 
-    /// What the judge says now; none without a canary.
-    pub(super) fn evaluate(&mut self, now: Timestamp, fault: &Fault<'_>) -> Option<Evaluation> {
+    /// Natural logarithm of the evidence against the canary, while there is one.
+    pub(super) fn log_e(&self) -> Option<f64> {
+        self.watch.as_ref().map(|watch| watch.watch.log_e())
+    }
+
+    /// What the judge says now; none without a canary. `others`: the evidence against the other canaries that are watched
+    /// within the same promise.
+    pub(super) fn evaluate(
+        &mut self,
+        now: Timestamp,
+        fault: &Fault<'_>,
+        others: &[f64],
+    ) -> Option<Evaluation> {
+        let log_needed = needed(others, self.spec.alpha);
         let watch = self.watch.as_mut()?;
         let at_s = seconds(watch.since, now);
-        let mut reading = Reading { at_s, ..Reading::default() };
+        let mut reading = Reading { at_s, log_needed: Some(log_needed), ..Reading::default() };
         let mut comparisons = Vec::with_capacity(self.compared.len());
         let mut newest = None;
         let mut trouble: Option<(DataProblem, String)> = None;
@@ -187,7 +199,7 @@ impl Judged {
             advice: words::advice(decision.action),
             e_value: decision.e_value,
             p_value: decision.p_value,
-            limit: 1.0 / self.spec.alpha,
+            limit: log_needed.exp(),
             reasons: words::reasons(&decision, trouble.as_ref().map(|(_, said)| said.as_str())),
             blame: decision.blame.as_ref().map(|blame| blame.metric.to_string()),
             comparisons,
