@@ -267,16 +267,16 @@ fn one_promise_for_all() {
     let (mut world, mut random) = judged(all, 300);
     canary_begins(&mut world, 10);
     second(&mut world, &mut random, 0.01, 0.01);
-    let limit = |world: &World| judgement(world).limit.round();
-    assert_eq!(limit(&world), 100.0, "alone");
+    let limit = |world: &World| judgement(world).limit.round() as u64;
+    assert_eq!(limit(&world), 100, "alone");
     world.inventory("pay", &[("3.0", Arm::Stable, 90), ("4.0", Arm::Canary, 10)]);
     second(&mut world, &mut random, 0.01, 0.01);
-    assert_eq!(limit(&world), 200.0);
+    assert_eq!(limit(&world), 200);
     for _ in 0..20 {
         world.second("pay", &[("3.0", 90.0, 0.0), ("4.0", 10.0, 9.0)]);
     }
     second(&mut world, &mut random, 0.01, 0.01);
-    assert_eq!(limit(&world), 100.0, "the other one is as bad as can be");
+    assert_eq!(limit(&world), 100, "the other one is as bad as can be");
 }
 
 /// A guardrail stops the judge as it stops a trigger.
