@@ -5,7 +5,8 @@
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
 //! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages;
-//! [`preflight`] tries sources out, and [`mod@backtest`] reads the past for policies to be tried on.
+//! [`preflight`] tries sources out, and [`mod@backtest`] reads the past for policies to be tried on; `memory` is how far back
+//! samples are of use to either.
 
 pub mod act;
 pub mod alarms;
@@ -13,6 +14,7 @@ pub mod backtest;
 mod clock;
 pub mod follower;
 pub mod leader;
+mod memory;
 pub mod outbox;
 pub mod output;
 pub mod preflight;

@@ -18,6 +18,7 @@ use crate::observe;
 use super::super::backtest::{Incidents, Marked, Moment, Origin, Policy, Replay, Report, score};
 use super::super::state::State;
 use super::World;
+use super::memory::{self, ago};
 
 /// Entries read at once.
 const BATCH: usize = 2_000;
@@ -25,9 +26,6 @@ const BATCH: usize = 2_000;
 const STRETCH: Duration = Duration::from_secs(600);
 /// How much of the past a server is asked for at once.
 const ASKED_AT_ONCE: Duration = Duration::from_secs(3_600);
-/// How far back the judge is reminded of stable, and of a canary that is there already.
-const BEFORE: Duration = Duration::from_secs(600);
-const LONGEST_MEMORY: Duration = Duration::from_secs(6 * 3_600);
 
 /// Where the past of the indicators comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -226,22 +224,19 @@ fn nothing(world: &World, source: PastSource, from: Timestamp, to: Timestamp) ->
 
 /// From when on what was read before the past's begin is of use.
 fn remembered_since(policies: &[(Policy, Arc<Config>)], known: &State, from: Timestamp) -> Timestamp {
-    let ago = |at: Timestamp, span: Duration| at.checked_sub(span).unwrap_or(Timestamp::MIN);
-    let mut since = ago(from, Duration::from_secs(10));
+    let mut since = from;
     for (policy, _) in policies {
         let config = &policy.settings.config;
-        for trigger in config.triggers.values() {
-            since = since.min(ago(from, trigger.when.over().saturating_add(*trigger.when.hold())));
-        }
+        since = since.min(ago(from, memory::window(config)));
         if config.judge.is_some() {
-            since = since.min(ago(from, BEFORE));
+            since = since.min(ago(from, memory::BEFORE_A_CANARY));
             let canaries = known.services.values().filter(|service| service.canary().is_some());
             for began in canaries.filter_map(|service| service.arms_since.get(&Arm::Canary)) {
-                since = since.min(ago(*began, BEFORE));
+                since = since.min(ago(*began, memory::BEFORE_A_CANARY));
             }
         }
     }
-    since.max(ago(from, LONGEST_MEMORY))
+    since.max(ago(from, memory::LONGEST))
 }
 
 /// What came by.

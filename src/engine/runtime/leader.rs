@@ -17,7 +17,6 @@ use crate::model::breaker::{Breaker, BreakerLimits, Dependency};
 use crate::model::command::Envelope;
 use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
-use crate::model::release::Arm;
 use crate::model::source::Sample;
 use crate::model::{ChannelName, CommandId, OperationId, ServiceName};
 use crate::observe::Observation;
@@ -26,11 +25,11 @@ use crate::platform::Platform;
 
 use super::super::core::Core;
 use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
-use super::super::state::{STATE_FORMAT, State};
+use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::tenure::{LeaseClock, Tenure};
 use super::view::Leadership;
-use super::{Shared, act, follower, now, outbox, output};
+use super::{Shared, act, follower, memory, now, outbox, output};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
@@ -52,10 +51,6 @@ pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 const FIRST_READINGS: Duration = Duration::from_secs(5);
 /// Messages sent at once to one channel.
 const DELIVERIES: usize = 16;
-/// How far back the judge is reminded of stable before a canary came.
-const BEFORE_A_CANARY: Duration = Duration::from_secs(600);
-/// And how far back at most.
-const LONGEST_MEMORY: Duration = Duration::from_secs(6 * 3_600);
 /// How long the tasks of a leader have to end with it.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
@@ -124,7 +119,8 @@ impl<'a> Leader<'a> {
         let clock = LeaseClock::new(&lease, ttl, asked_at);
         let load = async {
             let folded = follower::fold(shared.journal.as_ref()).await?;
-            let samples = remembered(shared, &folded.0, now()).await;
+            let config = &shared.world.settings.config;
+            let samples = memory::recorded(shared.journal.as_ref(), config, &folded.0, now()).await;
             Ok((folded, samples))
         };
         let ((state, position), samples) = while_renewing(shared, lease.token, &clock, load).await?;
@@ -553,33 +549,6 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     {
         tracing::error!(%error, "a task of the engine panicked");
     }
-}
-
-/// How far back anything looks.
-fn longest_window(shared: &Shared) -> Duration {
-    let triggers = shared.world.settings.config.triggers.values();
-    let spans = triggers.map(|trigger| *trigger.when.over() + *trigger.when.hold());
-    spans.max().unwrap_or_default().max(Duration::from_secs(10))
-}
-
-/// The recorded samples that are of use: as far back as a trigger looks, and for the judge from before the canaries that
-/// there are.
-async fn remembered(shared: &Shared, state: &State, now: Timestamp) -> Result<Vec<Sample>, JournalError> {
-    let ago = |time: Timestamp, span: Duration| time.checked_sub(span).unwrap_or(Timestamp::MIN);
-    let since = ago(now, longest_window(shared));
-    let mut samples = Vec::new();
-    if shared.world.settings.config.judge.is_some() {
-        for (name, service) in state.services.iter().filter(|(_, service)| service.canary().is_some()) {
-            let began = service.arms_since.get(&Arm::Canary).copied().unwrap_or(now);
-            let from = ago(began, BEFORE_A_CANARY).max(ago(now, LONGEST_MEMORY));
-            let until = since.checked_sub(Duration::from_nanos(1)).unwrap_or(Timestamp::MIN);
-            if from < until {
-                samples.extend(shared.journal.samples_of(name, from, until).await?);
-            }
-        }
-    }
-    samples.extend(shared.journal.samples(since).await?);
-    Ok(samples)
 }
 
 /// Reads one platform again and again.
