@@ -1,8 +1,50 @@
-//! Baselines in the words that every face uses.
+//! Baselines: when what a release was like is recorded, and the words that every face uses for it.
 
-use crate::model::Unit;
-use crate::model::baseline::Figure;
+use crate::model::baseline::{Baseline, Figure};
+use crate::model::command::Actor;
+use crate::model::event::Event;
+use crate::model::release::{Arm, Inventory, Quality};
+use crate::model::{ServiceName, Unit};
 use crate::triggers::figure;
+
+use super::core::Work;
+
+/// Records what a good release was like when another takes its place as stable.
+pub(super) fn record_before(work: &mut Work<'_>, service: &ServiceName, next: &Inventory) {
+    let Some(known) = work.state.service(service) else { return };
+    let (Some(before), Some(after)) = (known.stable(), next.on_arm(Arm::Stable)) else { return };
+    // What is being taken back is nothing to compare with.
+    let is_good = known.quality(&before.reference) == Quality::Good && work.state.leaving(service).is_none();
+    if is_good && before.reference != after.reference {
+        record(work, service, "it was good when the next one came");
+    }
+}
+
+/// Records what the first good release is like: something to compare with is better than nothing. From then on the release
+/// before is.
+pub(super) fn record_first(work: &mut Work<'_>, service: &ServiceName) {
+    if work.state.service(service).is_some_and(|known| known.baseline.is_none()) {
+        record(work, service, "the first good release");
+    }
+}
+
+fn record(work: &mut Work<'_>, service: &ServiceName, reason: &str) {
+    if let Ok(baseline) = present(work, service, Actor::Engine) {
+        work.emit(Event::BaselineRecorded { service: service.clone(), baseline, reason: reason.to_owned() });
+    }
+}
+
+/// What serves as stable now, as a baseline.
+pub(super) fn present(work: &Work<'_>, service: &ServiceName, by: Actor) -> Result<Baseline, String> {
+    let release = work.state.service(service).and_then(|known| known.stable());
+    let release = release.ok_or_else(|| format!("it is not known what serves as stable of {service}"))?;
+    let baseline = work.senses.baseline(service, release, by, work.now);
+    baseline.ok_or_else(|| {
+        format!(
+            "too little has been read of {service} as it is now: it takes 200 events, or 10 readings of a gauge or a rate"
+        )
+    })
+}
 
 /// A figure's value: `0.4 %`, `p95 120 ms`, `77 a second`.
 pub fn shown(figure: &Figure, unit: Unit) -> String {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::config::schema::Role;
-use crate::model::baseline::Baseline;
 use crate::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
@@ -14,7 +13,7 @@ use crate::model::{OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{executor, incidents, messages};
+use super::{baseline, executor, incidents, messages};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -87,7 +86,7 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
             work.emit(Event::AutomaticSet { on, by, reason });
         }
         Command::Baseline { service, set: true, reason } => {
-            match baseline_of(work, &service, envelope.by.clone()) {
+            match baseline::present(work, &service, envelope.by.clone()) {
                 Ok(baseline) => {
                     accept(work, envelope);
                     work.emit(Event::BaselineRecorded { service, baseline, reason });
@@ -117,18 +116,6 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         | Command::Resolve { .. }
         | Command::Note { .. } => incidents::handle(work, envelope),
     }
-}
-
-/// What serves as stable now, as a baseline.
-fn baseline_of(work: &Work<'_>, service: &ServiceName, by: Actor) -> Result<Baseline, String> {
-    let release = work.state.service(service).and_then(|known| known.stable());
-    let release = release.ok_or_else(|| format!("it is not known what serves as stable of {service}"))?;
-    let baseline = work.senses.baseline(service, release, by, work.now);
-    baseline.ok_or_else(|| {
-        format!(
-            "too little has been read of {service} as it is now: it takes 200 events, or 10 readings of a gauge or a rate"
-        )
-    })
 }
 
 pub(super) fn accept(work: &mut Work<'_>, envelope: Envelope) {

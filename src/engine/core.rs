@@ -29,7 +29,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{commands, executor, incidents, messages};
+use super::{baseline, commands, executor, incidents, messages};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -309,7 +309,7 @@ impl Work<'_> {
             Inventory { revision: None, ..known.clone() } != Inventory { revision: None, ..inventory.clone() }
         });
         if is_new {
-            self.record_before(service, &inventory);
+            baseline::record_before(self, service, &inventory);
             self.emit(Event::InventoryChanged { service: service.clone(), inventory });
             self.review(service);
         }
@@ -388,36 +388,7 @@ impl Work<'_> {
             by: Actor::Engine,
             reason: format!("healthy as stable for {}", crate::model::units::human(good_after)),
         });
-        // Something to compare with is better than nothing; from then on the release before is.
-        if self.state.service(service).is_some_and(|known| known.baseline.is_none()) {
-            self.record(service, "the first good release");
-        }
-    }
-
-    /// Records what a good release was like when another takes its place as stable.
-    fn record_before(&mut self, service: &ServiceName, next: &Inventory) {
-        let Some(known) = self.state.service(service) else { return };
-        let (Some(before), Some(after)) = (known.stable(), next.on_arm(Arm::Stable)) else { return };
-        // What is being taken back is nothing to compare with.
-        let is_leaving = known
-            .operation
-            .as_ref()
-            .and_then(|operation| self.state.operation(operation))
-            .is_some_and(|operation| operation.plan.kind == PlanKind::RollBack);
-        if before.reference != after.reference
-            && known.quality(&before.reference) == Quality::Good
-            && !is_leaving
-        {
-            self.record(service, "it was good when the next one came");
-        }
-    }
-
-    fn record(&mut self, service: &ServiceName, reason: &str) {
-        let Some(release) = self.state.service(service).and_then(|known| known.stable()) else { return };
-        if let Some(baseline) = self.senses.baseline(service, release, Actor::Engine, self.now) {
-            let (service, reason) = (service.clone(), reason.to_owned());
-            self.emit(Event::BaselineRecorded { service, baseline, reason });
-        }
+        baseline::record_first(self, service);
     }
 
     /// Brings findings up to date and decides.

@@ -253,7 +253,7 @@ impl State {
     }
 
     /// The release that the open rollback of a service takes away.
-    fn leaving(&self, service: &ServiceName) -> Option<&ReleaseRef> {
+    pub(super) fn leaving(&self, service: &ServiceName) -> Option<&ReleaseRef> {
         let operation = self.operation(self.service(service)?.operation.as_ref()?)?;
         (operation.plan.kind == PlanKind::RollBack).then_some(&operation.plan.from.reference)
     }
