@@ -70,8 +70,6 @@ struct ServiceSense {
     /// What each indicator of stable was like since it got its release.
     tallies: BTreeMap<IndicatorName, Tally>,
     stable: Option<ReleaseRef>,
-    /// Where each indicator comes from.
-    sources: BTreeMap<IndicatorName, SourceName>,
     shown: BTreeMap<(IndicatorName, Option<Arm>), Shown>,
     arms_since: BTreeMap<Arm, Timestamp>,
     inventory_at: Option<Timestamp>,
@@ -121,11 +119,6 @@ impl Senses {
                     judged: Judged::new(config, name).map(Box::new),
                     tallies: BTreeMap::new(),
                     stable: None,
-                    sources: spec
-                        .indicators
-                        .iter()
-                        .map(|(name, spec)| (name.clone(), spec.source.clone()))
-                        .collect(),
                     shown,
                     arms_since: BTreeMap::new(),
                     inventory_at: None,
@@ -297,13 +290,17 @@ impl Senses {
     /// Forgets what was read before a service's arms got what they have now.
     pub fn follow_arms(&mut self, service: &ServiceName, state: &ServiceState) {
         let Some(sense) = self.services.get_mut(service) else { return };
-        if let Some(judged) = &mut sense.judged {
-            judged.follow(state);
-        }
         let stable = state.stable().map(|release| &release.reference);
-        if stable.is_some() && stable != sense.stable.as_ref() {
+        let is_another = stable.is_some() && stable != sense.stable.as_ref();
+        if is_another {
             sense.tallies.clear();
             sense.stable = stable.cloned();
+        }
+        if let Some(judged) = &mut sense.judged {
+            if is_another {
+                judged.forget_stable();
+            }
+            judged.follow(state);
         }
         sense.compare_with(state.baseline.as_deref());
         for (arm, since) in &state.arms_since {
@@ -401,14 +398,9 @@ impl Senses {
             evaluations.push(evaluation);
         }
         if let Some(judged) = &mut sense.judged {
-            let fault = |indicator: &IndicatorName| {
+            let fault = |source: &SourceName, indicator: &IndicatorName| {
                 let missing = || self.missing.get(&(service.clone(), indicator.clone()));
-                sense
-                    .sources
-                    .get(indicator)
-                    .and_then(|source| self.faults.get(source))
-                    .or_else(missing)
-                    .map(String::as_str)
+                self.faults.get(source).or_else(missing).map(String::as_str)
             };
             evaluations.extend(judged.evaluate(now, &fault, &others).filter(|_| has_canary));
         }
@@ -418,11 +410,12 @@ impl Senses {
 
     /// The evidence against the canaries of other services, where the judge's promise is one for all of them.
     fn others(&self, service: &ServiceName) -> Vec<f64> {
-        if !self.is_one_promise {
+        let judged = |sense: &ServiceSense| sense.judged.as_ref()?.log_e();
+        if !self.is_one_promise || self.services.get(service).and_then(judged).is_none() {
             return Vec::new();
         }
         let others = self.services.iter().filter(|(name, _)| *name != service);
-        others.filter_map(|(_, sense)| sense.judged.as_ref()?.log_e()).collect()
+        others.filter_map(|(_, sense)| judged(sense)).collect()
     }
 
     /// Whether there is something new for the triggers over the whole environment.
@@ -448,8 +441,8 @@ impl Senses {
 
 impl ServiceSense {
     fn compare_with(&mut self, baseline: Option<&Baseline>) {
-        for watcher in &mut self.watchers {
-            watcher.compare_with(baseline);
+        for threshold in self.watchers.iter_mut().filter_map(Watcher::threshold_mut) {
+            threshold.compare_with(baseline);
         }
     }
 

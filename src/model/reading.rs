@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::judge::Judgement;
 use super::probe::ProbeResult;
 use super::release::Arm;
 use super::trigger::{Evaluation, Verdict};
@@ -26,6 +27,13 @@ pub struct ServiceReading {
     pub evaluations: Vec<Evaluation>,
     /// The newest reading of anything.
     pub newest: Option<Timestamp>,
+}
+
+impl ServiceReading {
+    /// What the judge says of the canary, where there is one and a judge.
+    pub fn judgement(&self) -> Option<&Judgement> {
+        self.evaluations.iter().find_map(|evaluation| evaluation.evidence.judgement.as_deref())
+    }
 }
 
 /// A probe, now.

@@ -20,7 +20,7 @@ use crate::model::judge::{Absent, Advice, Conclusion, JudgeAction, JudgeSpec, Ju
 use crate::model::release::Arm;
 use crate::model::source::Sample;
 use crate::model::trigger::{Evaluation, Evidence, Severity, Status, TriggerAction, Unknown};
-use crate::model::{IndicatorName, Quantity, ReleaseRef, ServiceName, TriggerName, Unit};
+use crate::model::{IndicatorName, Quantity, ServiceName, SourceName, TriggerName, Unit};
 
 use super::super::state::ServiceState;
 use compared::Compared;
@@ -31,8 +31,6 @@ pub(super) struct Judged {
     service: ServiceName,
     spec: JudgeSpec,
     compared: Vec<Compared>,
-    /// The release that serves as stable; what is known of another one is not known of it.
-    stable: Option<ReleaseRef>,
     watch: Option<OnWatch>,
 }
 
@@ -46,13 +44,12 @@ struct OnWatch {
     traffic: TrafficWatch,
     /// Canary requests, by the first indicator that counts any.
     requests: f64,
-    decision: Option<Decision>,
     /// Since when it is held, or not known.
     held_since: Option<Timestamp>,
 }
 
-/// Why an indicator of a source cannot be read, if it cannot.
-pub(super) type Fault<'a> = dyn Fn(&IndicatorName) -> Option<&'a str> + 'a;
+/// Why an indicator cannot be read from its source, if it cannot.
+pub(super) type Fault<'a> = dyn Fn(&SourceName, &IndicatorName) -> Option<&'a str> + 'a;
 
 impl Judged {
     /// The judge of a service: none where the config has no judge, or where no source tells the arms apart.
@@ -62,7 +59,7 @@ impl Judged {
         if compared.is_empty() {
             return None;
         }
-        Some(Self { service: service.clone(), spec, compared, stable: None, watch: None })
+        Some(Self { service: service.clone(), spec, compared, watch: None })
     }
 
     /// Takes a sample that speaks for an arm.
@@ -87,15 +84,15 @@ impl Judged {
         }
     }
 
+    /// Another release serves as stable: what is known of the one before is not known of it.
+    pub(super) fn forget_stable(&mut self) {
+        for compared in &mut self.compared {
+            compared.forget();
+        }
+    }
+
     /// Follows what the arms have: begins a watch with a canary, a step of it with another share, and ends it.
     pub(super) fn follow(&mut self, state: &ServiceState) {
-        let stable = state.stable().map(|release| release.reference.clone());
-        if stable.is_some() && stable != self.stable {
-            for compared in &mut self.compared {
-                compared.forget();
-            }
-            self.stable = stable;
-        }
         let canary = state.canary().and_then(|release| {
             let share = state.inventory.as_ref()?.percent(&release.reference);
             Some((*state.arms_since.get(&Arm::Canary)?, f64::from(share.min(100)) / 100.0))
@@ -122,7 +119,6 @@ impl Judged {
                     share,
                     traffic: TrafficWatch::new(),
                     requests: 0.0,
-                    decision: None,
                     held_since: None,
                 });
             }
@@ -166,7 +162,7 @@ impl Judged {
         let mut trouble: Option<(DataProblem, String)> = None;
         for compared in &self.compared {
             let evidence = compared.evidence();
-            let problem = compared.problem(at_s, fault(compared.indicator()));
+            let problem = compared.problem(at_s, fault(compared.source(), compared.indicator()));
             newest = newest.max(compared.newest());
             if !compared.is_muted() {
                 reading.known_s = reading.known_s.max(compared.known_s());
@@ -204,9 +200,7 @@ impl Judged {
             blame: decision.blame.as_ref().map(|blame| blame.metric.to_string()),
             comparisons,
         };
-        let evaluation = evaluation(&self.service, &self.spec, watch, &decision, judgement, now, newest);
-        watch.decision = Some(decision);
-        Some(evaluation)
+        Some(evaluation(&self.service, &self.spec, watch, &decision, judgement, now, newest))
     }
 }
 

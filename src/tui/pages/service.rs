@@ -398,9 +398,7 @@ fn standing(evaluation: &Evaluation, scene: &Scene<'_>) -> String {
 
 /// What the judge has of its canary, comparison by comparison.
 fn judge(page: &mut Writer<'_>, reading: &ServiceReading) {
-    let Some(judgement) = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref()) else {
-        return;
-    };
+    let Some(judgement) = reading.judgement() else { return };
     let look = page.look;
     page.heading("judge");
     let outlook = evidence::outlook(judgement).map_or_else(String::new, |words| format!("; {words}"));

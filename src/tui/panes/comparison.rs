@@ -259,8 +259,7 @@ fn conclusion(scene: &Scene<'_>, known: &ServiceState, look: Look<'_>) -> Vec<Sa
 
 /// What the judge has to say while it has not found the canary to be worse; then its finding says it.
 fn of_the_judge(scene: &Scene<'_>, look: Look<'_>) -> Option<Said> {
-    let reading = scene.reading()?;
-    let judgement = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref())?;
+    let judgement = scene.reading()?.judgement()?;
     let tone = match (judgement.conclusion, judgement.advice) {
         (Conclusion::Harm, _) => return None,
         (Conclusion::Unknown, _) => Tone::Unknown,

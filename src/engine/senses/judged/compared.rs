@@ -17,7 +17,7 @@ use crate::model::release::Arm;
 use crate::model::source::{Sample, SampleValue, SeriesSpec};
 use crate::model::trigger::{Condition, TriggerAction};
 use crate::model::units::human;
-use crate::model::{IndicatorName, ServiceName};
+use crate::model::{IndicatorName, ServiceName, SourceName};
 
 use super::{preset, seconds};
 
@@ -28,6 +28,7 @@ const GAUGE_HISTORY: usize = 120;
 #[derive(Clone, Debug)]
 pub(super) struct Compared {
     indicator: IndicatorName,
+    source: SourceName,
     metric: Metric,
     against: Against,
     is_muted: bool,
@@ -78,8 +79,7 @@ pub(super) fn of(config: &Config, service: &ServiceName, spec: &JudgeSpec) -> Ve
             continue;
         }
         let interval_s = source.spacing().as_secs_f64();
-        // Two targets that a server reads in turn are up to an interval apart.
-        let alignment = Alignment::new(interval_s + 1.0);
+        let alignment = alignment(interval_s);
         let mut add = |kind, against, monitor| {
             let named = match against {
                 Against::Stable => name.to_string(),
@@ -87,6 +87,7 @@ pub(super) fn of(config: &Config, service: &ServiceName, spec: &JudgeSpec) -> Ve
             };
             all.push(Compared {
                 indicator: name.clone(),
+                source: indicator.source.clone(),
                 metric: Metric::new(kind, named),
                 against,
                 is_muted: indicator.judge == Judging::Watch,
@@ -140,6 +141,11 @@ pub(super) fn of(config: &Config, service: &ServiceName, spec: &JudgeSpec) -> Ve
     all
 }
 
+/// Two targets that a server reads in turn are up to an interval apart.
+const fn alignment(interval_s: f64) -> Alignment {
+    Alignment::new(interval_s + 1.0)
+}
+
 /// The lowest limit that a trigger which acts sets to a gauge.
 fn limit_of(config: &Config, name: &IndicatorName) -> Option<f64> {
     let limits = config.triggers.values().filter(|trigger| trigger.action != TriggerAction::Watch);
@@ -153,6 +159,10 @@ fn limit_of(config: &Config, name: &IndicatorName) -> Option<f64> {
 impl Compared {
     pub(super) const fn indicator(&self) -> &IndicatorName {
         &self.indicator
+    }
+
+    pub(super) const fn source(&self) -> &SourceName {
+        &self.source
     }
 
     pub(super) const fn metric(&self) -> &Metric {
@@ -272,7 +282,7 @@ impl Compared {
         self.heard = [Heard::new(self.interval_s, 0.0); 2];
         self.newest = None;
         let interval_s = self.interval_s;
-        let fresh = Alignment::new(interval_s + 1.0);
+        let fresh = alignment(interval_s);
         match &mut self.monitor {
             Monitor::Errors { pair, alignment } => {
                 **pair = pair.renewed();

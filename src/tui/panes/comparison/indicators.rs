@@ -118,8 +118,8 @@ fn indicator(
 }
 
 fn evidence(reading: &ServiceReading, name: &IndicatorName) -> Option<(f64, bool)> {
-    let judgement = reading.evaluations.iter().find_map(|it| it.evidence.judgement.as_deref())?;
-    let of = judgement.comparisons.iter().filter(|one| one.indicator == *name && one.problem.is_none());
+    let of =
+        reading.judgement()?.comparisons.iter().filter(|one| one.indicator == *name && one.problem.is_none());
     of.map(|one| (one.e_value, !one.muted)).reduce(|a, b| if b.0 > a.0 { b } else { a })
 }
 
