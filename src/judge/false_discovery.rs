@@ -10,11 +10,8 @@ pub fn discoveries(log_e: &[f64], alpha: f64) -> Vec<usize> {
     }
     let mut order: Vec<usize> = (0..log_e.len()).filter(|i| !log_e[*i].is_nan()).collect();
     order.sort_by(|a, b| log_e[*b].total_cmp(&log_e[*a]).then(a.cmp(b)));
-    let n = (log_e.len() as f64).ln();
-    let acted_on = (1..=order.len())
-        .rev()
-        .find(|k| log_e[order[k - 1]] >= n - (*k as f64).ln() - alpha.ln())
-        .unwrap_or(0);
+    let acted_on =
+        (1..=order.len()).rev().find(|k| log_e[order[k - 1]] >= limit(log_e.len(), *k, alpha)).unwrap_or(0);
     order.truncate(acted_on);
     order
 }
@@ -23,7 +20,12 @@ pub fn discoveries(log_e: &[f64], alpha: f64) -> Vec<usize> {
 /// `n/alpha` alone down to `1/alpha` when all are as bad.
 pub fn needed(others: &[f64], alpha: f64) -> f64 {
     let n = others.len() + 1;
-    let at = |k: usize| (n as f64).ln() - (k as f64).ln() - alpha.ln();
-    let is_met = |k: &usize| others.iter().filter(|log_e| **log_e >= at(*k)).count() + 1 >= *k;
-    (1..=n).rev().find(is_met).map_or_else(|| at(1), at)
+    let as_strong = |k: usize| others.iter().filter(|log_e| **log_e >= limit(n, k, alpha)).count() + 1;
+    let acted_on = (1..=n).rev().find(|k| as_strong(*k) >= *k).unwrap_or(1);
+    limit(n, acted_on, alpha)
+}
+
+/// Natural logarithm of `n/(k·alpha)`: what each of `k` of `n` needs.
+fn limit(n: usize, k: usize, alpha: f64) -> f64 {
+    (n as f64).ln() - (k as f64).ln() - alpha.ln()
 }

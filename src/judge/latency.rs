@@ -12,6 +12,55 @@ use super::log_space::log_sum;
 use super::pair::{PairMonitor, Plan};
 use super::settings::{Preset, Settings, Tolerance};
 
+/// What a comparison of latencies tells, whatever it is fed: all of it is told by the comparisons of its quantiles.
+macro_rules! told_by_its_quantiles {
+    ($comparison:ty) => {
+        impl $comparison {
+            /// Forgets the evidence for safe: a step of the traffic needs evidence of its own.
+            pub fn restart_safe(&mut self) {
+                self.quantiles.restart_safe();
+            }
+
+            /// Natural logarithm of the e-value against "not slower than tolerated".
+            pub fn log_e(&self) -> f64 {
+                self.quantiles.log_e()
+            }
+
+            /// Natural logarithm of the e-value for safe: the smaller one of p50 and p95.
+            pub fn log_e_safe(&self) -> f64 {
+                self.quantiles.log_e_safe()
+            }
+
+            /// The logarithms of the e-values of each of [`QUANTILES`](crate::judge::latency::QUANTILES).
+            pub fn per_quantile(&self) -> [f64; $crate::judge::latency::QUANTILES.len()] {
+                self.quantiles.monitors.each_ref().map($crate::judge::PairMonitor::log_e)
+            }
+
+            /// What the evidence of each quantile's next tick will be divided by.
+            pub fn phi(&self) -> [f64; $crate::judge::latency::QUANTILES.len()] {
+                self.quantiles.monitors.each_ref().map($crate::judge::PairMonitor::phi)
+            }
+
+            /// The always-valid p-value, from the best evidence so far.
+            pub fn p_value(&self) -> f64 {
+                self.quantiles.p_value()
+            }
+
+            /// Seconds with samples of stable that were compared, history included.
+            pub fn known_s(&self) -> f64 {
+                self.quantiles.known_s()
+            }
+
+            /// Everything that is to be shown. Counts, interval, size and outlook are of the quantile with the strongest
+            /// evidence.
+            pub fn evidence(&self) -> $crate::judge::Evidence {
+                self.quantiles.evidence()
+            }
+        }
+    };
+}
+use told_by_its_quantiles;
+
 mod histogram;
 mod order_statistics;
 mod raw;

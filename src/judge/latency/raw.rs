@@ -6,7 +6,6 @@ use super::order_statistics::{self, QuantileRange};
 use super::sketch::{self, Sketch};
 use super::{LatencySettings, QUANTILES, QuantileMonitors, QuantilePlan};
 use crate::judge::counts::{ArmCounts, Discard, Taken, check_interval};
-use crate::judge::evidence::Evidence;
 use crate::judge::pair::Plan;
 
 /// Compares latencies of single requests.
@@ -106,41 +105,6 @@ impl RawLatency {
         }
     }
 
-    /// Forgets the evidence for safe: a step of the traffic needs evidence of its own.
-    pub fn restart_safe(&mut self) {
-        self.quantiles.restart_safe();
-    }
-
-    /// Natural logarithm of the e-value against "not slower than tolerated".
-    pub fn log_e(&self) -> f64 {
-        self.quantiles.log_e()
-    }
-
-    /// Natural logarithm of the e-value for safe: the smaller one of p50 and p95.
-    pub fn log_e_safe(&self) -> f64 {
-        self.quantiles.log_e_safe()
-    }
-
-    /// The logarithms of the e-values of each of [`QUANTILES`].
-    pub fn per_quantile(&self) -> [f64; QUANTILES.len()] {
-        self.quantiles.monitors.each_ref().map(super::PairMonitor::log_e)
-    }
-
-    /// What the evidence of each quantile's next tick will be divided by.
-    pub fn phi(&self) -> [f64; QUANTILES.len()] {
-        self.quantiles.monitors.each_ref().map(super::PairMonitor::phi)
-    }
-
-    /// The always-valid p-value, from the best evidence so far.
-    pub fn p_value(&self) -> f64 {
-        self.quantiles.p_value()
-    }
-
-    /// Seconds with samples of stable that were compared, history included.
-    pub fn known_s(&self) -> f64 {
-        self.quantiles.known_s()
-    }
-
     /// The quantiles of canary and stable since the watch began; none for an arm without samples.
     pub fn quantiles(&self) -> [(Option<QuantileRange>, Option<QuantileRange>); QUANTILES.len()] {
         let bounds = sketch::upper_bounds();
@@ -149,13 +113,9 @@ impl RawLatency {
             (range(&self.canary), range(&self.stable))
         })
     }
-
-    /// Everything that is to be shown. Counts, interval, size and outlook are of the quantile with the strongest
-    /// evidence.
-    pub fn evidence(&self) -> Evidence {
-        self.quantiles.evidence()
-    }
 }
+
+super::told_by_its_quantiles!(RawLatency);
 
 fn check(samples: &[f64]) -> Result<(), Discard> {
     if samples.iter().any(|value| !value.is_finite()) {
