@@ -8,7 +8,7 @@ use super::session;
 use super::{Exit, Global};
 use crate::engine::runtime::World;
 use crate::engine::runtime::preflight::{self, IndicatorCheck, Seen, SourceCheck};
-use crate::model::source::{SampleValue, Subject};
+use crate::model::source::SampleValue;
 use crate::model::units::human;
 use crate::model::{SourceName, Span};
 
@@ -90,7 +90,7 @@ fn rows(checks: &[SourceCheck], now: Timestamp) -> Vec<Vec<String>> {
                     std::time::Duration::ZERO
                 };
                 let value = seen.value.map_or_else(|| "none".to_owned(), |value| one.unit.show(value));
-                rows.push(row(&arm(&seen.subject), &value, &human(age), &behind(seen)));
+                rows.push(row(seen.subject.word(), &value, &human(age), &behind(seen)));
             }
             for reason in missing(one) {
                 rows.push(row("", "missing", "", reason));
@@ -102,14 +102,6 @@ fn rows(checks: &[SourceCheck], now: Timestamp) -> Vec<Vec<String>> {
 
 fn missing(one: &IndicatorCheck) -> impl Iterator<Item = &str> {
     one.missing.iter().map(String::as_str)
-}
-
-fn arm(subject: &Subject) -> String {
-    match subject {
-        Subject::Whole => "whole".to_owned(),
-        Subject::Arm(arm) => arm.word().to_owned(),
-        Subject::Version(version) => version.to_string(),
-    }
 }
 
 /// What a value is made of.

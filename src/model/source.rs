@@ -176,6 +176,17 @@ pub enum Subject {
     Version(Version),
 }
 
+impl Subject {
+    /// The word on screen: the arm, the version, or `whole`.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Whole => "whole",
+            Self::Arm(arm) => arm.word(),
+            Self::Version(version) => version.as_str(),
+        }
+    }
+}
+
 /// What happened to one indicator between two readings of its source.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Sample {

@@ -167,6 +167,18 @@ impl Endpoint {
         Ok(Self { peer: Peer::new(host, port, tls)?, ask, headers, keep: description.keep, shown })
     }
 
+    /// One that answers JSON, asked again and again.
+    pub(crate) fn json(
+        method: &str,
+        url: &str,
+        secret_headers: &BTreeMap<String, SecretRef>,
+        secrets: &Secrets,
+    ) -> Result<Self, String> {
+        let headers = &BTreeMap::new();
+        let accept = "application/json";
+        Self::new(&Description { url, method, accept, headers, secret_headers, keep: true }, secrets)
+    }
+
     /// What `ask` describes, with what is sent to this endpoint every time.
     fn request(&self, ask: &Ask) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(ask.body.clone()));

@@ -5,7 +5,6 @@
 //! can be read at all, the source cannot.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -16,7 +15,7 @@ use crate::model::release::Arm;
 use crate::model::source::{JsonSpec, Subject};
 use crate::model::{ServiceName, placeholder, pointer};
 
-use super::http::{Client, Description, Endpoint, Exchange, Line};
+use super::http::{Client, Endpoint, Exchange, Line};
 use super::schedule::ObserveError;
 use super::series::{Found, Habits, One, Readings, Role, Slot};
 use super::source::{Indicators, Read};
@@ -77,17 +76,7 @@ impl Json {
             Ok(Slot { number: series.len() - 1, shown, has_grown: false })
         })?;
         let addresses = urls.into_iter().map(|url| {
-            let endpoint = Endpoint::new(
-                &Description {
-                    url: &url,
-                    method: "GET",
-                    accept: "application/json",
-                    headers: &BTreeMap::new(),
-                    secret_headers: &spec.secret_headers,
-                    keep: true,
-                },
-                client.secrets(),
-            );
+            let endpoint = Endpoint::json("GET", &url, &spec.secret_headers, client.secrets());
             Address { line: endpoint.map(Line::new) }
         });
         Ok(Self { addresses: addresses.collect(), spec, series, readings })

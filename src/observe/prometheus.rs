@@ -17,7 +17,7 @@ mod answer;
 mod history;
 mod question;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 use crate::model::source::{PrometheusSpec, Reading};
 
-use super::http::{Ask, Client, Description, Endpoint, Line};
+use super::http::{Ask, Client, Endpoint, Line};
 use super::schedule::ObserveError;
 use super::series::{Habits, Readings, Slot};
 use super::source::{Indicators, Read};
@@ -75,7 +75,9 @@ impl Prometheus {
             questions.push(question);
             Ok(Slot { number: questions.len() - 1, shown, has_grown })
         })?;
-        let lines = (0..LINES).map(|_| endpoint(&spec, client).map(Line::new)).collect();
+        let lines = (0..LINES)
+            .map(|_| Endpoint::json("GET", &spec.url, &spec.secret_headers, client.secrets()).map(Line::new))
+            .collect();
         let base = reqwest::Url::parse(&spec.url)
             .map(|url| url.path().trim_end_matches('/').to_owned())
             .unwrap_or_default();
@@ -195,20 +197,6 @@ impl Prometheus {
 
 /// The longest time that one window reaches back, unless the interval is longer: what lies further back is old.
 const LONGEST_WINDOW: Duration = Duration::from_secs(600);
-
-fn endpoint(spec: &PrometheusSpec, client: &Client) -> Result<Endpoint, String> {
-    Endpoint::new(
-        &Description {
-            url: &spec.url,
-            method: "GET",
-            accept: "application/json",
-            headers: &BTreeMap::new(),
-            secret_headers: &spec.secret_headers,
-            keep: true,
-        },
-        client.secrets(),
-    )
-}
 
 /// Every query that has to be asked, once.
 fn queries(questions: &[Question], window: Option<Duration>) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use super::{ProbeTarget, once};
 use crate::model::Span;
 use crate::model::probe::{BodyRule, Health, ProbeOutcome, ProbeResult, ProbeSpec};
 use crate::model::secret::Secrets;
+use crate::model::source::{Reading, SampleValue};
 
 /// A server on loopback that gives each connection to `answer`; ends when it is dropped.
 pub(super) struct Server {
@@ -40,6 +42,20 @@ where
         }
     });
     Server { url, connections, _tasks: tasks }
+}
+
+/// Samples as `subject from..at value`, then what is missing.
+pub(super) fn told(reading: Reading, time: impl Fn(Timestamp) -> String) -> Vec<String> {
+    let samples = reading.samples.into_iter().map(|sample| {
+        let value = match sample.value {
+            SampleValue::Ratio { bad, total } => format!("{bad}/{total}"),
+            SampleValue::Count(count) => format!("+{count}"),
+            SampleValue::Gauge(value) => format!("{value}"),
+            SampleValue::Histogram { bounds_ms, counts } => format!("{bounds_ms:?} {counts:?}"),
+        };
+        format!("{} {}..{} {value}", sample.subject.word(), time(sample.from), time(sample.at))
+    });
+    samples.chain(reading.missing.into_iter().map(|(_, _, reason)| format!("missing: {reason}"))).collect()
 }
 
 /// Reads one request's head; false when the other side has closed.

@@ -15,7 +15,7 @@ use crate::aws::{Origin, Signer};
 use crate::model::secret::{SecretRef, Secrets};
 use crate::model::source::cloudwatch::Metric;
 use crate::model::source::{AlarmReading, AlarmState, CloudwatchSpec};
-use crate::observe::http::{Ask, Client, Description, Endpoint, Line};
+use crate::observe::http::{Ask, Client, Endpoint, Line};
 
 /// What the version of the API is called in requests.
 const TARGET: &str = "GraniteServiceVersion20100801";
@@ -186,18 +186,7 @@ fn own_endpoint(region: &str) -> String {
 }
 
 fn line(url: &str, client: &Client) -> Result<Line, String> {
-    Endpoint::new(
-        &Description {
-            url,
-            method: Method::POST.as_str(),
-            accept: "application/json",
-            headers: &BTreeMap::new(),
-            secret_headers: &BTreeMap::new(),
-            keep: true,
-        },
-        client.secrets(),
-    )
-    .map(Line::new)
+    Endpoint::json(Method::POST.as_str(), url, &BTreeMap::new(), client.secrets()).map(Line::new)
 }
 
 fn origin(spec: &CloudwatchSpec, secrets: &Secrets) -> Result<Origin, String> {

@@ -1,6 +1,6 @@
 //! A server that answers by path, in every mood.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;

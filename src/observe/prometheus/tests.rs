@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::model::Span;
 use crate::model::secret::Secrets;
-use crate::model::source::{ArmLabel, GaugeUnit, LatencyUnit, SampleValue, SeriesSpec, SourceSpec, Subject};
+use crate::model::source::{ArmLabel, GaugeUnit, LatencyUnit, SeriesSpec, SourceSpec};
 use crate::observe::SourceTarget;
+use crate::observe::testing::told;
 
 /// What was asked, each with its method.
 type Asked = Arc<Mutex<Vec<(String, HashMap<String, String>)>>>;
@@ -150,21 +151,7 @@ impl Fixture {
 
 fn shown(reading: Reading, zero: Timestamp) -> Vec<String> {
     let seconds = |at: Timestamp| (at.as_millisecond() - zero.as_millisecond()) as f64 / 1_000.0;
-    let samples = reading.samples.into_iter().map(|sample| {
-        let subject = match sample.subject {
-            Subject::Whole => "whole".to_owned(),
-            Subject::Arm(arm) => arm.word().to_owned(),
-            Subject::Version(version) => version.to_string(),
-        };
-        let value = match sample.value {
-            SampleValue::Ratio { bad, total } => format!("{bad}/{total}"),
-            SampleValue::Count(count) => format!("+{count}"),
-            SampleValue::Gauge(value) => format!("{value}"),
-            SampleValue::Histogram { bounds_ms, counts } => format!("{bounds_ms:?} {counts:?}"),
-        };
-        format!("{subject} {}..{} {value}", seconds(sample.from), seconds(sample.at))
-    });
-    samples.chain(reading.missing.into_iter().map(|(_, _, reason)| format!("missing: {reason}"))).collect()
+    told(reading, |at| seconds(at).to_string())
 }
 
 fn zero() -> Timestamp {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::Version;
-use crate::model::source::{GaugeUnit, LatencyUnit, SampleValue, Subject};
+use crate::model::source::{GaugeUnit, LatencyUnit, Subject};
+use crate::observe::testing::told;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -36,21 +37,7 @@ fn ratio(absent_is_zero: bool) -> SeriesSpec {
 /// Samples as `subject from..at value`, then what is missing.
 fn take(readings: &mut Readings, second: i64, text: &str) -> Vec<String> {
     let reading = readings.take(text, at(second)).unwrap();
-    let samples = reading.samples.into_iter().map(|sample| {
-        let subject = match sample.subject {
-            Subject::Whole => "whole".to_owned(),
-            Subject::Arm(arm) => arm.word().to_owned(),
-            Subject::Version(version) => version.to_string(),
-        };
-        let value = match sample.value {
-            SampleValue::Ratio { bad, total } => format!("{bad}/{total}"),
-            SampleValue::Count(count) => format!("+{count}"),
-            SampleValue::Gauge(value) => format!("{value}"),
-            SampleValue::Histogram { bounds_ms, counts } => format!("{bounds_ms:?} {counts:?}"),
-        };
-        format!("{subject} {}..{} {value}", sample.from.as_second(), sample.at.as_second())
-    });
-    samples.chain(reading.missing.into_iter().map(|(_, _, reason)| format!("missing: {reason}"))).collect()
+    told(reading, |at| at.as_second().to_string())
 }
 
 /// A counter says what happened between two readings: nothing on the first, what it grew by on the next, all of it after
