@@ -9,6 +9,7 @@
 mod check;
 mod load;
 mod problem;
+pub mod runbooks;
 pub mod schema;
 mod secrets;
 mod shape;
@@ -28,6 +29,7 @@ pub(crate) mod positions {
 
 pub use load::{ConfigError, Loaded, MissingSecrets, load, load_with, parse};
 pub use problem::{Level, Problem, render};
+pub use runbooks::RunbookText;
 pub use schema::Config;
 pub use shape::json_schema;
 pub use themes::{THEMES, is_theme_name, theme_dirs, theme_file};

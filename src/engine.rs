@@ -20,6 +20,7 @@ pub mod commands;
 pub mod core;
 pub mod decide;
 pub mod deployments;
+pub mod escalation;
 pub mod evidence;
 pub mod executor;
 pub mod guardrails;

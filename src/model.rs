@@ -7,8 +7,10 @@
 pub mod alarm;
 pub mod baseline;
 pub mod breaker;
+pub mod checklist;
 pub mod command;
 pub mod decision;
+pub mod escalation;
 pub mod event;
 pub mod incident;
 pub mod judge;
@@ -29,7 +31,8 @@ pub mod trigger;
 pub mod units;
 
 pub use names::{
-    ChannelName, CommandId, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName, ItemId,
-    NotificationId, OperationId, ProbeName, ReleaseRef, ServiceName, SourceName, TriggerName, Version,
+    ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName,
+    ItemId, NotificationId, OperationId, PolicyName, ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName,
+    ServiceName, SourceName, TriggerName, Version,
 };
 pub use units::{Quantity, Span, Unit};

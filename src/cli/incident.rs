@@ -1,5 +1,7 @@
 //! `unship incident`: what people work on, declared, acknowledged, noted, resolved.
 
+mod ask;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::engine::checklist::{self, Checklist, Clock};
 use crate::engine::incidents::{self, IncidentStatus};
 use crate::engine::runtime::{Engine, Lead, View};
 use crate::model::command::Command;
+use crate::model::escalation::{Escalation, Standing};
 use crate::model::incident::{Incident, Level};
 use crate::model::operation::OperationStatus;
 use crate::model::units::human;
@@ -81,6 +84,8 @@ enum What {
         #[arg(long)]
         reason: String,
     },
+    #[command(flatten)]
+    Ask(ask::What),
 }
 
 /// Exit codes: 0 done or shown, 1 there is no such incident, 5 refused.
@@ -106,6 +111,10 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         What::Note { text, id } => send(id, global, |incident| Command::Note { incident, text }).await,
         What::Resolve { id, reason } => {
             send(id, global, |incident| Command::Resolve { incident, reason }).await
+        }
+        What::Ask(what) => {
+            let (id, ask) = what.into_ask(Timestamp::now());
+            send(id, global, |incident| Command::Incident { incident, ask }).await
         }
     }
 }
@@ -244,6 +253,23 @@ fn text(incident: &Incident, state: &State, list: &Checklist, now: Timestamp) ->
         add("service", &format!("{service} {words}"));
     }
     add("answer", &answer(incident, list.clock, now));
+    for (role, held) in &incident.roles {
+        add(role.word(), &format!("{} since {}", held.name, date(held.at)));
+    }
+    for (role, offer) in &incident.offers {
+        add("offered", &format!("{role}, to {} by {}", offer.to, offer.by));
+    }
+    if let Some(escalation) = state.escalations.get(&incident.id) {
+        for line in escalation_lines(escalation, now) {
+            add("escalation", &line);
+        }
+    }
+    if let Some(onset) = incident.onset {
+        add("began", &date(onset));
+    }
+    if let Some(since) = incident.mitigated_at {
+        add("impact over", &format!("since {}", date(since)));
+    }
     for operation in incident.operations.iter().filter_map(|id| state.operation(id)) {
         let how = match &operation.status {
             OperationStatus::Ended { outcome, .. } => outcome.words(),
@@ -258,16 +284,57 @@ fn text(incident: &Incident, state: &State, list: &Checklist, now: Timestamp) ->
         add("note", &format!("{} {}: {}", date(note.at), note.by, note.text));
     }
     if let Some(end) = &incident.resolved {
-        add("resolved", &format!("{} by {}: {}", date(end.at), end.by, end.reason));
+        let how = incidents::status(incident, state, now);
+        let how = if how == IncidentStatus::Closed { "resolved" } else { how.word() };
+        add(how, &format!("{} by {}: {}", date(end.at), end.by, end.reason));
+    }
+    if let Some(end) = &incident.closed {
+        add("closed", format!("{} by {}: {}", date(end.at), end.by, end.reason).trim_end_matches(": "));
     }
     format!("{}\n{text}", head(incident, state, now))
+}
+
+/// Where an escalation stands, and who was told last.
+fn escalation_lines(escalation: &Escalation, now: Timestamp) -> Vec<String> {
+    let in_time = |at: Timestamp| {
+        let left = at.duration_since(now);
+        if left.is_negative() { "now".to_owned() } else { format!("in {}", human(whole(left.unsigned_abs()))) }
+    };
+    let count = escalation.levels.level.len();
+    let at = format!("level {} of {count} of {}", escalation.level, escalation.policy);
+    let words = match &escalation.standing {
+        Standing::Paging => {
+            let next = escalation.next_at.map_or_else(String::new, |at| format!(", the next {}", in_time(at)));
+            format!("{at} was told{next}")
+        }
+        Standing::Acknowledged { by, until, .. } => {
+            let until = until.map_or_else(String::new, |until| format!("; again {}", in_time(until)));
+            format!("{by} answered at {at}{until}")
+        }
+        Standing::Snoozed { until, by, reason } => {
+            format!("{at}; quiet, says {by}, again {}: {reason}", in_time(*until))
+        }
+        Standing::Exhausted { .. } => format!("EXHAUSTED: everybody of {} was told", escalation.policy),
+        Standing::Stopped { reason } => format!("ended at {at}: {reason}"),
+    };
+    let mut lines = vec![words];
+    lines.extend(
+        escalation
+            .told
+            .iter()
+            .rev()
+            .take(3)
+            .map(|told| format!("{} level {}: {} by {}", date(told.at), told.level, told.target, told.channel)),
+    );
+    lines.extend(escalation.unreachable.iter().rev().take(3).map(|why| format!("cannot be reached: {why}")));
+    lines
 }
 
 /// What an incident is and where it stands: `INC-1 SEV2 mitigating for 3 m: checkout is failing`.
 pub(super) fn head(incident: &Incident, state: &State, now: Timestamp) -> String {
     let lasted = human(whole(incident.lasted(now)));
     let status = match incidents::status(incident, state, now) {
-        IncidentStatus::Resolved => format!("resolved after {lasted}"),
+        status if status.is_over() => format!("{} after {lasted}", status.word()),
         status => format!("{}, open for {lasted}", status.word()),
     };
     let proposal = match incidents::status(incident, state, now) {
@@ -312,6 +379,7 @@ pub(super) fn json(incident: &Incident, state: &State, now: Timestamp) -> Value 
     {
         object.extend(status);
         object.insert("clock".to_owned(), json!(checklist::clock(incident, now)));
+        object.insert("escalation".to_owned(), json!(state.escalations.get(&incident.id)));
     }
     value
 }

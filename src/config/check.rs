@@ -8,6 +8,7 @@ mod indicators;
 mod judge;
 mod limits;
 mod names;
+mod people;
 mod selector;
 mod services;
 mod sources;
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config, tree: &Tree<'_>, report: &mut Report) {
     services::check(&mut checker);
     triggers::check(&mut checker);
     judge::check(&mut checker);
+    people::check(&mut checker);
 }
 
 /// The config, the file it came from and what was found so far.

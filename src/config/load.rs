@@ -1,5 +1,6 @@
 //! From a file to a checked config with its secrets.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -11,12 +12,14 @@ use sha2::{Digest, Sha256};
 
 use super::check;
 use super::problem::{Level, Problem, Report, Source, render};
+use super::runbooks::{self, RunbookText};
 use super::schema::Config;
 use super::secrets;
 use super::spanned::{self, place, table_json};
 use super::syntax::{self, Trust};
 use super::themes;
 use super::walk::{self, Reference};
+use crate::model::RunbookName;
 use crate::model::secret::Secrets;
 
 /// The largest config, in bytes.
@@ -29,6 +32,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is probably not meant, in the order of the file.
     pub warnings: Vec<Problem>,
+    /// The runbooks that it names, as they were read.
+    pub runbooks: BTreeMap<RunbookName, RunbookText>,
     /// The secrets that it refers to.
     pub secrets: Arc<Secrets>,
     /// The file.
@@ -104,11 +109,11 @@ fn load_from(
     let text = without_mark(&text);
     let source = Source::new(text, &file);
     let mut report = Report::default();
-    let checked = check_text(&source, &mut report);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let checked = check_text(&source, Some(folder), &mut report);
     if let (Some(config), Some(span)) = (&checked.config, &checked.theme) {
         themes::check(&config.console.theme, span.clone(), variable, &mut report);
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
     let level = match missing {
         MissingSecrets::Fail => Level::Error,
         MissingSecrets::Warn => Level::Warning,
@@ -118,6 +123,7 @@ fn load_from(
         Some(config) if !report.has_errors() => Ok(Loaded {
             journal_path: folder.join(&config.store.path),
             config,
+            runbooks: checked.runbooks,
             warnings: report.problems(&source),
             secrets: Arc::new(secrets),
             path: path.to_owned(),
@@ -135,7 +141,7 @@ fn load_from(
 pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     let source = Source::new(without_mark(text), file);
     let mut report = Report::default();
-    let checked = check_text(&source, &mut report);
+    let checked = check_text(&source, None, &mut report);
     let problems = report.problems(&source);
     match checked.config {
         Some(config) if !report.has_errors() => Ok((config, problems)),
@@ -149,9 +155,17 @@ struct Checked {
     secrets: Vec<Reference>,
     /// Where the console's theme is written, if it is.
     theme: Option<std::ops::Range<usize>>,
+    runbooks: BTreeMap<RunbookName, RunbookText>,
 }
 
-fn check_text(source: &Source<'_>, report: &mut Report) -> Checked {
+impl Checked {
+    fn nothing(secrets: Vec<Reference>) -> Self {
+        Self { config: None, secrets, theme: None, runbooks: BTreeMap::new() }
+    }
+}
+
+/// Checks a text; with the folder that its files are relative to also the runbooks that it names.
+fn check_text(source: &Source<'_>, folder: Option<&Path>, report: &mut Report) -> Checked {
     let (tree, trust) = syntax::parse(source, report);
     let mut walked = Report::default();
     let secrets = walk::walk(&tree, trust, &mut walked);
@@ -162,21 +176,23 @@ fn check_text(source: &Source<'_>, report: &mut Report) -> Checked {
     }
     report.append(walked);
     if report.has_errors() {
-        return Checked { config: None, secrets, theme: None };
+        return Checked::nothing(secrets);
     }
     match Config::deserialize(table_json(&tree.root)) {
         Ok(config) => {
             check::check(&config, &tree, report);
             let theme = place!["console", "theme"];
             let theme = tree.get(&theme).is_some().then(|| tree.value_span(&theme));
-            Checked { config: Some(config), secrets, theme }
+            let runbooks =
+                folder.map(|folder| runbooks::load(&config, &tree, folder, report)).unwrap_or_default();
+            Checked { config: Some(config), secrets, theme, runbooks }
         }
         // The walk let something pass that serde does not: the place is unknown, the words are serde's.
         Err(error) => {
             report
                 .error(0..0, &spanned::Path::default(), format!("the config cannot be read: {error}"))
                 .hint("`unship config schema` prints what may be in it");
-            Checked { config: None, secrets, theme: None }
+            Checked::nothing(secrets)
         }
     }
 }

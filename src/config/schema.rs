@@ -12,7 +12,12 @@ use crate::model::platform::PlatformSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::source::{IndicatorSpec, SourceSpec};
 use crate::model::trigger::TriggerSpec;
-use crate::model::{ChannelName, IndicatorName, ProbeName, ServiceName, SourceName, Span, TriggerName};
+use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
+use crate::model::incident::Level;
+use crate::model::{
+    ChannelName, ContactName, IndicatorName, PolicyName, ProbeName, RunbookName, ScheduleName, ServiceName,
+    SourceName, Span, TriggerName,
+};
 
 /// One environment.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +49,24 @@ pub struct Config {
     /// Whom to tell.
     #[serde(default)]
     pub channels: BTreeMap<ChannelName, ChannelSpec>,
+    /// Who can be reached, and how.
+    #[serde(default)]
+    pub contacts: BTreeMap<ContactName, ContactSpec>,
+    /// Who is on call when.
+    #[serde(default)]
+    pub schedules: BTreeMap<ScheduleName, ScheduleSpec>,
+    /// Who is told that nobody has answered, in which order.
+    #[serde(default)]
+    pub policy: BTreeMap<PolicyName, PolicySpec>,
+    /// Which policy there is for which incident.
+    #[serde(default)]
+    pub escalation: EscalationSpec,
+    /// The runbooks that are worked through in incidents. `emergency` is built in.
+    #[serde(default)]
+    pub runbooks: BTreeMap<RunbookName, RunbookSpec>,
+    /// How checklists run.
+    #[serde(default)]
+    pub checklists: ChecklistsSpec,
     /// Who may act. When there are any, only they may; without any, everyone who can run the program may.
     #[serde(default)]
     pub operators: BTreeMap<String, OperatorSpec>,
@@ -194,6 +217,45 @@ pub enum Criticality {
     Normal,
     /// The business stops.
     Critical,
+}
+
+/// A runbook, and the incidents it is for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunbookSpec {
+    /// The Markdown file, relative to the config file. Bindings to what is sensed may lie beside it, as `NAME.bind.toml`.
+    pub file: String,
+    /// Only for incidents of one of these services; none named: of any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceName>,
+    /// Only for incidents of one of these severities; none named: of any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub severities: Vec<Level>,
+    /// Whether it is attached by itself to the incidents that it is for. A person can always attach it.
+    #[serde(default = "yes")]
+    pub attach: bool,
+}
+
+/// How checklists run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChecklistsSpec {
+    /// What the waits and holds of runbooks are multiplied by, for rehearsals: 0.01 to 1. In production it is 1.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub pace: f64,
+}
+
+impl Default for ChecklistsSpec {
+    fn default() -> Self {
+        Self { pace: 1.0 }
+    }
+}
+
+impl ChecklistsSpec {
+    /// The pace in percent.
+    pub fn pace_percent(&self) -> u16 {
+        (self.pace.clamp(0.01, 1.0) * 100.0).round() as u16
+    }
 }
 
 /// The look of the console.

@@ -2,6 +2,8 @@
 //!
 //! Pure: made from an event and the state when somebody looks, stored nowhere.
 
+mod incident;
+
 use std::fmt::Write as _;
 
 use crate::model::baseline::Baseline;
@@ -9,7 +11,6 @@ use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
-use crate::model::incident::Ticked;
 use crate::model::operation::{Outcome, Plan, PlanKind};
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
@@ -210,7 +211,10 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         | Event::ChecklistTicked { .. }
         | Event::IncidentLevelSet { .. }
         | Event::IncidentNoted { .. }
-        | Event::IncidentResolved { .. } => return incident(event),
+        | Event::IncidentResolved { .. }
+        | Event::IncidentChanged { .. }
+        | Event::EscalationChanged { .. }
+        | Event::ChecklistChanged { .. } => return incident::incident(event),
     })
 }
 
@@ -283,42 +287,6 @@ fn operation(event: &Event, state: &State) -> Option<Told> {
             Mood::of_outcome(*outcome),
             format!("{operation} ended: {}: {detail}", outcome_words(*outcome)),
         ),
-        _ => return None,
-    })
-}
-
-/// What an event of an incident says.
-fn incident(event: &Event) -> Option<Told> {
-    Some(match event {
-        Event::IncidentOpened { incident, title, level, by, reason, .. } => {
-            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            Told::new(Mood::Bad, format!("{incident} {level} declared by {by}: {title}{why}"))
-        }
-        Event::IncidentJoined { incident, service, reason } => Told {
-            service: Some(service.clone()),
-            ..Told::new(Mood::Wary, format!("{incident}: {service} is part of it: {reason}"))
-        },
-        Event::IncidentAcknowledged { incident, by } => {
-            Told::new(Mood::Good, format!("{incident}: acknowledged by {by}"))
-        }
-        Event::ChecklistTicked { incident, item, ticked, by, note } => {
-            let (mood, how) = match ticked {
-                Some(Ticked::Done) => (Mood::Good, "ticked"),
-                Some(Ticked::NotApplicable) => (Mood::Plain, "not applicable"),
-                None => (Mood::Wary, "unticked"),
-            };
-            let note = note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
-            Told::new(mood, format!("{incident}: {item} {how} by {by}{note}"))
-        }
-        Event::IncidentLevelSet { incident, level, by, reason } => {
-            Told::new(Mood::Wary, format!("{incident}: is {level}, says {by}: {reason}"))
-        }
-        Event::IncidentNoted { incident, by, text } => {
-            Told::new(Mood::Plain, format!("{incident}: {by} notes: {text}"))
-        }
-        Event::IncidentResolved { incident, by, reason } => {
-            Told::new(Mood::Good, format!("{incident}: resolved by {by}: {reason}"))
-        }
         _ => return None,
     })
 }

@@ -73,6 +73,8 @@ impl Policy {
         config.environment.read_only = false;
         // Nobody is told.
         config.channels.clear();
+        config.policy.clear();
+        config.escalation = crate::model::escalation::EscalationSpec::default();
         // Probes that never answer would make everything unknown.
         for service in config.services.values_mut() {
             service.probes.clear();
@@ -82,7 +84,12 @@ impl Policy {
         let left_out = config.triggers.iter().filter(|(_, spec)| !is_recorded(&spec.when));
         let left_out = left_out.map(|(name, _)| name.clone()).collect();
         config.triggers.retain(|_, spec| is_recorded(&spec.when));
-        let settings = Settings { config: Arc::new(config), platforms: platforms.clone(), by_itself: true };
+        let settings = Settings {
+            config: Arc::new(config),
+            runbooks: BTreeMap::new(),
+            platforms: platforms.clone(),
+            by_itself: true,
+        };
         Self { name: name.into(), settings: Arc::new(settings), left_out }
     }
 }

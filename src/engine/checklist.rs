@@ -1,179 +1,50 @@
-//! The emergency checklist that is built in, and how far an incident is in it.
+//! Checklists: runbooks that are worked through in an incident, closed-loop.
 //!
-//! Pure: a checklist is computed from the incident, the state and what is sensed. What the engine can see it answers by
-//! itself, with the fact beside it; what it cannot see a person ticks. `facts` looks, item by item.
+//! A run holds the text of its runbook as it was when it was attached, so nothing that a file says later changes it. What
+//! people and the engine do to its items are events; where an item stands is their fold. What the engine can see it notes by
+//! itself, with the fact beside it; what it sees to be false nobody can tick. Nothing is done because a document says so:
+//! an action begins when a person begins it.
 
+mod act;
+mod actions;
+mod dispatch;
 mod facts;
+mod fold;
+mod gate;
+mod names;
+mod run;
+mod sight;
+#[cfg(test)]
+mod tests;
+mod view;
+mod watch;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::model::command::Actor;
-use crate::model::incident::{Incident, Tick, Ticked};
+use crate::config::{Config, RunbookText};
+use crate::model::checklist::{ChecklistChange, ItemAct};
+use crate::model::command::{Actor, Command, Envelope};
+use crate::model::event::Event;
+use crate::model::incident::{Incident, Ticked};
 use crate::model::reading::ServiceReading;
-use crate::model::{IncidentId, ItemId, ServiceName};
+use crate::model::{IncidentId, ItemId, RunId, RunbookName, ServiceName};
 
-use super::incidents::{asks_for_rollback, elapsed};
+use super::commands::{accept, refuse};
+use super::core::Work;
+use super::incidents::{self, elapsed};
 use super::state::State;
-use facts::Sight;
-
-/// The item that asks for an acknowledgement.
-pub const ACKNOWLEDGE: &str = "acknowledge";
-
-/// A checklist, as far as an incident is in it.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Checklist {
-    /// The incident.
-    pub incident: IncidentId,
-    /// The phases, in the order in which they are worked through.
-    pub phases: Vec<Phase>,
-    /// The item to look at next: the first that is open.
-    pub current: Option<ItemId>,
-    /// How long it has been going on.
-    pub clock: Clock,
-}
-
-/// The clock of an incident.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Clock {
-    /// Since it was declared, until now or until it was resolved.
-    #[serde(rename = "elapsed_ms", serialize_with = "ms")]
-    pub elapsed: Duration,
-    /// What is promised about the first answer; none where nothing is.
-    pub promise: Option<Promise>,
-}
-
-/// The promise to answer in time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Promise {
-    /// How soon, counted from the declaration.
-    #[serde(rename = "within_ms", serialize_with = "ms")]
-    pub within: Duration,
-    /// Whether it was kept; none while there is still time.
-    pub kept: Option<bool>,
-}
-
-/// A part of a checklist with its window, counted from the declaration.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Phase {
-    /// What it is about.
-    pub title: &'static str,
-    /// When it begins.
-    #[serde(rename = "from_ms", serialize_with = "ms")]
-    pub from: Duration,
-    /// When it should be through; none for the last.
-    #[serde(rename = "until_ms", serialize_with = "optional_ms")]
-    pub until: Option<Duration>,
-    /// Its items, in order.
-    pub items: Vec<Item>,
-    /// Its window is over and something in it is not settled.
-    pub overdue: bool,
-}
-
-impl Phase {
-    /// How many items are settled.
-    pub fn settled(&self) -> usize {
-        self.items.iter().filter(|item| item.is_settled()).count()
-    }
-}
-
-/// One line of a checklist.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Item {
-    /// Its name, always the same.
-    pub id: ItemId,
-    /// What is to be done or to be true.
-    pub title: String,
-    /// Who settles it.
-    #[serde(flatten)]
-    pub kind: ItemKind,
-    /// Where it stands.
-    #[serde(flatten)]
-    pub state: ItemState,
-    /// What the engine sees of it, for the line on the right.
-    pub fact: Option<Fact>,
-    /// What was written when it was ticked.
-    pub note: Option<String>,
-}
-
-/// Who settles an item.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum ItemKind {
-    /// A person looks or does, and ticks.
-    Manual,
-    /// The engine sees whether it is true. A person may confirm it while the engine cannot know.
-    Sensed,
-    /// A command does it.
-    Does {
-        /// Which.
-        deed: Deed,
-    },
-}
-
-/// What an item does.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "do")]
-pub enum Deed {
-    /// Acknowledge the incident.
-    Acknowledge {
-        /// The incident.
-        incident: IncidentId,
-    },
-    /// Roll a service back.
-    RollBack {
-        /// The first service that needs it; none when nothing says which does.
-        service: Option<ServiceName>,
-    },
-}
-
-impl Deed {
-    /// The command line that does it.
-    pub fn command_line(&self) -> String {
-        match self {
-            Self::Acknowledge { incident } => format!("unship incident ack {incident}"),
-            Self::RollBack { service } => {
-                let service = service.as_ref().map_or("SERVICE", ServiceName::as_str);
-                format!("unship rollback {service} --reason \"…\"")
-            }
-        }
-    }
-}
-
-/// Where an item stands.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum ItemState {
-    /// Not settled, and others come first.
-    Open,
-    /// Not settled, and the next one to look at.
-    Current,
-    /// Settled.
-    Done {
-        /// By whom; the engine for what it saw.
-        by: Actor,
-        /// When.
-        at: Timestamp,
-    },
-    /// A person said that it does not concern this incident.
-    NotApplicable {
-        /// Who.
-        by: Actor,
-        /// When.
-        at: Timestamp,
-    },
-    /// It was settled, and what the engine sees says that it is so no longer.
-    Regressed {
-        /// By whom it was settled.
-        by: Actor,
-        /// When.
-        at: Timestamp,
-    },
-}
+use act::{Attempt, Follows};
+pub(super) use fold::fold;
+pub use run::{ItemRun, Regression, Run, SectionRun, Seen, Standing};
+use sight::Sight;
+pub use view::{
+    Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,
+};
 
 /// What the engine sees of an item.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -186,263 +57,310 @@ pub struct Fact {
     pub at: Option<Timestamp>,
 }
 
-impl Item {
-    /// Whether nothing is left to do about it.
-    pub const fn is_settled(&self) -> bool {
-        matches!(self.state, ItemState::Done { .. } | ItemState::NotApplicable { .. })
-    }
+/// What is sensed of every service, with the moment of each look.
+pub type Readings = BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>;
 
-    /// What settles it while it is not so, for whoever tried to tick it.
-    pub fn way_on(&self) -> Option<String> {
-        match &self.kind {
-            ItemKind::Does { deed } => {
-                Some(format!("`{}` does it, or tick it as not applicable", deed.command_line()))
-            }
-            ItemKind::Sensed => {
-                Some("it is ticked by itself when that changes, or tick it as not applicable".to_owned())
-            }
-            ItemKind::Manual => None,
-        }
+impl State {
+    /// The checklists of an incident, in the order in which they were attached.
+    pub fn runs_of(&self, incident: &IncidentId) -> Vec<&Run> {
+        let mut runs: Vec<&Run> =
+            self.runs.values().map(Arc::as_ref).filter(|run| run.incident == *incident).collect();
+        runs.sort_by_key(|run| (run.attached_at, run.id.clone()));
+        runs
     }
 }
 
-impl Checklist {
-    /// All its items, in order.
-    pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.phases.iter().flat_map(|phase| &phase.items)
-    }
-
-    /// An item.
-    pub fn item(&self, id: &ItemId) -> Option<&Item> {
-        self.items().find(|item| &item.id == id)
-    }
-
-    /// How many items are settled, of how many.
-    pub fn progress(&self) -> (usize, usize) {
-        (self.items().filter(|item| item.is_settled()).count(), self.items().count())
-    }
-
-    /// The sensed items that are not settled and that the engine sees to be so, with the fact in words. What is verified is
-    /// verified in order: nothing after it is ticked by the engine while something healed is not seen.
-    pub(super) fn seen_to_be_done(&self) -> Vec<(ItemId, String)> {
-        let is_healthy = self.items().any(|item| {
-            item.id.as_str() == HEALTH && item.fact.as_ref().is_some_and(|fact| fact.holds == Some(true))
-        });
-        self.items()
-            .filter(|item| item.kind == ItemKind::Sensed)
-            .filter(|item| matches!(item.state, ItemState::Open | ItemState::Current))
-            .filter(|item| item.id.as_str() != ERRORS || is_healthy)
-            .filter_map(|item| {
-                let fact = item.fact.as_ref().filter(|fact| fact.holds == Some(true))?;
-                Some((item.id.clone(), fact.text.clone()))
-            })
-            .collect()
-    }
-}
-
-const SCOPE: &str = "decide-scope";
-const ROLL_BACK: &str = "start-rollback";
-const EXECUTE: &str = "execute";
-const HEALTH: &str = "verify-health";
-const STABILITY: &str = "confirm-stability";
-const ERRORS: &str = "error-rates";
-
-/// A phase as written: title, first and last minute, items as id and title.
-struct Template {
-    title: &'static str,
-    from: u64,
-    until: Option<u64>,
-    items: &'static [(&'static str, &'static str)],
-}
-
-/// The built-in emergency checklist. An id is never given another meaning: journals name it.
-const EMERGENCY: [Template; 4] = [
-    Template {
-        title: "Assess and decide",
-        from: 0,
-        until: Some(5),
-        items: &[
-            (ACKNOWLEDGE, "acknowledge"),
-            ("assess-severity", "assess the severity"),
-            ("look-at-dashboards", "look at the dashboards"),
-            (SCOPE, "decide the scope"),
-            (ROLL_BACK, "start the rollback"),
-        ],
-    },
-    Template {
-        title: "Take it back",
-        from: 5,
-        until: Some(15),
-        items: &[
-            (EXECUTE, "the traffic is back"),
-            ("watch", "watch while the traffic moves"),
-            (HEALTH, "the services are healthy"),
-            (STABILITY, "they stay healthy"),
-        ],
-    },
-    Template {
-        title: "Make sure",
-        from: 15,
-        until: Some(30),
-        items: &[
-            ("smoke-tests", "run the smoke tests"),
-            ("critical-flows", "walk through the critical user flows"),
-            (ERRORS, "error rates are within their limits"),
-            ("database-integrity", "check the integrity of the database"),
-        ],
-    },
-    Template {
-        title: "Afterwards",
-        from: 30,
-        until: None,
-        items: &[
-            ("tell-stakeholders", "tell the stakeholders"),
-            ("write-timeline", "write the timeline"),
-            ("schedule-post-mortem", "schedule the post-mortem"),
-            ("plan-fix", "plan the fix"),
-        ],
-    },
-];
-
-/// How far an incident is in the emergency checklist, seen from `now`.
+/// How far an incident is in its checklists, seen from `now`.
 ///
-/// `readings` is what is sensed, with the moment of each look; what was looked at too long ago is not known.
+/// `readings` is what is sensed; what was looked at too long ago is not known.
 pub fn checklist(
     incident: &Incident,
     state: &State,
-    readings: &BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>,
+    config: &Config,
+    readings: &Readings,
     now: Timestamp,
 ) -> Checklist {
-    let sight = Sight { incident, state, readings, now };
-    let lasted = incident.lasted(now);
-    let mut current = None;
-    let phases = EMERGENCY.into_iter().map(|template| {
-        let items: Vec<Item> = template
-            .items
-            .iter()
-            .map(|(id, title)| {
-                let mut item = sight.item(id, title);
-                if item.state == ItemState::Open && current.is_none() {
-                    item.state = ItemState::Current;
-                    current = Some(item.id.clone());
-                }
-                item
-            })
-            .collect();
-        let until = template.until.map(minutes);
-        let is_over = until.is_some_and(|until| lasted > until);
-        Phase {
-            title: template.title,
-            from: minutes(template.from),
-            until,
-            overdue: is_over && items.iter().any(|item| !item.is_settled()),
-            items,
+    view::checklist(&Sight { incident, state, config, readings, now })
+}
+
+/// What is sensed of every service, as the faces see it.
+fn readings(work: &Work<'_>) -> Readings {
+    let seen = work.settings.config.services.keys().filter_map(|name| {
+        let at = work.senses.evaluated_at(name)?;
+        Some((name.clone(), (at, Arc::clone(work.senses.reading(name)?))))
+    });
+    seen.collect()
+}
+
+/// Attaches the runbooks that are for an incident: those of the config, else the one that is built in.
+pub(super) fn attach_own(work: &mut Work<'_>, id: &IncidentId) {
+    let Some(incident) = work.state.incident(id).cloned() else { return };
+    let config = Arc::clone(&work.settings.config);
+    let is_for = |name: &RunbookName| {
+        let Some(spec) = config.runbooks.get(name) else { return false };
+        let of_service = spec.services.is_empty() || spec.services.iter().any(|service| incident.has(service));
+        let of_level = spec.severities.is_empty() || spec.severities.contains(&incident.level);
+        spec.attach && of_service && of_level
+    };
+    let mut wanted: Vec<RunbookName> =
+        work.settings.runbooks.keys().filter(|name| is_for(name)).cloned().collect();
+    if wanted.is_empty() {
+        wanted.push(RunbookName::from(EMERGENCY));
+    }
+    for name in wanted {
+        attach(work, id, &name, &Actor::Engine);
+    }
+}
+
+/// The runbook that is built in.
+pub const EMERGENCY: &str = "emergency";
+
+/// The text of a runbook: the config's, or the one that is built in.
+fn text_of(work: &Work<'_>, name: &RunbookName) -> Option<RunbookText> {
+    let own = work.settings.runbooks.get(name).cloned();
+    own.or_else(|| (name.as_str() == EMERGENCY).then(RunbookText::emergency))
+}
+
+fn attach(work: &mut Work<'_>, id: &IncidentId, name: &RunbookName, by: &Actor) {
+    let Some(RunbookText { source, bindings, sha256, .. }) = text_of(work, name) else { return };
+    let run = RunId::from(format!("{id}/{name}"));
+    if work.state.runs.contains_key(&run) {
+        return;
+    }
+    let pace_percent = work.config().checklists.pace_percent();
+    let change = ChecklistChange::Attached { runbook: name.clone(), source, bindings, sha256, pace_percent };
+    emit(work, id, &run, by, change);
+}
+
+fn emit(work: &mut Work<'_>, incident: &IncidentId, run: &RunId, by: &Actor, change: ChecklistChange) {
+    work.emit(Event::ChecklistChanged {
+        incident: incident.clone(),
+        run: run.clone(),
+        by: by.clone(),
+        change,
+    });
+}
+
+/// Looks at the checklists of all incidents that are not closed as time passes.
+pub(super) fn tick(work: &mut Work<'_>) {
+    if !work.settings.by_itself || work.stopping {
+        return;
+    }
+    let incidents: Vec<Arc<Incident>> =
+        work.state.incidents.values().filter(|incident| !incident.is_closed()).cloned().collect();
+    if incidents.is_empty() {
+        return;
+    }
+    let readings = readings(work);
+    let config = Arc::clone(&work.settings.config);
+    for incident in incidents {
+        let is_new = work.state.runs_of(&incident.id).is_empty();
+        if is_new && incident.is_open() && !incident.suspected {
+            attach_own(work, &incident.id);
         }
-    });
-    let phases = phases.collect();
-    Checklist { incident: incident.id.clone(), phases, current, clock: clock(incident, now) }
+        let runs: Vec<RunId> =
+            work.state.runs_of(&incident.id).iter().filter(|run| !run.closed).map(|run| run.id.clone()).collect();
+        for id in runs {
+            look(work, &incident.id, &id, &config, &readings);
+        }
+    }
 }
 
-const fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(minutes * 60)
-}
-
-/// The clock of an incident: how long it has been going on, and what became of the promise to answer.
-pub fn clock(incident: &Incident, now: Timestamp) -> Clock {
-    let elapsed_now = incident.lasted(now);
-    let promise = incident.level.promise().map(|within| {
-        let answered = incident.acknowledged.as_ref().map(|taken| elapsed(incident.opened_at, taken.at));
-        let kept = match answered {
-            Some(after) => Some(after <= within),
-            None if elapsed_now > within => Some(false),
-            // Over before anybody had to answer.
-            None => None,
-        };
-        Promise { within, kept }
-    });
-    Clock { elapsed: elapsed_now, promise }
-}
-
-impl Sight<'_> {
-    fn item(&self, id: &'static str, title: &str) -> Item {
-        let kind = match id {
-            ACKNOWLEDGE => ItemKind::Does { deed: Deed::Acknowledge { incident: self.incident.id.clone() } },
-            ROLL_BACK => ItemKind::Does { deed: Deed::RollBack { service: self.to_roll_back() } },
-            SCOPE | EXECUTE | HEALTH | STABILITY | ERRORS => ItemKind::Sensed,
-            _ => ItemKind::Manual,
-        };
-        let fact = match id {
-            ACKNOWLEDGE => Some(self.acknowledged()),
-            "assess-severity" => Some(self.severity()),
-            SCOPE => Some(self.scope()),
-            ROLL_BACK => Some(self.rollback_started()),
-            EXECUTE => Some(self.traffic_back()),
-            HEALTH => Some(self.health()),
-            STABILITY => Some(self.stability()),
-            ERRORS => Some(self.error_rates()),
+fn look(
+    work: &mut Work<'_>,
+    incident: &IncidentId,
+    id: &RunId,
+    config: &Config,
+    readings: &Readings,
+) {
+    let state = Arc::clone(work.state);
+    let (Some(incident), Some(run)) = (state.incident(incident), state.runs.get(id)) else { return };
+    let sight = Sight { incident, state: &state, config, readings, now: work.now };
+    for change in watch::watch(run, &sight) {
+        emit(work, &incident.id, id, &Actor::Engine, change);
+    }
+    // What was just ticked is not open any more.
+    let state = Arc::clone(work.state);
+    let Some(run) = state.runs.get(id) else { return };
+    let sight = Sight { state: &state, ..sight };
+    for change in windows::watch(run, &sight) {
+        let overrun = match &change {
+            ChecklistChange::WindowOverrun { section, .. } => run.book().section(section),
             _ => None,
         };
-        let id = ItemId::from(id);
-        let tick = self.incident.ticks.get(&id);
-        let state = self.state_of(id.as_str(), tick, fact.as_ref());
-        let title = self.title(id.as_str(), title);
-        Item { id, title, kind, state, fact, note: tick.and_then(|tick| tick.note.clone()) }
-    }
-
-    fn title(&self, id: &str, title: &str) -> String {
-        match id {
-            SCOPE if !self.incident.services.is_empty() => {
-                format!("scope: {}", facts::names(self.incident.services.iter()))
-            }
-            ROLL_BACK => match self.to_roll_back() {
-                Some(service) => {
-                    let decision =
-                        self.state.service(&service).and_then(|known| asks_for_rollback(self.state, known));
-                    let to = decision.and_then(|decision| decision.to.as_ref());
-                    let to = to.map_or_else(String::new, |to| format!(" to {}", to.version));
-                    format!("roll {service} back{to}")
-                }
-                None => title.to_owned(),
-            },
-            _ => title.to_owned(),
-        }
-    }
-
-    fn state_of(&self, id: &str, tick: Option<&Tick>, fact: Option<&Fact>) -> ItemState {
-        // What is known from the journal needs no tick.
-        let known = match id {
-            ACKNOWLEDGE => self.incident.acknowledged.as_ref().map(|taken| (taken.by.clone(), taken.at)),
-            ROLL_BACK => self.first_rollback().map(|operation| (operation.by.clone(), operation.at)),
-            _ => None,
-        };
-        match (known, tick) {
-            (Some((by, at)), _) => ItemState::Done { by, at },
-            (None, Some(Tick { ticked: Ticked::NotApplicable, by, at, .. })) => {
-                ItemState::NotApplicable { by: by.clone(), at: *at }
-            }
-            (None, Some(Tick { by, at, .. })) => {
-                let (by, at) = (by.clone(), *at);
-                match fact.and_then(|fact| fact.holds) {
-                    Some(false) => ItemState::Regressed { by, at },
-                    _ => ItemState::Done { by, at },
-                }
-            }
-            (None, None) => ItemState::Open,
+        emit(work, &incident.id, id, &Actor::Engine, change);
+        if let Some(section) = overrun {
+            dispatch::overrun(work, incident, section);
         }
     }
 }
 
-fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-#[expect(clippy::ref_option, reason = "serde hands a field over by reference")]
-fn optional_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => ms(duration, serializer),
-        None => serializer.serialize_none(),
+/// Nothing is left to do about the checklists of an incident.
+pub(super) fn close(work: &mut Work<'_>, id: &IncidentId, by: &Actor) {
+    let open: Vec<RunId> =
+        work.state.runs_of(id).iter().filter(|run| !run.closed).map(|run| run.id.clone()).collect();
+    for run in open {
+        emit(work, id, &run, by, ChecklistChange::Closed);
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Whether an incident may be closed as far as its checklists go, and if not, why.
+pub(super) fn may_close(state: &State, id: &IncidentId) -> Result<(), String> {
+    for run in state.runs_of(id) {
+        for item in &run.book().items {
+            let Some(it) = run.items.get(&item.id) else { continue };
+            let why = match it.standing {
+                Standing::Running => "is being done",
+                Standing::Unknown => "has ended and nobody knows how",
+                Standing::Deferred => "was deferred and is not settled",
+                Standing::Done if it.regression.as_ref().is_some_and(|it| !it.acknowledged) => {
+                    "is no longer so, and nobody has said that they saw it"
+                }
+                _ => continue,
+            };
+            return Err(format!("`{}` of {} {why}; settle it first", item.id, run.runbook));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a command about checklists up or refuses it.
+pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
+    let result = match envelope.command.clone() {
+        Command::Attach { incident, runbook } => attach_by_hand(work, &envelope, &incident, &runbook),
+        Command::Tick { incident, item, ticked, note } => {
+            let note = note.unwrap_or_default();
+            let (act, beside) = match ticked {
+                Some(Ticked::Done) => (ItemAct::Done, note),
+                Some(Ticked::NotApplicable) => (ItemAct::NotApplicable { reason: note }, String::new()),
+                None => (ItemAct::Reopen { reason: note }, String::new()),
+            };
+            on_item(work, &envelope, &incident, None, &item, None, &act, &beside)
+        }
+        Command::Item { incident, run, item, seen, act } => {
+            on_item(work, &envelope, &incident, run.as_ref(), &item, seen, &act, "")
+        }
+        other => Err(Refusal::because(format!("`{}` is not about a checklist (a defect of unship)", other.verb()))),
+    };
+    if let Err(Refusal { why, guardrails }) = result {
+        refuse(work, envelope, why, guardrails);
+    }
+}
+
+/// Why a command was not taken up.
+pub(super) struct Refusal {
+    pub(super) why: String,
+    /// The guardrails consulted, if it was they who refused.
+    pub(super) guardrails: Vec<crate::model::decision::GuardrailCheck>,
+}
+
+impl Refusal {
+    fn because(why: String) -> Self {
+        Self { why, guardrails: Vec::new() }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::because(why)
+    }
+}
+
+fn attach_by_hand(
+    work: &mut Work<'_>,
+    envelope: &Envelope,
+    id: &IncidentId,
+    name: &RunbookName,
+) -> Result<(), Refusal> {
+    let incident = incidents::known(work, id)?;
+    if incident.is_closed() {
+        return Err(format!("{id} is closed").into());
+    }
+    if text_of(work, name).is_none() {
+        let own = work.settings.runbooks.keys().map(RunbookName::as_str);
+        let names: Vec<_> = own.chain([EMERGENCY]).collect();
+        return Err(format!("no runbook `{name}`; runbooks: {}", names.join(", ")).into());
+    }
+    if work.state.runs.contains_key(format!("{id}/{name}").as_str()) {
+        return Err(format!("{name} is worked through in {id} already").into());
+    }
+    accept(work, envelope.clone());
+    attach(work, id, name, &envelope.by);
+    Ok(())
+}
+
+/// Finds the run and the item that are meant: `item`, or `runbook:item` where several have one of that name.
+fn find(work: &Work<'_>, id: &IncidentId, run: Option<&RunId>, item: &ItemId) -> Result<(RunId, usize), String> {
+    let (runbook, item) = match item.as_str().split_once(':') {
+        Some((runbook, item)) => (Some(runbook), item),
+        None => (None, item.as_str()),
+    };
+    let runs = work.state.runs_of(id);
+    let is_meant = |candidate: &&&Run| {
+        run.is_none_or(|run| candidate.id == *run)
+            && runbook.is_none_or(|runbook| candidate.runbook.as_str() == runbook)
+    };
+    let found = runs.iter().filter(is_meant).find_map(|run| {
+        let place = run.book().items.iter().position(|line| line.id.as_str() == item)?;
+        Some((run.id.clone(), place))
+    });
+    found.ok_or_else(|| {
+        let ids: Vec<_> =
+            runs.iter().flat_map(|run| &run.book().items).map(|item| item.id.as_str()).collect();
+        if ids.is_empty() {
+            return format!("no runbook is worked through in {id}: `unship checklist attach RUNBOOK`");
+        }
+        format!("no item `{item}`; items: {}", ids.join(", "))
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the parts of one command")]
+fn on_item(
+    work: &mut Work<'_>,
+    envelope: &Envelope,
+    id: &IncidentId,
+    run: Option<&RunId>,
+    item: &ItemId,
+    seen: Option<u64>,
+    act: &ItemAct,
+    beside: &str,
+) -> Result<(), Refusal> {
+    let incident = incidents::known(work, id)?;
+    if incident.is_closed() {
+        return Err(format!("{id} is closed: what is written stays as it is").into());
+    }
+    // A command can come before the first look of the engine.
+    if work.state.runs_of(id).is_empty() && incident.is_open() {
+        attach_own(work, id);
+    }
+    let (run_id, index) = find(work, id, run, item)?;
+    let beside = beside.trim();
+    if !beside.is_empty() {
+        incidents::text(beside, incidents::NOTE_LIMIT, "a note")?;
+    }
+    let state = Arc::clone(work.state);
+    let (Some(incident), Some(run)) = (state.incident(id), state.runs.get(&run_id)) else {
+        return Err(format!("no run `{run_id}`").into());
+    };
+    let config = Arc::clone(&work.settings.config);
+    let readings = readings(work);
+    let sight = Sight { incident, state: &state, config: &config, readings: &readings, now: work.now };
+    let attempt = Attempt { run, index, sight: &sight, by: &envelope.by, seen };
+    match attempt.answer(act)? {
+        Follows::Change(change) => {
+            let item = run.book().items[index].id.clone();
+            accept(work, envelope.clone());
+            emit(work, id, &run_id, &envelope.by, change);
+            if !beside.is_empty() {
+                let note = ChecklistChange::Noted { item, text: beside.to_owned() };
+                emit(work, id, &run_id, &envelope.by, note);
+            }
+        }
+        Follows::Dispatch => dispatch::dispatch(work, envelope, run, index, &sight)?,
+    }
+    // What follows from it is seen at once.
+    if work.settings.by_itself {
+        look(work, id, &run_id, &config, &readings);
+    }
+    Ok(())
+}

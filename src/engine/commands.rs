@@ -6,14 +6,14 @@ use crate::config::schema::Role;
 use crate::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
-use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::operation::{OperationStatus, Outcome, Plan};
 use crate::model::release::Release;
 use crate::model::units::human;
-use crate::model::{OperationId, ServiceName, Version};
+use crate::model::{CommandId, OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{baseline, executor, incidents, messages};
+use super::{baseline, checklist, executor, incidents, messages};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -111,10 +111,13 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         }
         Command::OpenIncident { .. }
         | Command::Acknowledge { .. }
-        | Command::Tick { .. }
         | Command::SetLevel { .. }
         | Command::Resolve { .. }
-        | Command::Note { .. } => incidents::handle(work, envelope),
+        | Command::Note { .. }
+        | Command::Incident { .. } => incidents::handle(work, envelope),
+        Command::Tick { .. } | Command::Item { .. } | Command::Attach { .. } => {
+            checklist::handle(work, envelope);
+        }
     }
 }
 
@@ -189,17 +192,16 @@ fn overrides_of(command: &Command) -> &[Override] {
 
 /// Begins the operation that a command asks for.
 fn operate(work: &mut Work<'_>, envelope: Envelope) {
-    let proposal = propose(work.settings, work.state, work.senses, &envelope.command, work.now);
-    if let Some(why) = proposal.refusal() {
-        return refuse(work, envelope, why, proposal.guardrails);
-    }
-    let Ok(plan) = proposal.plan else { return };
+    let planned = match plan(work, &envelope.command) {
+        Ok(planned) => planned,
+        Err((why, guardrails)) => return refuse(work, envelope, why, guardrails),
+    };
     let (by, command) = (envelope.by.clone(), envelope.id.clone());
     let reason = envelope.command.reason().unwrap_or_default().to_owned();
     let overrides = overrides_of(&envelope.command).to_vec();
     accept(work, envelope);
     for taken in overrides {
-        let was_needed = proposal
+        let was_needed = planned
             .guardrails
             .iter()
             .any(|check| check.guardrail == taken.guardrail && check.overridden.is_some());
@@ -207,22 +209,52 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
             work.emit(Event::GuardrailOverridden {
                 command: command.clone(),
                 by: by.clone(),
-                service: plan.service.clone(),
+                service: planned.plan.service.clone(),
                 taken,
             });
         }
     }
     let operation = work.state.next_operation();
+    begin(work, planned, &operation, &command, &by, &reason);
+}
+
+/// What is to be done for a command, and the guardrails that let it pass.
+pub(super) struct Planned {
+    plan: Plan,
+    guardrails: Vec<GuardrailCheck>,
+}
+
+/// What is to be done for a command, or why nothing is.
+pub(super) fn plan(work: &Work<'_>, command: &Command) -> Result<Planned, (String, Vec<GuardrailCheck>)> {
+    let proposal = propose(work.settings, work.state, work.senses, command, work.now);
+    if let Some(why) = proposal.refusal() {
+        return Err((why, proposal.guardrails));
+    }
+    match proposal.plan {
+        Ok(plan) => Ok(Planned { plan, guardrails: proposal.guardrails }),
+        Err(why) => Err((why, proposal.guardrails)),
+    }
+}
+
+/// Begins what was planned.
+pub(super) fn begin(
+    work: &mut Work<'_>,
+    planned: Planned,
+    operation: &OperationId,
+    command: &CommandId,
+    by: &Actor,
+    reason: &str,
+) {
     let planned = Event::OperationPlanned {
         operation: operation.clone(),
-        plan,
-        by,
-        reason,
+        plan: planned.plan,
+        by: by.clone(),
+        reason: reason.to_owned(),
         decision: None,
-        command: Some(command),
-        guardrails: proposal.guardrails,
+        command: Some(command.clone()),
+        guardrails: planned.guardrails,
     };
-    executor::begin(work, &operation, planned);
+    executor::begin(work, operation, planned);
 }
 
 fn pause(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: String) {

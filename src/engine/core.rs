@@ -29,7 +29,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{baseline, commands, executor, incidents, messages};
+use super::{baseline, checklist, commands, executor, incidents, messages};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -235,7 +235,8 @@ impl Work<'_> {
             executor::advance(self, &operation);
         }
         if look {
-            incidents::tick_what_is_seen(self);
+            incidents::tick(self);
+            checklist::tick(self);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, RunbookText};
 use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::command::Envelope;
 use crate::model::notification::Notification;
@@ -14,7 +14,7 @@ use crate::model::platform::{Capabilities, Declares, PlatformAction};
 use crate::model::probe::ProbeResult;
 use crate::model::release::Inventory;
 use crate::model::source::SourceReport;
-use crate::model::{IdempotencyKey, NotificationId, OperationId, ServiceName, Span};
+use crate::model::{IdempotencyKey, NotificationId, OperationId, RunbookName, ServiceName, Span};
 
 /// What the core is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,8 @@ pub struct RunStep {
 pub struct Settings {
     /// The environment.
     pub config: Arc<Config>,
+    /// The runbooks of the config, as they were read.
+    pub runbooks: BTreeMap<RunbookName, RunbookText>,
     /// What each service's platform can do and declares.
     pub platforms: BTreeMap<ServiceName, PlatformFacts>,
     /// Whether this process may act without being asked. One that was started for a single command may not.

@@ -1,5 +1,7 @@
 //! What people are told, and when: queued as events, so that a message survives the process that wanted to send it.
 
+mod incidents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use crate::model::baseline::Baseline;
 use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::{Actor, Settlement};
 use crate::model::decision::Decision;
+use crate::model::escalation::Escalation;
 use crate::model::event::Event;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
@@ -18,11 +19,13 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanK
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, ServiceName,
+    CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, RunId, ServiceName,
     SourceName, Version,
 };
 
 use super::history::HistoryEntry;
+use super::checklist::{self, Run};
+use super::escalation;
 use super::incidents::{self, Settled};
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
@@ -69,6 +72,12 @@ pub struct State {
     /// Incidents: the open one and the newest of the resolved.
     #[serde(default)]
     pub incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    /// How far the escalations of these incidents have gone.
+    #[serde(default)]
+    pub escalations: BTreeMap<IncidentId, Arc<Escalation>>,
+    /// The runbooks that are worked through in these incidents.
+    #[serde(default)]
+    pub runs: BTreeMap<RunId, Arc<Run>>,
     /// What was wrong when a person resolved the last incident, and still is: it opens no other.
     #[serde(default)]
     pub settled: BTreeMap<ServiceName, Settled>,
@@ -353,7 +362,12 @@ impl State {
             | Event::ChecklistTicked { .. }
             | Event::IncidentLevelSet { .. }
             | Event::IncidentNoted { .. }
-            | Event::IncidentResolved { .. } => {}
+            | Event::IncidentResolved { .. }
+            | Event::IncidentChanged { .. } => {}
+            Event::ChecklistChanged { incident, run, by, change } => {
+                checklist::fold(self, incident, run, by, change, at);
+            }
+            Event::EscalationChanged { incident, change } => escalation::fold(self, incident, change, at),
             Event::OperationPlanned { operation, plan, by, reason, decision, command, .. } => {
                 self.counts.operations += 1;
                 let planned = Operation {

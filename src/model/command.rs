@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Guardrail;
-use super::incident::{Level, Ticked};
+use super::checklist::ItemAct;
+use super::incident::{IncidentAsk, Level, Ticked};
 use super::operation::Strategy;
 use super::release::Quality;
-use super::{CommandId, IncidentId, ItemId, OperationId, ReleaseRef, ServiceName, Version};
+use super::{
+    CommandId, IncidentId, ItemId, OperationId, ReleaseRef, RunId, RunbookName, ServiceName, Version,
+};
 
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -190,6 +193,36 @@ pub enum Command {
         /// What.
         text: String,
     },
+    /// Ask something about an incident.
+    Incident {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        ask: IncidentAsk,
+    },
+    /// Do something to an item of a checklist.
+    Item {
+        /// The incident.
+        incident: IncidentId,
+        /// The checklist; none: the first that has the item.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// The item.
+        item: ItemId,
+        /// How often the item had changed when the sender looked; if it has changed since, the command is refused. None:
+        /// whatever it is like.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<u64>,
+        /// What.
+        act: ItemAct,
+    },
+    /// Work through a runbook.
+    Attach {
+        /// The incident.
+        incident: IncidentId,
+        /// The runbook.
+        runbook: RunbookName,
+    },
 }
 
 impl Command {
@@ -219,6 +252,9 @@ impl Command {
             Self::SetLevel { .. } => "set the severity",
             Self::Resolve { .. } => "resolve",
             Self::Note { .. } => "write a note",
+            Self::Incident { ask, .. } => ask.verb(),
+            Self::Item { act, .. } => act.verb(),
+            Self::Attach { .. } => "attach a runbook",
         }
     }
 }
@@ -244,7 +280,10 @@ impl Command {
             | Self::Tick { .. }
             | Self::SetLevel { .. }
             | Self::Resolve { .. }
-            | Self::Note { .. } => None,
+            | Self::Note { .. }
+            | Self::Incident { .. }
+            | Self::Item { .. }
+            | Self::Attach { .. } => None,
         }
     }
 
@@ -266,9 +305,13 @@ impl Command {
             | Self::Automatic { reason, .. }
             | Self::SetLevel { reason, .. }
             | Self::Resolve { reason, .. } => Some(reason),
-            Self::OpenIncident { .. } | Self::Acknowledge { .. } | Self::Tick { .. } | Self::Note { .. } => {
-                None
-            }
+            Self::Incident { ask, .. } => ask.reason(),
+            Self::OpenIncident { .. }
+            | Self::Acknowledge { .. }
+            | Self::Tick { .. }
+            | Self::Note { .. }
+            | Self::Item { .. }
+            | Self::Attach { .. } => None,
         }
     }
 }

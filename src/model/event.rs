@@ -10,14 +10,16 @@ use super::baseline::Baseline;
 use super::breaker::{BreakerStatus, Dependency};
 use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
-use super::incident::{Level, Ticked};
+use super::checklist::ChecklistChange;
+use super::escalation::EscalationChange;
+use super::incident::{IncidentChange, Level, Ticked};
 use super::notification::Notification;
 use super::operation::{Outcome, Plan};
 use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
 use super::{
     CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
-    ServiceName, SourceName, Version,
+    RunId, ServiceName, SourceName, Version,
 };
 
 /// The version that [`Event`]s are written with.
@@ -415,6 +417,33 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Something happened to an incident.
+    IncidentChanged {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: Actor,
+        /// What.
+        change: IncidentChange,
+    },
+    /// Something happened in the escalation of an incident.
+    EscalationChanged {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        change: EscalationChange,
+    },
+    /// Something happened in a checklist.
+    ChecklistChanged {
+        /// The incident that it is worked through in.
+        incident: IncidentId,
+        /// The checklist.
+        run: RunId,
+        /// Who; the engine for what it sensed, and for time that ran out.
+        by: Actor,
+        /// What.
+        change: ChecklistChange,
+    },
 }
 
 impl Event {
@@ -466,6 +495,9 @@ impl Event {
             Self::NotificationQueued { .. } => "notification_queued",
             Self::NotificationSent { .. } => "notification_sent",
             Self::NotificationFailed { .. } => "notification_failed",
+            Self::IncidentChanged { .. } => "incident_changed",
+            Self::EscalationChanged { .. } => "escalation_changed",
+            Self::ChecklistChanged { .. } => "checklist_changed",
         };
         kind.to_owned()
     }

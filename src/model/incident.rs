@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::Actor;
+use super::escalation::IncidentRole;
 use super::{IncidentId, ItemId, OperationId, ServiceName};
 
 /// How bad an incident is. The lower the number, the worse; the order of the values is that of the numbers, so the worst of
 /// several is the least.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The business stops.
@@ -158,12 +160,297 @@ pub struct Incident {
     /// The newest notes, oldest first. All of them are in the journal.
     #[serde(default)]
     pub notes: VecDeque<Note>,
+    /// Nobody has said yet that it is one: an alarm came in, or somebody has a feeling.
+    #[serde(default)]
+    pub suspected: bool,
+    /// Who has which role.
+    #[serde(default)]
+    pub roles: BTreeMap<IncidentRole, Held>,
+    /// Roles that were offered and not taken yet.
+    #[serde(default)]
+    pub offers: BTreeMap<IncidentRole, Offer>,
+    /// How it ended, where it did not end by being resolved.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// It was closed: nothing is left to do about it.
+    #[serde(default)]
+    pub closed: Option<Resolved>,
+    /// How often it was opened again.
+    #[serde(default)]
+    pub reopened: u32,
+    /// Since when its impact is seen to be over.
+    #[serde(default)]
+    pub mitigated_at: Option<Timestamp>,
+    /// When a person first did something about it, beyond acknowledging it.
+    #[serde(default)]
+    pub engaged_at: Option<Timestamp>,
+    /// When its impact began, where somebody said so or an alarm knows.
+    #[serde(default)]
+    pub onset: Option<Timestamp>,
+    /// Alarms that speak of it.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// It is no incident but a drill.
+    #[serde(default)]
+    pub drill: bool,
+    /// Everybody was told that nobody has acknowledged it.
+    #[serde(default)]
+    pub told_unacknowledged: bool,
+}
+
+/// Somebody has a role.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// Who.
+    pub name: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A role was offered to somebody.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// To whom.
+    pub to: String,
+    /// By whom.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How long an offered role waits to be taken.
+pub const OFFER_LASTS: Duration = Duration::from_secs(5 * 60);
+
+/// How long a resolved incident can be opened again; after that it is another one.
+pub const REOPEN_WITHIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// How an incident ended, where it did not end by being resolved.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum Ended {
+    /// It was none.
+    FalseAlarm,
+    /// Another one goes on with it.
+    Merged {
+        /// Which.
+        into: IncidentId,
+    },
+}
+
+/// What people ask about an incident, beyond what has a command of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum IncidentAsk {
+    /// It is one: what was suspected is declared.
+    Declare,
+    /// It was none.
+    FalseAlarm {
+        /// Why.
+        reason: String,
+    },
+    /// Another one goes on with it.
+    Merge {
+        /// Which.
+        into: IncidentId,
+        /// Why.
+        reason: String,
+    },
+    /// It is not over after all.
+    Reopen {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is left to do about it.
+    Close {
+        /// What was done after it was resolved; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Take a role, or give it to somebody who is not asked.
+    Take {
+        /// Which.
+        role: IncidentRole,
+        /// Who; none: whoever asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        who: Option<String>,
+    },
+    /// Offer a role to somebody, who takes it or lets it lapse.
+    Offer {
+        /// Which.
+        role: IncidentRole,
+        /// To whom.
+        to: String,
+    },
+    /// Another service is hurt.
+    AddService {
+        /// Which.
+        service: ServiceName,
+    },
+    /// An operation belongs to it.
+    Link {
+        /// Which.
+        operation: OperationId,
+    },
+    /// When its impact began.
+    Onset {
+        /// When.
+        at: Timestamp,
+        /// How that is known.
+        reason: String,
+    },
+    /// Tell the next level, or this one, now.
+    Escalate {
+        /// Which level, from 1; none: the next.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<usize>,
+        /// By this policy; none: the one that runs, or the incident's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<super::PolicyName>,
+        /// Why.
+        reason: String,
+    },
+    /// Tell nobody for a while.
+    Snooze {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Tell nobody any more.
+    StopEscalation {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl IncidentAsk {
+    /// The word in logs and on screen.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Declare => "declare",
+            Self::FalseAlarm { .. } => "call a false alarm",
+            Self::Merge { .. } => "merge",
+            Self::Reopen { .. } => "reopen",
+            Self::Close { .. } => "close",
+            Self::Take { .. } => "take a role",
+            Self::Offer { .. } => "offer a role",
+            Self::AddService { .. } => "add a service",
+            Self::Link { .. } => "link an operation",
+            Self::Onset { .. } => "say when it began",
+            Self::Escalate { .. } => "escalate",
+            Self::Snooze { .. } => "snooze the escalation",
+            Self::StopEscalation { .. } => "stop the escalation",
+        }
+    }
+
+    /// Why it is asked; none where it says all by itself.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::FalseAlarm { reason }
+            | Self::Merge { reason, .. }
+            | Self::Reopen { reason }
+            | Self::Onset { reason, .. }
+            | Self::Escalate { reason, .. }
+            | Self::Snooze { reason, .. }
+            | Self::StopEscalation { reason } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// What happened to an incident, beyond what has an event of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum IncidentChange {
+    /// It is only suspected. Follows the event that opened it.
+    Suspected,
+    /// It is no incident but a drill. Follows the event that opened it.
+    Drill,
+    /// What was suspected was declared.
+    Declared,
+    /// It was none.
+    FalseAlarm {
+        /// Why.
+        reason: String,
+    },
+    /// Another one goes on with it.
+    Merged {
+        /// Which.
+        into: IncidentId,
+        /// Why.
+        reason: String,
+    },
+    /// It was opened again.
+    Reopened {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is left to do about it.
+    Closed {
+        /// What was done after it was resolved; may be empty.
+        reason: String,
+    },
+    /// Somebody has a role.
+    RoleTaken {
+        /// Which.
+        role: IncidentRole,
+        /// Who.
+        name: String,
+    },
+    /// A role was offered.
+    RoleOffered {
+        /// Which.
+        role: IncidentRole,
+        /// To whom.
+        to: String,
+    },
+    /// An offered role was not taken in time; whoever had it has it still.
+    OfferLapsed {
+        /// Which.
+        role: IncidentRole,
+        /// Who did not take it.
+        to: String,
+    },
+    /// An operation was linked to it by a person.
+    Linked {
+        /// Which.
+        operation: OperationId,
+    },
+    /// When its impact began was said.
+    OnsetSet {
+        /// When.
+        onset: Timestamp,
+        /// How that is known.
+        reason: String,
+    },
+    /// Its impact is over: all its services have been healthy for long enough.
+    Mitigated {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// An alarm speaks of it.
+    AlarmLinked {
+        /// Which.
+        alarm: String,
+    },
+    /// Nobody has acknowledged it for as long as the config allows.
+    Unacknowledged,
 }
 
 impl Incident {
     /// Whether nobody has resolved it.
     pub const fn is_open(&self) -> bool {
         self.resolved.is_none()
+    }
+
+    /// Whether anything is left to do about it: it is open, or resolved and not closed.
+    pub const fn is_closed(&self) -> bool {
+        self.closed.is_some() || self.ended.is_some()
+    }
+
+    /// Who decides, if anybody does.
+    pub fn commander(&self) -> Option<&str> {
+        self.roles.get(&IncidentRole::Commander).map(|held| held.name.as_str())
     }
 
     /// Whether a service is part of it.

@@ -122,3 +122,23 @@ name! {
     /// An item of a checklist: `verify-health`. The same for as long as the checklist has it.
     ItemId
 }
+name! {
+    /// An escalation policy, as the config calls it.
+    PolicyName
+}
+name! {
+    /// Somebody who can be reached, as the config calls them.
+    ContactName
+}
+name! {
+    /// Who is on call when, as the config calls it.
+    ScheduleName
+}
+name! {
+    /// A runbook, as the config calls it; `emergency` is built in.
+    RunbookName
+}
+name! {
+    /// A runbook that is worked through in an incident: `INC-3/emergency`.
+    RunId
+}

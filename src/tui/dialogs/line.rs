@@ -1,5 +1,7 @@
 //! Actions as command lines, to be run elsewhere or put into a message.
 
+mod incident;
+
 use crate::model::Span;
 use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
 use crate::model::incident::Ticked;
@@ -17,8 +19,12 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             }
             match strategy {
                 Strategy::Immediate => {}
-                Strategy::Gradual => words.flag("--gradual"),
-                Strategy::Emergency => words.flag("--emergency"),
+                Strategy::Gradual => {
+                    words.flag("--gradual");
+                }
+                Strategy::Emergency => {
+                    words.flag("--emergency");
+                }
             }
             words.overrides(overrides).reason(reason);
         }
@@ -101,12 +107,22 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             words.verb("checklist").verb("tick").value(item.as_str()).option("--incident", incident.as_str());
             match ticked {
                 Some(Ticked::Done) => {}
-                Some(Ticked::NotApplicable) => words.flag("--not-applicable"),
-                None => words.flag("--undo"),
+                Some(Ticked::NotApplicable) => {
+                    words.flag("--not-applicable");
+                }
+                None => {
+                    words.flag("--undo");
+                }
             }
             if let Some(note) = note.as_ref().filter(|_| ticked.is_some()) {
                 words.option("--note", note);
             }
+        }
+        Command::Incident { incident: id, ask } => incident::asked(&mut words, id, ask, picture.now),
+        Command::Item { incident: id, item, act, .. } => incident::item(&mut words, id, item, act),
+        Command::Attach { incident, runbook } => {
+            words.verb("checklist").verb("attach").value(runbook.as_str());
+            words.option("--incident", incident.as_str());
         }
     }
     let config = picture.config_path.to_string_lossy();
@@ -145,8 +161,9 @@ impl Words {
         self
     }
 
-    fn flag(&mut self, flag: &str) {
+    fn flag(&mut self, flag: &str) -> &mut Self {
         self.options.push(flag.to_owned());
+        self
     }
 
     fn value(&mut self, value: &str) -> &mut Self {

@@ -1,0 +1,131 @@
+//! The runbooks of a config: read from their files when the config is loaded, and checked against its names, so that a typo
+//! is found then and not in an incident.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+
+use super::problem::{Draft, Report};
+use super::schema::Config;
+use super::spanned::{Tree, place};
+use crate::model::source::{GaugeUnit, SeriesSpec};
+use crate::model::{RunbookName, Unit};
+use crate::runbook::{self, ActionTable, EMERGENCY, Level, Registry, Runbook, ValueKind};
+
+/// The largest runbook and the largest file of bindings, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A runbook as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunbookText {
+    /// The file, as the config names it.
+    pub file: String,
+    /// What it says.
+    pub source: String,
+    /// The bindings beside it: the file's name and what it says.
+    pub bindings: Option<(String, String)>,
+    /// The digest of what it says.
+    pub sha256: String,
+}
+
+impl RunbookText {
+    /// The runbook that is built in.
+    pub fn emergency() -> Self {
+        Self {
+            file: "emergency.md".to_owned(),
+            source: EMERGENCY.to_owned(),
+            bindings: None,
+            sha256: runbook::digest(EMERGENCY),
+        }
+    }
+}
+
+/// What the conditions of runbooks may name in an environment.
+pub fn names(config: &Config) -> Registry {
+    let mut registry = Registry::default();
+    for (service, spec) in &config.services {
+        let indicators = spec.indicators.iter().map(|(name, spec)| {
+            let kind = match (&spec.read, spec.read.unit()) {
+                (SeriesSpec::Rate { .. }, _) => ValueKind::Number,
+                (SeriesSpec::Gauge { unit: GaugeUnit::Seconds, .. }, _) | (_, Unit::Millis) => ValueKind::Duration,
+                (_, Unit::Share) => ValueKind::Share,
+                (_, Unit::Plain) => ValueKind::Number,
+            };
+            (name.to_string(), kind)
+        });
+        registry.service(service.as_str(), indicators);
+    }
+    registry
+}
+
+/// Reads the runbooks of a config. What is wrong with one is a problem of the config, at the place where it is named.
+pub(super) fn load(
+    config: &Config,
+    tree: &Tree<'_>,
+    folder: &FilePath,
+    report: &mut Report,
+) -> BTreeMap<RunbookName, RunbookText> {
+    let names = names(config);
+    let actions = ActionTable::default();
+    let mut texts = BTreeMap::new();
+    for (name, spec) in &config.runbooks {
+        let at = place!["runbooks"].then(name.as_str()).then("file");
+        let span = tree.value_span(&at);
+        let path = folder.join(&spec.file);
+        let source = match read(&path) {
+            Ok(Some(source)) => source,
+            Ok(None) => {
+                report
+                    .error(span, &at, format!("there is no file `{}`", path.display()))
+                    .hint("name a Markdown file, relative to the folder of the config");
+                continue;
+            }
+            Err(why) => {
+                report.error(span, &at, format!("`{}` cannot be read: {why}", path.display()));
+                continue;
+            }
+        };
+        let beside = path.with_extension("bind.toml");
+        let bindings = match read(&beside) {
+            Ok(text) => text.map(|text| (shown(&beside), text)),
+            Err(why) => {
+                report.error(span, &at, format!("`{}` cannot be read: {why}", beside.display()));
+                continue;
+            }
+        };
+        let mut book = match Runbook::parse(name.as_str(), &source, &names, &actions) {
+            Ok(book) => book,
+            Err(error) => {
+                report.error(span, &at, format!("`{}`: {error}", spec.file));
+                continue;
+            }
+        };
+        if let Some((file, text)) = &bindings {
+            book.bind(file, text, &names, &actions);
+        }
+        for problem in book.problems.iter().filter(|problem| problem.level == Level::Error) {
+            let file = problem.file.as_deref().unwrap_or(&spec.file);
+            let draft: &mut Draft =
+                report.error(span.clone(), &at, format!("`{file}` line {}: {}", problem.line, problem.text));
+            draft.hint(format!("`unship runbook check {}` shows all of it", path.display()));
+        }
+        let sha256 = book.sha256.clone();
+        texts.insert(name.clone(), RunbookText { file: spec.file.clone(), source, bindings, sha256 });
+    }
+    texts
+}
+
+fn shown(path: &FilePath) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What a file says; none where there is none.
+fn read(path: &FilePath) -> Result<Option<String>, String> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+        Ok(meta) if meta.len() > LARGEST => return Err("it is larger than 1 MiB".to_owned()),
+        Ok(_) => {}
+    }
+    std::fs::read_to_string(path).map(Some).map_err(|error| error.to_string())
+}
+

@@ -1,0 +1,38 @@
+//! What has to be done before an item: a pause point that is not through, an order that is strict.
+
+use super::run::Run;
+
+/// What comes before an item, in words; none where nothing does.
+pub(super) fn of(run: &Run, index: usize) -> Option<String> {
+    let book = run.book();
+    let item = &book.items[index];
+    let mut around = vec![item.section];
+    while let Some(parent) = around.last().and_then(|section| book.sections[*section].parent) {
+        around.push(parent);
+    }
+    let pause = book.sections.iter().enumerate().take(item.section).find(|(place, section)| {
+        section.pause && !around.contains(place) && run.open_in(*place).next().is_some()
+    });
+    if let Some((_, section)) = pause {
+        return Some(format!("`{}` comes first", section.title));
+    }
+    let section = &book.sections[item.section];
+    if section.strict {
+        // Whatever it lies in comes with it, not before it.
+        let is_around = |other: usize| {
+            let mut above = item.parent;
+            while let Some(parent) = above {
+                if parent == other {
+                    return true;
+                }
+                above = book.items[parent].parent;
+            }
+            false
+        };
+        let before = book.items[..index].iter().enumerate().find(|(place, other)| {
+            other.section == item.section && other.countable && !run.is_settled(other) && !is_around(*place)
+        });
+        return before.map(|(_, other)| format!("`{}` comes first", other.id));
+    }
+    None
+}

@@ -1,0 +1,353 @@
+//! What the engine does about checklists as time passes: it notes what it sees, ticks what it may, and lets clocks run.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::run::{ItemRun, Run, Standing};
+use super::sight::{self, Sight};
+use super::{Fact, elapsed, facts, gate};
+use crate::model::ItemId;
+use crate::model::checklist::ChecklistChange;
+use crate::model::command::Actor;
+use crate::model::operation::{OperationStatus, Outcome};
+use crate::runbook::{Item, Kind};
+
+/// What is noticed later than this is noted with how late.
+const LATE: Duration = Duration::from_secs(5);
+
+/// What is to be noted about the items of a run now.
+pub(super) fn watch(run: &Run, sight: &Sight<'_>) -> Vec<ChecklistChange> {
+    let mut changes = Vec::new();
+    let nothing = ItemRun::default();
+    for (index, item) in run.book().items.iter().enumerate() {
+        let it = run.items.get(&item.id).unwrap_or(&nothing);
+        Look { run, index, item, it, sight, changes: &mut changes }.look();
+    }
+    changes
+}
+
+/// One item, looked at.
+struct Look<'a> {
+    run: &'a Run,
+    index: usize,
+    item: &'a Item,
+    it: &'a ItemRun,
+    sight: &'a Sight<'a>,
+    changes: &'a mut Vec<ChecklistChange>,
+}
+
+impl Look<'_> {
+    fn id(&self) -> ItemId {
+        self.item.id.clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.sight.now
+    }
+
+    fn look(&mut self) {
+        if self.is_left_out() {
+            return;
+        }
+        self.deferred();
+        match &self.item.kind {
+            Kind::Sensed { sense, held, auto } => {
+                let fact = facts::fact(sense, self.sight);
+                let since = self.sense(&fact);
+                self.sensed(&fact, elapsed(since, self.now()) >= *held, *auto);
+            }
+            Kind::Action { verify, held, verify_within, .. } => {
+                let fact = verify.as_ref().map(|verify| facts::fact(verify, self.sight));
+                let since = fact.as_ref().map(|fact| self.sense(fact));
+                let lasts = since.is_some_and(|since| elapsed(since, self.now()) >= *held);
+                self.action(fact.as_ref(), lasts, *verify_within);
+            }
+            Kind::Hold { hold, held } => {
+                let fact = facts::fact(hold, self.sight);
+                self.sense(&fact);
+                self.hold(&fact, self.run.paced(*held));
+            }
+            Kind::Wait { time } => self.wait(self.run.paced(*time)),
+            Kind::Decision { options, held, auto } => self.decision(options, *held, *auto),
+            Kind::Manual | Kind::Record { .. } | Kind::Cadence { .. } => self.parent(),
+        }
+    }
+
+    /// Whether it does not concern this incident: what it depends on is false. Once a person has touched it, it stays.
+    fn is_left_out(&mut self) -> bool {
+        let section = &self.run.book().sections[self.item.section];
+        let is_option = self.item.parent.is_some_and(|parent| {
+            matches!(self.run.book().items[parent].kind, Kind::Decision { .. })
+        });
+        // On an option it only recommends.
+        let own = self.item.when.as_ref().filter(|_| !is_option);
+        let conditions: Vec<Fact> = own
+            .into_iter()
+            .chain(section.when.as_ref())
+            .map(|when| facts::fact(when, self.sight))
+            .collect();
+        let by_engine = matches!(self.it.by, Some((Actor::Engine, _)));
+        let is_false = conditions.iter().find(|fact| fact.holds == Some(false));
+        match self.it.standing {
+            Standing::Open if !self.it.touched => {
+                if let Some(fact) = is_false {
+                    self.changes.push(ChecklistChange::Inactive { item: self.id(), reason: fact.text.clone() });
+                    return true;
+                }
+                false
+            }
+            Standing::Inactive => {
+                let is_so = !conditions.is_empty() && is_false.is_none();
+                if by_engine && !self.it.touched && is_so {
+                    let reason = conditions.first().map_or_else(String::new, |fact| fact.text.clone());
+                    self.changes.push(ChecklistChange::Reopened { item: self.id(), reason });
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes what is seen when that changes, and says since when it is so.
+    fn sense(&mut self, fact: &Fact) -> Timestamp {
+        match &self.it.seen {
+            Some(seen) if seen.holds == fact.holds => seen.since,
+            // What nobody has seen yet is no news.
+            None if fact.holds.is_none() => self.now(),
+            _ => {
+                self.changes.push(ChecklistChange::Sensed {
+                    item: self.id(),
+                    holds: fact.holds,
+                    fact: fact.text.clone(),
+                });
+                self.now()
+            }
+        }
+    }
+
+    fn sensed(&mut self, fact: &Fact, lasts: bool, auto: bool) {
+        let text = fact.text.clone();
+        match (self.it.standing, fact.holds) {
+            (Standing::Open | Standing::Satisfied, Some(true)) if lasts && auto && self.may_be_ticked() => {
+                self.changes.push(done(self.id(), text));
+            }
+            (Standing::Open, Some(true)) if lasts && !auto => {
+                self.changes.push(ChecklistChange::Satisfied { item: self.id(), fact: text });
+            }
+            (Standing::Satisfied, Some(false) | None) => {
+                self.changes.push(ChecklistChange::Unsatisfied { item: self.id(), fact: text });
+            }
+            (Standing::Done, Some(false)) => self.regress(text),
+            _ => {}
+        }
+    }
+
+    /// What is gated, or has something below it to be done, the engine does not tick.
+    fn may_be_ticked(&self) -> bool {
+        let below = self.item.children.iter().map(|child| &self.run.book().items[*child]);
+        gate::of(self.run, self.index).is_none()
+            && below.filter(|child| child.countable).all(|child| self.run.is_settled(child))
+    }
+
+    fn regress(&mut self, fact: String) {
+        if !self.item.latch && self.it.regression.is_none() {
+            self.changes.push(ChecklistChange::Regressed { item: self.id(), fact });
+        }
+    }
+
+    fn action(&mut self, fact: Option<&Fact>, lasts: bool, verify_within: Duration) {
+        let holds = fact.and_then(|fact| fact.holds);
+        let text = || fact.map_or_else(String::new, |fact| fact.text.clone());
+        match self.it.standing {
+            // The world is as the action would make it: by another way, or by somebody else.
+            Standing::Open | Standing::Failed | Standing::Satisfied if holds == Some(true) && lasts => {
+                if self.may_be_ticked() {
+                    self.changes.push(done(self.id(), text()));
+                }
+            }
+            Standing::Running => match self.it.acted_at {
+                None => self.outcome(),
+                Some(at) => match holds {
+                    None if fact.is_none() => self.changes.push(done(self.id(), self.ended_words())),
+                    Some(true) if lasts => self.changes.push(done(self.id(), text())),
+                    _ if elapsed(at, self.now()) >= verify_within => {
+                        let detail = format!("done, and it has not helped: {}", text());
+                        let succeeded = Some(false);
+                        self.changes.push(ChecklistChange::Outcome { item: self.id(), succeeded, detail });
+                    }
+                    _ => {}
+                },
+            },
+            Standing::Done if holds == Some(false) => self.regress(text()),
+            _ => {}
+        }
+    }
+
+    /// What became of the operation that was begun.
+    fn outcome(&mut self) {
+        let operation = self.it.operation.as_ref().and_then(|id| self.sight.state.operation(id));
+        let Some(operation) = operation else { return };
+        let OperationStatus::Ended { outcome, detail, .. } = &operation.status else { return };
+        let succeeded = match outcome {
+            Outcome::Verified => Some(true),
+            Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Some(false),
+            Outcome::Unverified => None,
+        };
+        let detail = format!("{} {}: {detail}", operation.id, outcome.words());
+        self.changes.push(ChecklistChange::Outcome { item: self.id(), succeeded, detail });
+    }
+
+    fn ended_words(&self) -> String {
+        let operation = self.it.operation.as_ref().and_then(|id| self.sight.state.operation(id));
+        operation.map_or_else(|| "done".to_owned(), sight::words)
+    }
+
+    fn hold(&mut self, fact: &Fact, of: Duration) {
+        let text = || fact.text.clone();
+        match (self.it.standing, fact.holds) {
+            // It begins by itself when its turn comes.
+            (Standing::Open, Some(true)) if self.is_next() => {
+                self.changes.push(ChecklistChange::Began { item: self.id() });
+            }
+            (Standing::Waiting, Some(false)) => self.reset(text()),
+            (Standing::Waiting, None) => {
+                let stale = self.item.stale.unwrap_or(sight::STALE);
+                let since = self.it.seen.as_ref().filter(|seen| seen.holds.is_none()).map(|seen| seen.since);
+                if since.is_some_and(|since| elapsed(since, self.now()) >= stale) {
+                    self.reset(text());
+                }
+            }
+            (Standing::Waiting, Some(true)) => {
+                let passed = self.it.clock.map_or(Duration::ZERO, |clock| clock.passed(self.now()));
+                if passed < of {
+                    return;
+                }
+                self.changes.push(if self.item.critical {
+                    ChecklistChange::Satisfied { item: self.id(), fact: text() }
+                } else {
+                    ChecklistChange::Elapsed { item: self.id(), late_ms: late(passed, of) }
+                });
+            }
+            (Standing::Satisfied, Some(false)) => {
+                self.changes.push(ChecklistChange::Unsatisfied { item: self.id(), fact: text() });
+            }
+            (Standing::Done, Some(false)) => self.regress(text()),
+            _ => {}
+        }
+    }
+
+    /// Sets the clock of a hold back, once.
+    fn reset(&mut self, fact: String) {
+        let has_run =
+            self.it.clock.is_some_and(|clock| clock.gathered_ms > 0 || clock.runs_since.is_some());
+        if has_run {
+            self.changes.push(ChecklistChange::ClockReset { item: self.id(), fact });
+        }
+    }
+
+    /// Whether everything before it in its section is settled.
+    fn is_next(&self) -> bool {
+        let before = &self.run.book().items[..self.index];
+        gate::of(self.run, self.index).is_none()
+            && before
+                .iter()
+                .enumerate()
+                .filter(|(place, other)| other.section == self.item.section && !self.is_around(*place))
+                .all(|(_, other)| !other.countable || self.run.is_settled(other))
+    }
+
+    fn is_around(&self, place: usize) -> bool {
+        let mut above = self.item.parent;
+        while let Some(parent) = above {
+            if parent == place {
+                return true;
+            }
+            above = self.run.book().items[parent].parent;
+        }
+        false
+    }
+
+    fn wait(&mut self, of: Duration) {
+        let passed = self.it.clock.map(|clock| clock.passed(self.now()));
+        if self.it.standing == Standing::Waiting
+            && let Some(passed) = passed
+            && passed >= of
+        {
+            self.changes.push(ChecklistChange::Elapsed { item: self.id(), late_ms: late(passed, of) });
+        }
+    }
+
+    fn decision(&mut self, options: &[usize], held: Duration, auto: bool) {
+        let mut speaks_for = Vec::new();
+        let mut is_clear = true;
+        for option in options {
+            let option = &self.run.book().items[*option];
+            let Some(when) = &option.when else { continue };
+            let fact = facts::fact(when, self.sight);
+            let seen = self.run.items.get(&option.id).and_then(|option| option.seen.as_ref());
+            let is_news = match seen {
+                Some(seen) => seen.holds != fact.holds,
+                None => fact.holds.is_some(),
+            };
+            if is_news {
+                let text = fact.text.clone();
+                let item = option.id.clone();
+                self.changes.push(ChecklistChange::Sensed { item, holds: fact.holds, fact: text });
+            }
+            is_clear &= fact.holds.is_some();
+            let since = seen.filter(|_| !is_news).map_or(self.now(), |seen| seen.since);
+            if fact.holds == Some(true) && elapsed(since, self.now()) >= held.max(option.when_held) {
+                speaks_for.push((option.id.clone(), fact.text));
+            }
+        }
+        if !auto || self.it.standing != Standing::Open || !is_clear || gate::of(self.run, self.index).is_some() {
+            return;
+        }
+        if let [(option, fact)] = speaks_for.as_slice() {
+            self.changes.push(ChecklistChange::Chosen {
+                item: self.id(),
+                option: option.clone(),
+                reason: fact.clone(),
+            });
+        }
+    }
+
+    /// The option that was decided for is done when all below it is.
+    fn parent(&mut self) {
+        let is_chosen = self.item.parent.is_some_and(|parent| {
+            let decision = &self.run.book().items[parent];
+            self.run.items.get(&decision.id).and_then(|it| it.chosen.as_ref()) == Some(&self.item.id)
+        });
+        let has_more = !self.item.children.is_empty();
+        if is_chosen && has_more && self.it.standing == Standing::Open && self.may_be_ticked() {
+            self.changes.push(done(self.id(), "all below it is settled".to_owned()));
+        }
+    }
+
+    /// What was deferred comes back when its time has come.
+    fn deferred(&mut self) {
+        if self.it.standing != Standing::Deferred {
+            return;
+        }
+        let Some((until, due)) = &self.it.deferred else { return };
+        let is_due = match due {
+            Some(due) => *due <= self.now(),
+            None if until == "resolved" => !self.sight.incident.is_open(),
+            // A section has begun when something is done in it.
+            None => self.run.sections.get(until).is_some_and(|section| section.touched_at.is_some()),
+        };
+        if is_due {
+            self.changes.push(ChecklistChange::Due { item: self.id() });
+        }
+    }
+}
+
+fn done(item: ItemId, fact: String) -> ChecklistChange {
+    ChecklistChange::Done { item, unsensed: false, fact: Some(fact) }
+}
+
+fn late(passed: Duration, of: Duration) -> u64 {
+    let late = passed.saturating_sub(of);
+    if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) }
+}

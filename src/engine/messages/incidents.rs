@@ -1,0 +1,234 @@
+//! What people are told about incidents: that there is one, that nobody has answered, that it is over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::queue_to;
+use crate::model::incident::{Incident, Level};
+use crate::model::notification::{AlertAction, MessageKind, Notification, fact};
+use crate::model::trigger::Severity;
+use crate::model::units::human;
+use crate::model::{ChannelName, IncidentId, PolicyName, ServiceName};
+
+use super::super::core::Work;
+use super::super::escalation::Reach;
+use super::super::incidents::{status, whole};
+use super::super::input::Effect;
+
+/// Whose turn it is in an escalation.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Turn<'a> {
+    pub(in crate::engine) policy: &'a PolicyName,
+    /// From 1; behind the last one it is the last resort.
+    pub(in crate::engine) level: usize,
+    /// From 1.
+    pub(in crate::engine) pass: u8,
+    pub(in crate::engine) generation: u32,
+}
+
+/// How urgent an incident is for those who read a channel.
+const fn severity(level: Level) -> Severity {
+    match level {
+        Level::Sev1 => Severity::Critical,
+        Level::Sev2 => Severity::High,
+        Level::Sev3 => Severity::Medium,
+        Level::Sev4 => Severity::Low,
+    }
+}
+
+/// An incident was declared: every channel that listens to what is so urgent is told, where no policy tells them.
+pub(in crate::engine) fn incident_opened(work: &mut Work<'_>, incident: &Incident) {
+    let text = format!("{} {} declared by {}: {}", incident.id, incident.level, incident.by, told(incident));
+    to_all(work, incident, "incident-opened", severity(incident.level), MessageKind::Notice, &text);
+}
+
+/// Nobody has acknowledged an incident for as long as that may take.
+pub(in crate::engine) fn unacknowledged(work: &mut Work<'_>, incident: &Incident, waited: Duration) {
+    let text = format!(
+        "{} {} was declared {} ago and nobody has acknowledged it: {}",
+        incident.id,
+        incident.level,
+        human(whole(waited)),
+        told(incident)
+    );
+    to_all(work, incident, "incident-unacknowledged", Severity::Critical, MessageKind::Page, &text);
+}
+
+/// Everybody of a policy was told and nobody answered.
+pub(in crate::engine) fn exhausted(work: &mut Work<'_>, incident: &Incident, why: &str) {
+    let text = format!("{} {} has no one: {why}: {}", incident.id, incident.level, told(incident));
+    to_all(work, incident, "escalation-exhausted", Severity::Critical, MessageKind::Page, &text);
+}
+
+/// An incident is over: those who were told of it hear that, too.
+pub(in crate::engine) fn incident_over(work: &mut Work<'_>, id: &IncidentId) {
+    let Some(incident) = work.state.incident(id).cloned() else { return };
+    let Some(end) = incident.resolved.clone() else { return };
+    let lasted = human(whole(incident.lasted(work.now)));
+    let how = status(&incident, work.state, work.now).word();
+    let text = format!("{id} {how} by {} after {lasted}: {}", end.by, end.reason);
+    // What is on its way of how it was is old news.
+    work.effects.push(Effect::Withdraw {
+        key: id.to_string(),
+        pages_only: true,
+        reason: format!("{id} is {how}"),
+    });
+    let reached: Vec<ChannelName> =
+        work.state.reached.get(id).into_iter().flatten().cloned().collect();
+    for channel in reached {
+        let key = format!("{id}/over/{channel}/{}", incident.reopened);
+        let message = Message {
+            topic: "incident-over",
+            severity: severity(incident.level),
+            kind: MessageKind::Resolve,
+            action: AlertAction::Resolve,
+            text: text.clone(),
+            key: Some(key),
+            to: Vec::new(),
+            dedup: None,
+        };
+        send(work, &incident, channel, message);
+    }
+}
+
+/// Tells somebody that an incident waits for them.
+pub(in crate::engine) fn page(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    turn: Turn<'_>,
+    reach: &Reach,
+    why: &str,
+) {
+    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+    let text = format!(
+        "{} {} waits for {}, level {} of {}{why}: {}. Answer with: unship incident ack {}",
+        incident.id,
+        incident.level,
+        reach.who,
+        turn.level,
+        turn.policy,
+        told(incident),
+        incident.id
+    );
+    to_reach(work, incident, turn, reach, "page", AlertAction::Trigger, text);
+}
+
+/// Reminds whoever answered that something waits to be done.
+pub(in crate::engine) fn remind(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    turn: Turn<'_>,
+    reach: &Reach,
+    why: &str,
+) {
+    let text = format!("{} {} {}: {why}: {}", incident.id, incident.level, reach.who, told(incident));
+    to_reach(work, incident, turn, reach, "acknowledgement-reminder", AlertAction::Trigger, text);
+}
+
+/// Takes back what calls for people and was not sent yet.
+pub(in crate::engine) fn withdraw_pages(work: &mut Work<'_>, id: &IncidentId, reason: &str) {
+    work.effects.push(Effect::Withdraw { key: id.to_string(), pages_only: true, reason: reason.to_owned() });
+}
+
+fn to_reach(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    turn: Turn<'_>,
+    reach: &Reach,
+    topic: &'static str,
+    action: AlertAction,
+    text: String,
+) {
+    let Turn { level, pass, generation, .. } = turn;
+    let count = work.state.counts.notifications;
+    // Each telling is a message of its own; its retries are not.
+    let key = format!("{}/{level}/{}/{generation}.{pass}.{count}", incident.id, reach.channel);
+    // An alert that is open on the other side calls nobody again: every telling is an alert of its own.
+    let raised = work.state.escalations.get(&incident.id).map_or(0, |escalation| escalation.told.len());
+    let dedup = (raised > 1).then(|| format!("{}/g{raised}", incident.id));
+    let message = Message {
+        topic,
+        severity: Severity::Critical,
+        kind: MessageKind::Page,
+        action,
+        text,
+        key: Some(key),
+        to: reach.address.iter().cloned().collect(),
+        dedup,
+    };
+    send(work, incident, reach.channel.clone(), message);
+}
+
+fn to_all(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    topic: &'static str,
+    severity: Severity,
+    kind: MessageKind,
+    text: &str,
+) {
+    for channel in super::listening(work, severity) {
+        let key = format!("{}/{topic}/{channel}/{}", incident.id, incident.reopened);
+        let message = Message {
+            topic,
+            severity,
+            kind,
+            action: AlertAction::Trigger,
+            text: text.to_owned(),
+            key: Some(key),
+            to: Vec::new(),
+            dedup: None,
+        };
+        send(work, incident, channel, message);
+    }
+}
+
+/// What is sent, without what follows from the incident.
+struct Message {
+    topic: &'static str,
+    severity: Severity,
+    kind: MessageKind,
+    action: AlertAction,
+    text: String,
+    key: Option<String>,
+    to: Vec<String>,
+    dedup: Option<String>,
+}
+
+fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message: Message) {
+    let Message { topic, severity, kind, action, text, key, to, dedup } = message;
+    let services: Vec<_> = incident.services.iter().map(ServiceName::as_str).collect();
+    let facts = BTreeMap::from([
+        (fact::TITLE.to_owned(), incident.title.clone()),
+        (fact::LEVEL.to_owned(), incident.level.to_string()),
+        (fact::STATE.to_owned(), status(incident, work.state, work.now).word().to_owned()),
+        (fact::SERVICES.to_owned(), services.join(", ")),
+        (fact::BY.to_owned(), incident.by.to_string()),
+    ]);
+    let service = incident.services.first().cloned();
+    queue_to(work, channel, |notification| Notification {
+        topic: topic.to_owned(),
+        severity,
+        service,
+        text,
+        facts,
+        kind,
+        incident: Some(incident.id.clone()),
+        key,
+        drill: incident.drill,
+        subject: Some(format!("{} {} {}", incident.id, incident.level, incident.title)),
+        to,
+        dedup,
+        action,
+        ..notification
+    });
+}
+
+/// What an incident is about, in one sentence.
+fn told(incident: &Incident) -> String {
+    if incident.reason.is_empty() || incident.reason == incident.title {
+        incident.title.clone()
+    } else {
+        format!("{}: {}", incident.title, incident.reason)
+    }
+}
