@@ -407,9 +407,19 @@ pub enum Event {
         notification: NotificationId,
         /// Which attempt, from 1.
         attempt: u32,
+        /// What the other side said, where it is worth keeping.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
     },
     /// A message was given up.
     NotificationFailed {
+        /// The message.
+        notification: NotificationId,
+        /// Why.
+        reason: String,
+    },
+    /// A message was left out on purpose.
+    NotificationSuppressed {
         /// The message.
         notification: NotificationId,
         /// Why.
@@ -466,6 +476,7 @@ impl Event {
             Self::NotificationQueued { .. } => "notification_queued",
             Self::NotificationSent { .. } => "notification_sent",
             Self::NotificationFailed { .. } => "notification_failed",
+            Self::NotificationSuppressed { .. } => "notification_suppressed",
         };
         kind.to_owned()
     }
