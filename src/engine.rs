@@ -19,6 +19,7 @@ pub mod checklist;
 pub mod commands;
 pub mod core;
 pub mod decide;
+mod deliveries;
 pub mod deployments;
 pub mod escalation;
 pub mod evidence;

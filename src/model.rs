@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod baseline;
 pub mod breaker;
+pub mod channel;
 pub mod checklist;
 pub mod command;
 pub mod decision;

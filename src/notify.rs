@@ -1,7 +1,15 @@
-//! Channels to people, one file each. A channel delivers one message once; the outbox in the journal and the engine's
-//! retries make that "at least once, the same id each time".
+//! Channels to people, one file each. A channel sends one message once and says how that ended; the outbox in the journal and
+//! the engine's retries make that "at least once, the same key each time".
 
+pub mod desktop;
+pub mod discord;
+pub mod email;
+mod http;
+pub mod pagerduty;
 mod retry;
+pub mod slack;
+pub mod teams;
+mod text;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -18,13 +26,20 @@ pub use retry::backoff;
 #[async_trait]
 pub trait Channel: Send + Sync {
     /// Sends one message. `Ok` means that the other side took it, no more.
-    async fn send(&self, notification: &Notification) -> Result<(), SendError>;
+    async fn send(&self, notification: &Notification) -> Result<Accepted, SendError>;
+}
+
+/// The other side took a message. Whether a person has seen it is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// What it said, where that is worth keeping: that one of two recipients was refused.
+    pub detail: String,
 }
 
 /// How a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// It may work later.
+    /// It did not arrive, and may later.
     #[error("{reason}")]
     Retry {
         /// What happened, without any secret.
@@ -32,12 +47,43 @@ pub enum SendError {
         /// The other side's own wish, if it named one.
         after: Option<Duration>,
     },
-    /// It will not.
+    /// It was sent, and no answer came: it may have arrived. It is sent again under the same key.
+    #[error("{reason}")]
+    Unknown {
+        /// What happened, without any secret.
+        reason: String,
+    },
+    /// It did not arrive, and will not.
     #[error("{reason}")]
     Permanent {
         /// What happened, without any secret.
         reason: String,
+        /// What is to blame.
+        fault: Fault,
     },
+}
+
+/// What is to blame for a message that is never taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The message; the next one may fare better.
+    Message,
+    /// The channel as it is configured, by all appearance.
+    Config,
+    /// The channel is gone: the other side says that it wants nothing more.
+    Gone,
+}
+
+impl SendError {
+    /// The channel cannot work as it is configured.
+    const fn config(reason: String) -> Self {
+        Self::Permanent { reason, fault: Fault::Config }
+    }
+
+    /// This message cannot be sent.
+    const fn message(reason: String) -> Self {
+        Self::Permanent { reason, fault: Fault::Message }
+    }
 }
 
 /// Makes a channel from the config.
@@ -47,6 +93,12 @@ pub enum SendError {
 pub fn build(spec: &ChannelSpec, secrets: &Secrets) -> Result<Arc<dyn Channel>, SendError> {
     match spec {
         ChannelSpec::Webhook(spec) => Ok(Arc::new(webhook::Webhook::new(spec, secrets)?)),
+        ChannelSpec::Slack(spec) => Ok(Arc::new(slack::Slack::new(spec, secrets)?)),
+        ChannelSpec::Teams(spec) => Ok(Arc::new(teams::Teams::new(spec, secrets)?)),
+        ChannelSpec::Discord(spec) => Ok(Arc::new(discord::Discord::new(spec, secrets)?)),
+        ChannelSpec::Pagerduty(spec) => Ok(Arc::new(pagerduty::Pagerduty::new(spec, secrets)?)),
+        ChannelSpec::Email(spec) => Ok(Arc::new(email::Email::new(spec, secrets)?)),
+        ChannelSpec::Desktop(_) => Ok(Arc::new(desktop::Desktop::default())),
     }
 }
 
@@ -54,20 +106,22 @@ pub fn build(spec: &ChannelSpec, secrets: &Secrets) -> Result<Arc<dyn Channel>, 
 mod tests {
     use super::*;
     use crate::model::trigger::Severity;
-    use crate::model::{ChannelName, NotificationId, ServiceName};
+    use crate::model::{ChannelName, ServiceName};
 
     /// A message as the outbox holds it.
     pub(super) fn notification() -> Notification {
         Notification {
-            id: NotificationId::new("n-1"),
-            channel: ChannelName::new("team"),
-            topic: "rollback-started".to_owned(),
-            severity: Severity::High,
-            environment: "production".to_owned(),
             service: Some(ServiceName::new("checkout")),
-            text: "rolling back checkout 2.8.1".to_owned(),
-            at: "2026-01-02T03:04:05Z".parse().unwrap(),
             facts: [("to".to_owned(), "2.8.0".to_owned())].into(),
+            ..Notification::new(
+                "n-1",
+                ChannelName::new("team"),
+                "rollback-started",
+                Severity::High,
+                "production",
+                "rolling back checkout 2.8.1",
+                "2026-01-02T03:04:05Z".parse().unwrap(),
+            )
         }
     }
 

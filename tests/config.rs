@@ -82,6 +82,15 @@ fn with(from: &str, to: &str) -> String {
     GOOD.replace(from, to)
 }
 
+const SERVER: &str = "server = \"mail.example.com\"";
+
+/// A channel that writes mail, with this server and more.
+fn mail(server: &str, more: &str) -> String {
+    format!(
+        "[channels.b]\nkind = \"email\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n{server}\n{more}"
+    )
+}
+
 /// `GOOD` on a Prometheus server, with one piece exchanged.
 fn prometheus(from: &str, to: &str) -> String {
     with(from, to).replace("kind = \"scrape\"", "kind = \"prometheus\"\ninterval = \"10s\"")
@@ -175,6 +184,25 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a name with a space", GOOD.replace("[services.auth.", "[services.\"au th\".").replace("[services.auth]", "[services.\"au th\"]").replace("depends_on = [\"auth\"]", ""), 1),
         ("a name with a slash", plus("[channels.\"a/b\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
         ("an empty name", plus("[channels.\"\"]\nkind = \"webhook\"\nurl = \"https://x/\""), 1),
+        ("a slack address that is pasted", plus("[channels.b]\nkind = \"slack\"\nsecret_url = \"https://hunter2.example.com\""), 1),
+        ("a channel without what it needs", plus("[channels.b]\nkind = \"pagerduty\""), 1),
+        ("an address of pagerduty that is none", plus("[channels.b]\nkind = \"pagerduty\"\nkey = \"env:K\"\nendpoint = \"events.example.com\""), 1),
+        ("a discord thread by its name", plus("[channels.b]\nkind = \"discord\"\nsecret_url = \"env:U\"\nthread = \"releases\""), 1),
+        ("a channel that waits for nothing", plus("[channels.b]\nkind = \"teams\"\nsecret_url = \"env:U\"\ntimeout = \"0s\""), 1),
+        ("a mail server as an address", plus(&mail("server = \"smtps://mail.example.com\"", "")), 1),
+        ("a mail port of zero", plus(&mail(SERVER, "port = 0")), 1),
+        ("a sender and a recipient that are none", plus("[channels.b]\nkind = \"email\"\nserver = \"a.example\"\nfrom = \"unship\"\nto = [\"a@b.example\", \"Ada <ada@>\", \"a@b.example, c@d.example\"]"), 3),
+        ("a mail to nobody", plus("[channels.b]\nkind = \"email\"\nserver = \"a.example\"\nfrom = \"a@b.example\"\nto = []"), 1),
+        ("a mail user without a password", plus(&mail(SERVER, "user = \"unship\"")), 1),
+        ("a mail password without a user", plus(&mail(SERVER, "password = \"env:P\"")), 1),
+        ("a mail password in plain text", plus(&mail(SERVER, "user = \"unship\"\npassword = \"env:P\"\ntls = \"none\"")), 1),
+        ("certificates for no encryption", plus(&mail(SERVER, "ca = \"file:ca.pem\"\ntls = \"none\"")), 1),
+        ("a fallback that is not there", plus(&mail(SERVER, "fallback = \"oncal\"")), 1),
+        ("a fallback to itself", plus(&mail(SERVER, "fallback = \"b\"")), 1),
+        ("fallbacks in a circle", plus(&format!("{}\n[channels.c]\nkind = \"slack\"\nsecret_url = \"env:U\"\nfallback = \"b\"", mail(SERVER, "fallback = \"c\""))), 2),
+        ("a fallback that proves nothing", plus(&format!("{}\n[channels.c]\nkind = \"desktop\"", mail(SERVER, "fallback = \"c\""))), 1),
+        ("a desktop with a fallback", plus("[channels.b]\nkind = \"desktop\"\nfallback = \"oncall\""), 1),
+        ("tests to nowhere", plus("[notify]\ntest = \"onkall\""), 1),
         ("an environment without name", with("\"production\"", "\" \""), 1),
         // Indicators of probes.
         ("a word that no check has", probes("bad = \"fails\"", "total = \"checks\""), 1),

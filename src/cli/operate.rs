@@ -156,7 +156,7 @@ async fn deliver_messages(engine: &Engine) {
     let mut view = engine.view();
     let delivered = view.wait_for(|view| view.state.outbox.is_empty());
     if tokio::time::timeout(Duration::from_secs(5), delivered).await.is_err() {
-        note!("some messages are not delivered yet; they stay in the journal for the next leader");
+        note!("some messages are not accepted yet; they stay in the journal for the next leader");
     }
 }
 

@@ -195,6 +195,7 @@ fn breakers(view: &View, now: Timestamp) -> Vec<Value> {
         let (key, name) = match dependency {
             Dependency::Source(source) => ("source", source.to_string()),
             Dependency::Platform(service) => ("platform", service.to_string()),
+            Dependency::Channel(channel) => ("channel", channel.to_string()),
         };
         object[key] = Value::from(name);
         object
@@ -206,6 +207,7 @@ fn breaker_line(dependency: &Dependency, breaker: &BreakerStatus, now: Timestamp
     let what = match dependency {
         Dependency::Source(source) => format!("source {source}"),
         Dependency::Platform(service) => format!("platform of {service}"),
+        Dependency::Channel(channel) => format!("channel {channel}"),
     };
     let next = match (breaker.next_try, breaker.pause) {
         (Some(next), _) if next > now => format!(", next try {}", clock(next)),

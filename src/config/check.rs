@@ -1,6 +1,7 @@
 //! What the schema cannot say: references that lead nowhere, limits that can never be met, conditions that contradict
 //! each other. Runs on a config that serde has accepted; each problem points at its place in the file.
 
+mod channels;
 mod cloudwatch;
 mod environment;
 mod http;
@@ -27,6 +28,7 @@ pub(super) use http::address_fault;
 pub(super) fn check(config: &Config, tree: &Tree<'_>, report: &mut Report) {
     let mut checker = Checker { config, tree, report };
     environment::check(&mut checker);
+    channels::check(&mut checker);
     names::check(&mut checker);
     sources::check(&mut checker);
     services::check(&mut checker);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::channel::{ChannelSpec, NotifySpec};
 use crate::model::judge::JudgeSpec;
-use crate::model::notification::ChannelSpec;
 use crate::model::platform::PlatformSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::source::{IndicatorSpec, SourceSpec};
@@ -67,6 +67,9 @@ pub struct Config {
     /// How checklists run.
     #[serde(default)]
     pub checklists: ChecklistsSpec,
+    /// What concerns all channels.
+    #[serde(default)]
+    pub notify: NotifySpec,
     /// Who may act. When there are any, only they may; without any, everyone who can run the program may.
     #[serde(default)]
     pub operators: BTreeMap<String, OperatorSpec>,

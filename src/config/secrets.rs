@@ -34,7 +34,8 @@ pub(super) fn resolve(
             SecretRef::Env(name) => from_variable(name, variable),
             SecretRef::File(file) => {
                 let file = folder.join(file);
-                if is_open_to_all(&file) {
+                // A certificate is for everyone to see.
+                if path.last_key() != Some("ca") && is_open_to_all(&file) {
                     report
                         .add(
                             Level::Warning,

@@ -129,6 +129,7 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
                 Dependency::Platform(service) => {
                     Told::on(Some(service), mood, format!("the platform {words}"))
                 }
+                Dependency::Channel(channel) => Told::new(mood, format!("channel {channel} {words}")),
             }
         }
         Event::VerdictChanged { service, arm, verdict } => {
@@ -189,7 +190,10 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
             Told::on(Some(service), Mood::Plain, format!("count of rollbacks reset by {by}: {reason}"))
         }
         Event::NotificationFailed { notification, reason } => {
-            Told::new(Mood::Wary, format!("message {notification} was not delivered: {reason}"))
+            Told::new(Mood::Wary, format!("message {notification} was not accepted: {reason}"))
+        }
+        Event::NotificationSuppressed { notification, reason } => {
+            Told::new(Mood::Plain, format!("message {notification} was left out: {reason}"))
         }
         Event::OperationPlanned { .. }
         | Event::StepStarted { .. }

@@ -29,7 +29,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{baseline, checklist, commands, executor, incidents, messages};
+use super::{baseline, checklist, commands, deliveries, executor, incidents, messages};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -163,14 +163,10 @@ impl Core {
             Input::StepFinished(finished) => executor::finished(&mut work, finished),
             Input::Command(envelope) => commands::handle(&mut work, envelope),
             Input::Leading { holder, program } => work.lead(holder, program),
-            Input::NotificationFinished { id, attempt, failure } => {
-                if work.state.outbox.contains_key(&id) {
-                    work.emit(match failure {
-                        None => Event::NotificationSent { notification: id, attempt },
-                        Some(reason) => Event::NotificationFailed { notification: id, reason },
-                    });
-                }
+            Input::NotificationFinished { id, attempt, end } => {
+                deliveries::finished(&mut work, id, attempt, end);
             }
+            Input::NotificationFellOver { id, reason } => deliveries::fell_over(&mut work, &id, &reason),
         }
         Turn { events: work.events, effects: work.effects }
     }
@@ -248,9 +244,7 @@ impl Work<'_> {
             let breaker = Breaker::new(BreakerLimits::default(), self.now).status().clone();
             self.emit(Event::BreakerChanged { dependency, breaker });
         }
-        for notification in self.state.outbox.values() {
-            self.effects.push(Effect::Notify(notification.clone()));
-        }
+        deliveries::begin_again(self);
         for service in self.settings.config.services.keys() {
             self.effects.push(Effect::ReadPlatform(service.clone()));
         }
@@ -286,6 +280,9 @@ impl Work<'_> {
                 self.config().services.contains_key(service),
                 self.state.service(service).and_then(|known| known.platform_breaker.as_ref()),
             ),
+            Dependency::Channel(channel) => {
+                (self.config().channels.contains_key(channel), self.state.channel_breakers.get(channel))
+            }
         };
         let is_new = match known {
             Some(known) => *known != breaker,

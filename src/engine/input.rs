@@ -52,15 +52,36 @@ pub enum Input {
         /// Its program's version.
         program: String,
     },
-    /// A message was taken by its channel, or given up.
+    /// A message has ended. Each ends exactly once.
     NotificationFinished {
         /// The message.
         id: NotificationId,
         /// Attempts made.
         attempt: u32,
-        /// Why it was given up.
-        failure: Option<String>,
+        /// How.
+        end: DeliveryEnd,
     },
+    /// A page was not taken in time, or its channel is left alone: its fallback is to send it too.
+    NotificationFellOver {
+        /// The page.
+        id: NotificationId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryEnd {
+    /// The other side took it. That a person saw it is not known.
+    Accepted {
+        /// What the other side said, if it is worth keeping.
+        detail: String,
+    },
+    /// It was given up: refused for good, or too old.
+    Failed(String),
+    /// It was left out on purpose.
+    Suppressed(String),
 }
 
 /// How a step ended.
@@ -105,6 +126,16 @@ pub enum Effect {
     ReadPlatform(ServiceName),
     /// Send a message.
     Notify(Notification),
+    /// Send no more of the messages whose key is this one or below it. One that is on its way arrives all the same; all
+    /// others end as suppressed.
+    Withdraw {
+        /// `INC-12`, or `INC-12/2` for one level's.
+        key: String,
+        /// Only those that call for somebody: pages. Otherwise all.
+        pages_only: bool,
+        /// Why, for the journal: `acknowledged by ana`.
+        reason: String,
+    },
 }
 
 /// A step to be carried out on a platform.

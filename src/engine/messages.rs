@@ -11,7 +11,7 @@ use crate::model::event::Event;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, Outcome, PlanKind};
 use crate::model::trigger::{Finding, Severity};
-use crate::model::{NotificationId, OperationId, ServiceName};
+use crate::model::{OperationId, ServiceName};
 
 use super::core::Work;
 use super::input::Effect;
@@ -219,15 +219,9 @@ fn queue(
         let id =
             format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
         let notification = Notification {
-            id: NotificationId::from(id),
-            channel,
-            topic: topic.to_owned(),
-            severity,
-            environment: environment.clone(),
             service: service.cloned(),
-            text: text.to_owned(),
-            at: work.now,
             facts: facts.clone(),
+            ..Notification::new(id, channel, topic, severity, environment.clone(), text, work.now)
         };
         work.emit(Event::NotificationQueued { notification: notification.clone() });
         work.effects.push(Effect::Notify(notification));

@@ -1,7 +1,7 @@
 //! The state: nothing but the fold of the events. What is here can be rebuilt from the journal, and is bounded: a state
 //! does not grow with the age of its journal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,8 +19,8 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanK
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, RunId, ServiceName,
-    SourceName, Version,
+    ChannelName, CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, RunId,
+    ServiceName, SourceName, Version,
 };
 
 use super::history::HistoryEntry;
@@ -29,7 +29,7 @@ use super::escalation;
 use super::incidents::{self, Settled};
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// Ended operations that are kept for people to see.
 const OPERATIONS_KEPT: usize = 100;
@@ -56,12 +56,21 @@ pub struct State {
     /// Breakers around sources that are not closed.
     #[serde(default)]
     pub source_breakers: BTreeMap<SourceName, BreakerStatus>,
+    /// Breakers around channels that are not closed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub channel_breakers: BTreeMap<ChannelName, BreakerStatus>,
     /// Findings of triggers over the whole environment.
     pub findings: BTreeMap<FindingId, Finding>,
     /// Operations: the open ones and the newest of the ended.
     pub operations: BTreeMap<OperationId, Arc<Operation>>,
     /// Messages that no channel has taken yet.
     pub outbox: BTreeMap<NotificationId, Notification>,
+    /// The order in which they were put there.
+    #[serde(default)]
+    pub outbox_order: VecDeque<NotificationId>,
+    /// Which channels took something of an incident, for those incidents that are known: where its end is worth telling.
+    #[serde(default)]
+    pub reached: BTreeMap<IncidentId, BTreeSet<ChannelName>>,
     /// How many findings, decisions, operations, messages and incidents there were: the next id.
     pub counts: Counts,
     /// The newest commands, so that one sent twice acts once.
@@ -210,7 +219,9 @@ impl State {
         let platforms = self.services.iter().filter_map(|(service, known)| {
             Some((Dependency::Platform(service.clone()), known.platform_breaker.as_ref()?))
         });
-        sources.chain(platforms)
+        let channels = self.channel_breakers.iter();
+        let channels = channels.map(|(channel, breaker)| (Dependency::Channel(channel.clone()), breaker));
+        sources.chain(platforms).chain(channels)
     }
 
     /// The state after these events, in order.
@@ -240,6 +251,11 @@ impl State {
     /// The operations that are known, oldest first.
     pub fn operations_in_order(&self) -> impl DoubleEndedIterator<Item = &Operation> {
         self.order.iter().filter_map(|id| self.operation(id))
+    }
+
+    /// The messages that no channel has taken yet, in the order in which they were queued.
+    pub fn outbox_in_order(&self) -> impl Iterator<Item = &Notification> {
+        self.outbox_order.iter().filter_map(|id| self.outbox.get(id))
     }
 
     /// The id that the next finding gets.
@@ -312,6 +328,12 @@ impl State {
                     }
                     (Dependency::Platform(service), breaker) => {
                         self.service_mut(service).platform_breaker = breaker;
+                    }
+                    (Dependency::Channel(channel), Some(breaker)) => {
+                        self.channel_breakers.insert(channel.clone(), breaker);
+                    }
+                    (Dependency::Channel(channel), None) => {
+                        self.channel_breakers.remove(channel);
                     }
                 }
             }
@@ -537,10 +559,22 @@ impl State {
                         self.told.remove(&oldest);
                     }
                 }
-                self.outbox.insert(notification.id.clone(), notification.clone());
+                if self.outbox.insert(notification.id.clone(), notification.clone()).is_none() {
+                    self.outbox_order.push_back(notification.id.clone());
+                }
             }
-            Event::NotificationSent { notification, .. } | Event::NotificationFailed { notification, .. } => {
-                self.outbox.remove(notification);
+            Event::NotificationSent { notification, .. }
+            | Event::NotificationFailed { notification, .. }
+            | Event::NotificationSuppressed { notification, .. } => {
+                if let Some(ended) = self.outbox.remove(notification)
+                    && matches!(event, Event::NotificationSent { .. })
+                    && let Some(incident) = ended.incident
+                {
+                    let known = &self.incidents;
+                    self.reached.retain(|id, _| known.contains_key(id));
+                    self.reached.entry(incident).or_default().insert(ended.channel);
+                }
+                self.outbox_order.retain(|id| id != notification);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ServiceName, SourceName, Span};
+use super::{ChannelName, ServiceName, SourceName, Span};
 
 /// What is behind a breaker.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Dependency {
     Source(SourceName),
     /// The platform of a service, as it is read.
     Platform(ServiceName),
+    /// A channel, as it is written to.
+    Channel(ChannelName),
 }
 
 /// Whether something is asked.

@@ -409,6 +409,9 @@ pub enum Event {
         notification: NotificationId,
         /// Which attempt, from 1.
         attempt: u32,
+        /// What the other side said, where it is worth keeping.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
     },
     /// A message was given up.
     NotificationFailed {
@@ -443,6 +446,13 @@ pub enum Event {
         by: Actor,
         /// What.
         change: ChecklistChange,
+    },
+    /// A message was left out on purpose.
+    NotificationSuppressed {
+        /// The message.
+        notification: NotificationId,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -498,6 +508,7 @@ impl Event {
             Self::IncidentChanged { .. } => "incident_changed",
             Self::EscalationChanged { .. } => "escalation_changed",
             Self::ChecklistChanged { .. } => "checklist_changed",
+            Self::NotificationSuppressed { .. } => "notification_suppressed",
         };
         kind.to_owned()
     }

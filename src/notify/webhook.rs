@@ -9,44 +9,29 @@
 //! | `webhook-timestamp` | seconds since 1970 at this attempt |
 //! | `webhook-signature` | `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`; only with a key |
 //!
-//! Any 2xx means that the other side took it. 408, 425, 429, 5xx and everything that goes wrong before an answer can be
-//! tried again; any other answer cannot. Redirects are not followed: they would carry the message, and the headers
-//! with secrets, to a place that nobody named.
+//! How an answer is judged is in [`http`](super::http).
 //!
 //! Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 
 mod body;
-
-use std::error::Error as _;
-use std::fmt::Write as _;
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 
-use super::retry::retry_after;
-use super::{Channel, SendError};
+use super::http::{self, Address, Poster};
+use super::{Accepted, Channel, SendError};
 use crate::model::notification::{Notification, WebhookSpec};
-use crate::model::secret::{Secret, Secrets};
-
-/// Time to reach the other side.
-const CONNECT: Duration = Duration::from_secs(3);
+use crate::model::secret::Secrets;
 
 /// A webhook.
 #[derive(Debug)]
 pub struct Webhook {
-    /// Made when it is first needed: it reads all the certificates that the system trusts.
-    client: OnceLock<Result<Client, String>>,
-    timeout: Duration,
-    address: Address,
+    poster: Poster,
     key: Option<Key>,
     headers: HeaderMap,
 }
@@ -58,18 +43,12 @@ impl Webhook {
     /// [`SendError::Permanent`], naming what is wrong: not exactly one of `url` and `secret_url`, an address that is not
     /// HTTP, a key that is not `whsec_` and base64, a header that cannot be sent, a secret that was not read.
     pub fn new(spec: &WebhookSpec, secrets: &Secrets) -> Result<Self, SendError> {
-        let read = |reference| {
-            secrets
-                .get(reference)
-                .map(Secret::expose)
-                .ok_or_else(|| permanent(format!("webhook: the secret `{reference}` was not read")))
-        };
+        let read = |reference| http::read("webhook", reference, secrets);
         let address = match (&spec.url, &spec.secret_url) {
             (Some(url), None) => {
                 Address::parse(url, false).map_err(|reason| permanent(format!("webhook: `url` {reason}")))?
             }
-            (None, Some(reference)) => Address::parse(read(reference)?, true)
-                .map_err(|reason| permanent(format!("webhook: the address in `{reference}` {reason}")))?,
+            (None, Some(reference)) => Address::secret("webhook", reference, secrets)?,
             (None, None) => return Err(permanent("webhook: give it a `url` or a `secret_url`".to_owned())),
             (Some(_), Some(_)) => {
                 return Err(permanent("webhook: give it a `url` or a `secret_url`, not both".to_owned()));
@@ -92,90 +71,36 @@ impl Webhook {
             value.set_sensitive(true);
             headers.insert(header, value);
         }
-        Ok(Self { client: OnceLock::new(), timeout: *spec.timeout, address, key, headers })
-    }
-
-    fn client(&self) -> Result<&Client, SendError> {
-        let made = self.client.get_or_init(|| {
-            // The one provider of the house. Whoever was first has installed the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            Client::builder()
-                .redirect(Policy::none())
-                .connect_timeout(CONNECT)
-                .timeout(self.timeout)
-                .user_agent(concat!("unship/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|error| causes(&error))
-        });
-        made.as_ref().map_err(|reason| permanent(format!("webhook: no HTTP client: {reason}")))
+        Ok(Self { poster: Poster::new(address, spec.timeout, secrets), key, headers })
     }
 }
 
 #[async_trait]
 impl Channel for Webhook {
-    async fn send(&self, notification: &Notification) -> Result<(), SendError> {
-        let address = &self.address.shown;
+    async fn send(&self, notification: &Notification) -> Result<Accepted, SendError> {
+        let address = &self.poster.address.shown;
         let body = body::of(notification).ok_or_else(|| {
-            permanent(format!("{address}: `{}` does not fit into {} bytes", notification.id, body::LIMIT))
+            SendError::message(format!(
+                "{address}: `{}` does not fit into {} bytes",
+                notification.id,
+                body::LIMIT
+            ))
         })?;
-        let id = HeaderValue::from_str(notification.id.as_str())
-            .map_err(|_| permanent(format!("{address}: the id {:?} cannot be a header", notification.id)))?;
+        let id = HeaderValue::from_str(notification.key()).map_err(|_| {
+            SendError::message(format!("{address}: the key {:?} cannot be a header", notification.key()))
+        })?;
         let timestamp = Timestamp::now().as_second();
         let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("webhook-id", id);
         headers.insert("webhook-timestamp", HeaderValue::from(timestamp));
         if let Some(key) = &self.key {
-            let signature = key.sign(notification.id.as_str(), timestamp, &body);
+            let signature = key.sign(notification.key(), timestamp, &body);
             let signature = HeaderValue::from_str(&signature).expect("base64 has only plain characters");
             headers.insert("webhook-signature", signature);
         }
-        let request = self.client()?.post(self.address.url.clone()).headers(headers).body(body);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_builder() => {
-                return Err(permanent(format!("{address}: {}", causes(&error.without_url()))));
-            }
-            Err(error) => {
-                let reason = format!("{address}: {}", causes(&error.without_url()));
-                return Err(SendError::Retry { reason, after: None });
-            }
-        };
-        judge(address, response.status(), response.headers(), Timestamp::now())
-    }
-}
-
-/// Where it goes, and how that is written in errors.
-struct Address {
-    url: Url,
-    /// Without anything that could be a secret: for a secret address the scheme and the host, otherwise without user, password and
-    /// query.
-    shown: String,
-}
-
-impl Address {
-    /// The error does not repeat the text.
-    fn parse(text: &str, secret: bool) -> Result<Self, String> {
-        let url: Url =
-            text.trim().parse().map_err(|_| "is not an address like `https://host/path`".to_owned())?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("does not begin with `http://` or `https://`".to_owned());
-        }
-        let host = url.host_str().ok_or("has no host")?;
-        let mut shown = format!("{}://{host}", url.scheme());
-        if let Some(port) = url.port() {
-            let _ = write!(shown, ":{port}");
-        }
-        if !secret {
-            shown.push_str(url.path());
-        }
-        Ok(Self { url, shown })
-    }
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown)
+        let answer = self.poster.post(headers, body).await?;
+        self.poster.judge(answer.status, &answer.headers, "")?;
+        Ok(Accepted::default())
     }
 }
 
@@ -202,51 +127,20 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// What an answer means.
-fn judge(address: &str, status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Result<(), SendError> {
-    let refused = |hint: &str| permanent(format!("{address} answered {status}{hint}"));
-    match status.as_u16() {
-        200..=299 => Ok(()),
-        408 | 425 | 429 | 500..=599 => {
-            let after = headers
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| retry_after(value, now));
-            Err(SendError::Retry { reason: format!("{address} answered {status}"), after })
-        }
-        300..=399 => Err(refused("; redirects are not followed, give the final address")),
-        401 | 403 => Err(refused("; check the key and the secret headers")),
-        404 => Err(refused("; check the address")),
-        410 => Err(refused("; it wants no more messages, remove the channel")),
-        _ => Err(refused("")),
-    }
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 fn permanent(reason: String) -> SendError {
-    SendError::Permanent { reason }
+    SendError::config(reason)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use wiremock::matchers::{header, method, path};
     use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
     use super::*;
+    use crate::model::secret::Secret;
     use crate::notify::tests::notification;
 
     /// The example of the Standard Webhooks specification.
@@ -334,7 +228,7 @@ mod tests {
     async fn statuses_are_judged() {
         for status in [200, 201, 202, 204, 299] {
             let (_server, webhook) = answer(ResponseTemplate::new(status)).await;
-            assert_eq!(webhook.send(&notification()).await, Ok(()), "{status}");
+            assert!(webhook.send(&notification()).await.is_ok(), "{status}");
         }
         for status in [408, 425, 429, 500, 502, 503, 504] {
             let template = ResponseTemplate::new(status).insert_header("retry-after", "17");
@@ -348,7 +242,7 @@ mod tests {
             let template = ResponseTemplate::new(status).set_body_string("<html>no</html>");
             let (_server, webhook) = answer(template).await;
             let result = webhook.send(&notification()).await;
-            let Err(SendError::Permanent { reason }) = result else { panic!("{status}: {result:?}") };
+            let Err(SendError::Permanent { reason, .. }) = result else { panic!("{status}: {result:?}") };
             assert!(reason.contains(&status.to_string()) && !reason.contains("html"), "{reason}");
         }
         let (_server, webhook) = answer(ResponseTemplate::new(503)).await;
@@ -362,18 +256,23 @@ mod tests {
         let (_server, webhook) =
             answer(ResponseTemplate::new(307).insert_header("location", elsewhere.uri())).await;
         let error = webhook.send(&notification()).await.unwrap_err();
-        assert!(matches!(&error, SendError::Permanent { reason } if reason.contains("final address")));
+        assert!(matches!(&error, SendError::Permanent { reason, .. } if reason.contains("final address")));
         assert!(elsewhere.received_requests().await.unwrap().is_empty());
     }
 
-    /// Nobody there, or nobody who answers in time: it may work later.
+    /// Nobody there: it may work later. Somebody who does not answer in time: it may have arrived.
     #[tokio::test]
-    async fn silence_is_tried_again() {
+    async fn silence_is_told_from_absence() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        for address in ["127.0.0.1:1".to_owned(), silent.local_addr().unwrap().to_string()] {
+        let silent = silent.local_addr().unwrap().to_string();
+        for (address, arrived) in [("127.0.0.1:1", false), (silent.as_str(), true)] {
             let webhook = webhook(json!({"url": format!("http://{address}/hook"), "timeout": "300ms"}));
-            let result = webhook.send(&notification()).await;
-            let Err(SendError::Retry { reason, after: None }) = result else { panic!("{result:?}") };
+            let (reason, was_sent) = match webhook.send(&notification()).await {
+                Err(SendError::Retry { reason, after: None }) => (reason, false),
+                Err(SendError::Unknown { reason }) => (reason, true),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(was_sent, arrived, "{reason}");
             assert!(reason.starts_with(&format!("http://{address}/hook: ")), "{reason}");
         }
     }
@@ -413,7 +312,7 @@ mod tests {
             (json!({"url": "http://a/", "secret_headers": {"X": "env:BAD_HEADER"}}), "cannot be sent"),
         ] {
             let error = try_webhook(spec).unwrap_err();
-            let SendError::Permanent { reason } = &error else { panic!("{error:?}") };
+            let SendError::Permanent { reason, .. } = &error else { panic!("{error:?}") };
             assert!(reason.contains(expected) && !reason.contains("hunter2"), "{reason}");
         }
     }

@@ -151,17 +151,15 @@ async fn a_channel_that_hangs_holds_no_other_up() {
     let (_dir, journal) = journal().await;
     let lease = journal.acquire("before", Duration::from_secs(60)).await.unwrap();
     let message = |number: usize, channel: &str| Event::NotificationQueued {
-        notification: Notification {
-            id: format!("n-{number:02}").into(),
-            channel: channel.into(),
-            topic: "held".into(),
-            severity: Severity::High,
-            environment: "test".into(),
-            service: None,
-            text: "holding".into(),
-            at: Timestamp::now(),
-            facts: BTreeMap::new(),
-        },
+        notification: Notification::new(
+            format!("n-{number:02}"),
+            channel.into(),
+            "held",
+            Severity::High,
+            "test",
+            "holding",
+            Timestamp::now(),
+        ),
     };
     let mut events: Vec<_> = (0..50).map(|number| message(number, "dead")).collect();
     events.push(message(99, "live"));

@@ -17,7 +17,7 @@ use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBa
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
 use unship::model::incident::{Level, Ticked};
-use unship::model::notification::Notification;
+use unship::model::notification::{AlertAction, MessageKind, Notification};
 use unship::model::operation::{Action, Outcome, Plan, PlanKind, Requirement, Step, Strategy};
 use unship::model::platform::{Declares, PlatformAction};
 use unship::model::release::{Arm, Inventory, Quality, Release, Share};
@@ -246,18 +246,12 @@ fn events() -> Vec<Event> {
         Event::CountReset { service: service(), by: mira(), reason: why() },
         Event::NotificationQueued {
             notification: Notification {
-                id: "n-1".into(),
-                channel: "pager".into(),
-                topic: "rollback-started".to_owned(),
-                severity: Severity::High,
-                environment: "production".to_owned(),
                 service: Some(service()),
-                text: why(),
-                at: noon(),
                 facts: [("operation".to_owned(), "op-12".to_owned())].into(),
+                ..notification()
             },
         },
-        Event::NotificationSent { notification: "n-1".into(), attempt: 2 },
+        Event::NotificationSent { notification: "n-1".into(), attempt: 2, detail: String::new() },
         Event::NotificationFailed { notification: "n-1".into(), reason: why() },
         Event::CommandRefused {
             envelope: envelope(Command::Automatic { on: true, reason: why() }),
@@ -389,7 +383,55 @@ fn incidents() -> Vec<Event> {
         let command = Command::Baseline { service: "checkout".into(), set, reason: why() };
         events.push(Event::CommandAccepted { envelope: envelope(command) });
     }
+    events.extend([
+        Event::NotificationQueued {
+            notification: Notification {
+                kind: MessageKind::Page,
+                incident: Some(incident()),
+                seq: 3,
+                key: Some("INC-12/2/pager/1".to_owned()),
+                test: true,
+                drill: true,
+                subject: Some("checkout is down".to_owned()),
+                to: vec!["ana@example.com".to_owned()],
+                dedup: Some("INC-12/g2".to_owned()),
+                action: AlertAction::Acknowledge,
+                fallback_of: Some("n-0".into()),
+                ..notification()
+            },
+        },
+        Event::NotificationQueued {
+            notification: Notification {
+                kind: MessageKind::Resolve,
+                action: AlertAction::Resolve,
+                ..notification()
+            },
+        },
+        Event::NotificationQueued {
+            notification: Notification { kind: MessageKind::Update, ..notification() },
+        },
+        Event::NotificationSent {
+            notification: "n-1".into(),
+            attempt: 1,
+            detail: "1 of 2 took it".to_owned(),
+        },
+        Event::NotificationSuppressed { notification: "n-1".into(), reason: why() },
+        Event::BreakerChanged {
+            dependency: Dependency::Channel("pager".into()),
+            breaker: BreakerStatus {
+                state: BreakerState::HalfOpen,
+                since: Timestamp::UNIX_EPOCH,
+                next_try: None,
+                pause: None,
+                reason: why(),
+            },
+        },
+    ]);
     events
+}
+
+fn notification() -> Notification {
+    Notification::new("n-1", "pager".into(), "rollback-started", Severity::High, "production", why(), noon())
 }
 
 /// A figure of each kind.
@@ -411,7 +453,7 @@ fn baseline() -> Baseline {
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 43;
+const KINDS: usize = 44;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -458,6 +500,7 @@ const fn number(event: &Event) -> usize {
         Event::BaselineRecorded { .. } => 40,
         Event::BaselineForgotten { .. } => 41,
         Event::BreakerChanged { .. } => 42,
+        Event::NotificationSuppressed { .. } => 43,
     }
 }
 

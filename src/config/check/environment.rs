@@ -1,13 +1,9 @@
-//! The environment, the journal, guardrails, rollback, channels and people.
-
-use std::collections::BTreeMap;
+//! The environment, the journal, guardrails, rollback and people.
 
 use super::Checker;
-use crate::config::problem::quoted;
 use crate::config::schema::Role;
 use crate::config::spanned::{Path, place};
 use crate::model::Span;
-use crate::model::notification::ChannelSpec;
 use crate::model::source::SourceSpec;
 use crate::model::units::human;
 
@@ -22,7 +18,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     store(checker);
     guardrails(checker);
     rollback(checker);
-    channels(checker);
     operators(checker);
 }
 
@@ -137,33 +132,6 @@ fn rollback(checker: &mut Checker<'_>) {
                 ),
             )
             .hint("make `step_timeout` longer than `read_every`");
-    }
-}
-
-fn channels(checker: &mut Checker<'_>) {
-    let config = checker.config;
-    for (name, channel) in &config.channels {
-        let at = place!["channels", name];
-        let ChannelSpec::Webhook(webhook) = channel;
-        match (&webhook.url, &webhook.secret_url) {
-            (None, None) => {
-                checker
-                    .error_at_key(&at, format!("the webhook {} has no address", quoted(name.as_str())))
-                    .hint("add `url`, or `secret_url` if the address holds a token");
-            }
-            (Some(_), Some(_)) => {
-                checker
-                    .error_at_key(
-                        &at.then("secret_url"),
-                        format!("the webhook {} has both `url` and `secret_url`", quoted(name.as_str())),
-                    )
-                    .hint("keep one: `secret_url` if the address holds a token");
-            }
-            (Some(url), None) => checker.address(&at.then("url"), url),
-            (None, Some(_)) => {}
-        }
-        checker.headers(&at, &BTreeMap::new(), &webhook.secret_headers);
-        checker.positive(&at.then("timeout"), webhook.timeout);
     }
 }
 

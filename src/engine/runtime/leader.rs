@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
 use crate::model::breaker::{Breaker, BreakerLimits, Dependency};
 use crate::model::command::Envelope;
+use crate::model::notification::{MessageKind, Notification};
 use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
@@ -24,7 +25,7 @@ use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
+use super::super::input::{DeliveryEnd, Effect, Input, RunStep, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::tenure::{LeaseClock, Tenure};
@@ -92,6 +93,8 @@ struct Leader<'a> {
     pollers: BTreeMap<ServiceName, Arc<Notify>>,
     /// One for each channel, so that one which takes nothing does not hold the others up.
     deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
+    /// What is being delivered.
+    on_their_way: Vec<(Notification, AbortHandle)>,
     steps_in_flight: Arc<AtomicUsize>,
     /// What platforms say goes in here, is shown from here, and waits in the third to be stored.
     output: mpsc::Sender<(OperationId, OutputLine)>,
@@ -160,6 +163,7 @@ impl<'a> Leader<'a> {
             _observer: observer,
             pollers: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            on_their_way: Vec::new(),
             steps_in_flight: Arc::default(),
             output,
             heard,
@@ -331,12 +335,28 @@ impl<'a> Leader<'a> {
                 let deliveries = self.deliveries.entry(notification.channel.clone());
                 let deliveries = deliveries.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES)));
                 let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(deliveries));
-                self.tasks.spawn(async move {
+                let message = notification.clone();
+                let task = self.tasks.spawn(async move {
                     let Ok(_permit) = deliveries.acquire().await else { return };
                     let input = outbox::deliver(channel, notification).await;
                     // A leader that is gone leaves the message in the outbox.
                     let _ = inputs.send(input).await;
                 });
+                self.on_their_way.retain(|(_, task)| !task.is_finished());
+                self.on_their_way.push((message, task));
+            }
+            Effect::Withdraw { key, pages_only, reason } => {
+                let is_meant = |message: &Notification| {
+                    message.is_below(&key) && (!pages_only || message.kind == MessageKind::Page)
+                };
+                for (message, task) in self.on_their_way.extract_if(.., |(message, _)| is_meant(message)) {
+                    task.abort();
+                    let end = DeliveryEnd::Suppressed(reason.clone());
+                    let input = Input::NotificationFinished { id: message.id, attempt: 0, end };
+                    if let Err(error) = self.inputs.try_send(input) {
+                        tracing::warn!(%error, "a withdrawn message stays in the outbox");
+                    }
+                }
             }
         }
     }

@@ -9,10 +9,7 @@ use tokio::time::sleep;
 use crate::model::notification::Notification;
 use crate::notify::{Channel, SendError, backoff};
 
-use super::super::input::Input;
-
-/// After this a message is old news and is given up.
-const TTL: Duration = Duration::from_secs(15 * 60);
+use super::super::input::{DeliveryEnd, Input};
 
 /// Delivers one message and says how that ended.
 pub async fn deliver(channel: Option<Arc<dyn Channel>>, notification: Notification) -> Input {
@@ -23,21 +20,23 @@ pub async fn deliver(channel: Option<Arc<dyn Channel>>, notification: Notificati
         };
         attempt += 1;
         let (reason, after) = match channel.send(&notification).await {
-            Ok(()) => break None,
-            Err(SendError::Permanent { reason }) => break Some(reason),
+            Ok(_) => break None,
+            Err(SendError::Permanent { reason, .. }) => break Some(reason),
             Err(SendError::Retry { reason, after }) => (reason, after),
+            Err(SendError::Unknown { reason }) => (reason, None),
         };
         let wait = backoff(attempt - 1, rand::random()).max(after.unwrap_or_default());
         // A message from the future (the clock was set back) is a new one.
         let age = Duration::try_from(Timestamp::now().duration_since(notification.at)).unwrap_or_default();
-        tracing::warn!(notification = %notification.id, attempt, %reason, "not delivered yet");
-        if age + wait > TTL {
+        tracing::warn!(notification = %notification.id, attempt, %reason, "not accepted yet");
+        if age + wait > notification.kind.ttl() {
             break Some(format!("given up after {attempt} attempts: {reason}"));
         }
         sleep(wait).await;
     };
     if let Some(reason) = &failure {
-        tracing::error!(notification = %notification.id, %reason, "not delivered");
+        tracing::error!(notification = %notification.id, %reason, "not accepted");
     }
-    Input::NotificationFinished { id: notification.id, attempt, failure }
+    let end = failure.map_or(DeliveryEnd::Accepted { detail: String::new() }, DeliveryEnd::Failed);
+    Input::NotificationFinished { id: notification.id, attempt, end }
 }

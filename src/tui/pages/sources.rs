@@ -99,6 +99,7 @@ fn troubles(page: &mut Writer<'_>, scene: &Scene<'_>) {
         let name = match &dependency {
             Dependency::Source(source) => source.to_string(),
             Dependency::Platform(service) => format!("the platform of {service}"),
+            Dependency::Channel(channel) => format!("the channel {channel}"),
         };
         lines.push(format!("{name} {}", breaker_words(breaker)));
     }
