@@ -1,10 +1,11 @@
 //! unship takes a bad release back: it senses, judges, decides, plans, acts and records.
 //!
-//! The map of the house. Arrows point downward only: faces → engine → (judge, triggers, config) → model, and adapters → model.
+//! The map of the house. Arrows point downward only: faces → engine → (judge, triggers, runbook, config) → model, and adapters → model.
 //!
 //! - [`model`]: the nouns as plain data. No I/O, no clock; everything may import it.
 //! - [`config`]: `unship.toml`: schema, loading, checking with file positions, secrets by reference.
 //! - [`judge`]: statistics over streams of counts: evidence that a canary is worse, or safe. Pure.
+//! - [`runbook`]: Markdown runbooks as data: sections, items, windows, conditions, and what is wrong with them. Pure.
 //! - [`triggers`]: conditions over indicators and probes. Pure.
 //! - [`engine`]: the pure core (state, senses, decisions, guardrails, plans, steps) and the runtime that feeds it.
 //! - [`journal`]: the event store: append-only, hash-chained, with leases, an inbox, and recorded samples.
@@ -28,6 +29,7 @@ pub mod model;
 pub mod notify;
 pub mod observe;
 pub mod platform;
+pub mod runbook;
 pub mod telemetry;
 pub mod triggers;
 pub mod tui;

@@ -1,0 +1,210 @@
+//! The actions that an item may ask for with `do`. A document cannot define one: it names an action of the engine, with
+//! parameters that the engine knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Span;
+
+use super::document::Param;
+use super::suggest::nearest;
+
+/// Which actions there are, asked when a runbook is loaded.
+pub trait Actions {
+    /// Whether there is such an action and it takes these parameters.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it and what would be right.
+    fn check(&self, name: &str, params: &BTreeMap<String, Param>) -> Result<(), String>;
+}
+
+/// The actions of the engine as a table, for checking a runbook without one.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ActionTable {
+    services: Option<BTreeSet<String>>,
+}
+
+impl ActionTable {
+    /// Any service may be named.
+    pub fn unchecked() -> Self {
+        Self::default()
+    }
+
+    /// These services and no other.
+    pub fn of(services: impl IntoIterator<Item = String>) -> Self {
+        Self { services: Some(services.into_iter().collect()) }
+    }
+}
+
+/// What a parameter may be.
+enum Takes {
+    Service,
+    Text,
+    Time,
+    Level,
+    Words(&'static [&'static str]),
+}
+
+struct Known {
+    name: &'static str,
+    params: &'static [(&'static str, Takes)],
+    /// What it cannot do without, and why.
+    required: &'static [(&'static str, &'static str)],
+}
+
+const KNOWN: &[Known] = &[
+    Known { name: "acknowledge", params: &[], required: &[] },
+    Known {
+        name: "freeze",
+        params: &[("service", Takes::Service), ("for", Takes::Time)],
+        required: &[("service", "a freeze forbids rollbacks, so it says of what")],
+    },
+    Known {
+        name: "maintenance",
+        params: &[("service", Takes::Service), ("on", Takes::Words(&["true", "false"]))],
+        required: &[("service", "the page belongs to one service"), ("on", "it goes up or down")],
+    },
+    Known {
+        name: "message",
+        params: &[("template", Takes::Text)],
+        required: &[("template", "what is said is written beforehand")],
+    },
+    Known {
+        name: "page",
+        params: &[("policy", Takes::Text), ("level", Takes::Level)],
+        required: &[("policy", "it says who is woken")],
+    },
+    Known {
+        name: "promote",
+        params: &[("service", Takes::Service)],
+        required: &[("service", "a promotion gives one canary all the traffic")],
+    },
+    // Without a service it is the one that the findings blame.
+    Known {
+        name: "rollback",
+        params: &[
+            ("service", Takes::Service),
+            ("to", Takes::Text),
+            ("strategy", Takes::Words(&["immediate", "gradual"])),
+        ],
+        required: &[],
+    },
+    Known {
+        name: "thaw",
+        params: &[("service", Takes::Service)],
+        required: &[("service", "a freeze is lifted where it was set")],
+    },
+];
+
+impl Actions for ActionTable {
+    fn check(&self, name: &str, params: &BTreeMap<String, Param>) -> Result<(), String> {
+        let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
+            let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
+            return Err(match nearest(name, names.iter().copied()) {
+                Some(near) => format!("no action `{name}`; did you mean `{near}`?"),
+                None => format!("no action `{name}`; actions are {}", names.join(", ")),
+            });
+        };
+        for (key, param) in params {
+            let Some((_, takes)) = known.params.iter().find(|(name, _)| name == key) else {
+                let there: Vec<_> = known.params.iter().map(|(name, _)| *name).collect();
+                return Err(if there.is_empty() {
+                    format!("`{name}` takes no parameters, so leave `{key}` out")
+                } else {
+                    format!("`{name}` takes no `{key}`; it takes {}", there.join(", "))
+                });
+            };
+            if let Param::Literal(value) = param {
+                self.literal(takes, value).map_err(|text| format!("`{key}` of `{name}`: {text}"))?;
+            }
+        }
+        match known.required.iter().find(|(key, _)| !params.contains_key(*key)) {
+            Some((key, why)) => Err(format!("`{name}` needs `{key}`: {why}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ActionTable {
+    fn literal(&self, takes: &Takes, value: &str) -> Result<(), String> {
+        match takes {
+            Takes::Text => Ok(()),
+            Takes::Time => value.parse::<Span>().map(|_| ()),
+            Takes::Words(words) if words.contains(&value) => Ok(()),
+            Takes::Words(words) => Err(format!("`{value}` is none of {}", words.join(", "))),
+            Takes::Level => match value.parse::<u8>() {
+                Ok(1..=9) => Ok(()),
+                _ => Err(format!("`{value}` is no level from 1 to 9")),
+            },
+            Takes::Service => match &self.services {
+                Some(services) if !services.contains(value) => {
+                    Err(match nearest(value, services.iter().map(String::as_str)) {
+                        Some(near) => format!("no service `{value}`; did you mean `{near}`?"),
+                        None => format!("no service `{value}`"),
+                    })
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, params: &[(&str, &str)]) -> Result<(), String> {
+        let params = params.iter().map(|(key, value)| {
+            let param = match value.strip_prefix('$') {
+                Some(record) => Param::Record(record.to_owned()),
+                None => Param::Literal((*value).to_owned()),
+            };
+            ((*key).to_owned(), param)
+        });
+        ActionTable::of(["checkout".to_owned()]).check(name, &params.collect())
+    }
+
+    /// An item that asks for an action that there is, with what it needs, is taken.
+    #[test]
+    fn known_actions_are_taken() {
+        for (name, params) in [
+            ("rollback", &[][..]),
+            ("rollback", &[("service", "checkout"), ("to", "2.8.0"), ("strategy", "gradual")]),
+            // What a record will hold is checked when it holds it.
+            ("rollback", &[("service", "$service")]),
+            ("acknowledge", &[]),
+            ("freeze", &[("service", "checkout"), ("for", "30m")]),
+            ("thaw", &[("service", "checkout")]),
+            ("maintenance", &[("service", "checkout"), ("on", "true")]),
+            ("promote", &[("service", "checkout")]),
+            ("page", &[("policy", "primary"), ("level", "2")]),
+            ("message", &[("template", "rollback started")]),
+        ] {
+            assert_eq!(check(name, params), Ok(()), "{name} {params:?}");
+        }
+    }
+
+    /// One that there is not, or that lacks something, is refused with what would be right.
+    #[test]
+    fn other_actions_are_refused() {
+        for (name, params, part) in [
+            ("rolback", &[][..], "did you mean `rollback`?"),
+            ("reboot", &[], "actions are acknowledge, freeze"),
+            ("rollback", &[("service", "chekout")], "did you mean `checkout`?"),
+            ("rollback", &[("strategy", "slow")], "none of immediate, gradual"),
+            ("rollback", &[("force", "yes")], "takes no `force`; it takes service, to, strategy"),
+            ("acknowledge", &[("by", "me")], "takes no parameters"),
+            ("freeze", &[], "needs `service`"),
+            ("freeze", &[("service", "checkout"), ("for", "long")], "is not a duration"),
+            ("thaw", &[], "needs `service`"),
+            ("maintenance", &[("service", "checkout")], "needs `on`"),
+            ("promote", &[], "needs `service`"),
+            ("page", &[("policy", "primary"), ("level", "0")], "no level"),
+            ("page", &[], "needs `policy`"),
+            ("message", &[], "needs `template`"),
+        ] {
+            let text = check(name, params).unwrap_err();
+            assert!(text.contains(part), "{name} {params:?}: {text}");
+        }
+    }
+}
