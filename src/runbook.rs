@@ -19,6 +19,8 @@ mod document;
 mod names;
 mod problem;
 mod suggest;
+mod tmp;
+pub use tmp::*;
 
 pub use actions::{ActionTable, Actions};
 pub use attributes::{FLAGS, KEYS, NOT_BUILT};

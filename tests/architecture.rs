@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The nouns: everything may use them, they use nothing.
     ("model", &[]),
     // Pure thinking.
-    ("config", &["model"]),
+    ("config", &["model", "runbook"]),
     ("judge", &["model"]),
     ("runbook", &["model"]),
     ("triggers", &["model"]),

@@ -118,7 +118,8 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
         retention: *config.store.retention,
     };
     let journal = open_journal(&loaded.journal_path).await?;
-    let world = World::build(config, Arc::clone(&loaded.secrets), true)?;
+    let world =
+        World::build(config, Arc::clone(&loaded.secrets), true)?.with_runbooks(loaded.runbooks.clone());
     Ok(Engine::start(world, journal, options).await?)
 }
 

@@ -220,13 +220,13 @@ async fn list(global: &Global) -> anyhow::Result<Exit> {
 }
 
 async fn show(id: Option<&str>, global: &Global) -> anyhow::Result<Exit> {
-    let (_, view) = look(global).await?;
+    let (loaded, view) = look(global).await?;
     let incident = match find(&view, id) {
         Ok(incident) => incident,
         Err(exit) => return Ok(exit),
     };
     let now = Timestamp::now();
-    let list = checklist::checklist(&incident, &view.state, &view.readings, now);
+    let list = checklist::checklist(&incident, &view.state, &loaded.config, &view.readings, now);
     if global.json {
         let mut value = json(&incident, &view.state, now);
         value["checklist"] = serde_json::to_value(&list)?;

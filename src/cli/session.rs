@@ -75,7 +75,8 @@ async fn start_on(
 ) -> anyhow::Result<Engine> {
     let config = Arc::new(loaded.config.clone());
     let options = Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
-    let world = World::build(config, Arc::clone(&loaded.secrets), matches!(role, "guard" | "console"))?;
+    let world = World::build(config, Arc::clone(&loaded.secrets), matches!(role, "guard" | "console"))?
+        .with_runbooks(loaded.runbooks.clone());
     Ok(Engine::start(world, journal, options).await?)
 }
 

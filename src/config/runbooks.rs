@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use super::problem::{Draft, Report};
-use super::schema::Config;
+use super::schema::{Config, ServiceSpec};
 use super::spanned::{Tree, place};
-use crate::model::source::{GaugeUnit, SeriesSpec};
 use crate::model::{RunbookName, Unit};
 use crate::runbook::{self, ActionTable, EMERGENCY, Level, Registry, Runbook, ValueKind};
 
@@ -41,20 +40,23 @@ impl RunbookText {
 
 /// What the conditions of runbooks may name in an environment.
 pub fn names(config: &Config) -> Registry {
-    let mut registry = Registry::default();
-    for (service, spec) in &config.services {
-        let indicators = spec.indicators.iter().map(|(name, spec)| {
-            let kind = match (&spec.read, spec.read.unit()) {
-                (SeriesSpec::Rate { .. }, _) => ValueKind::Number,
-                (SeriesSpec::Gauge { unit: GaugeUnit::Seconds, .. }, _) | (_, Unit::Millis) => ValueKind::Duration,
-                (_, Unit::Share) => ValueKind::Share,
-                (_, Unit::Plain) => ValueKind::Number,
+    let indicators = |spec: &ServiceSpec| {
+        let kinds = spec.indicators.iter().map(|(name, spec)| {
+            let kind = match spec.read.unit() {
+                Unit::Millis => ValueKind::Duration,
+                Unit::Share => ValueKind::Share,
+                Unit::Plain => ValueKind::Number,
             };
             (name.to_string(), kind)
         });
-        registry.service(service.as_str(), indicators);
-    }
-    registry
+        kinds.collect()
+    };
+    Registry::of(config.services.iter().map(|(name, spec)| (name.to_string(), indicators(spec))).collect())
+}
+
+/// What the actions of runbooks may name in an environment.
+pub fn actions(config: &Config) -> ActionTable {
+    ActionTable::of(config.services.keys().map(ToString::to_string))
 }
 
 /// Reads the runbooks of a config. What is wrong with one is a problem of the config, at the place where it is named.
@@ -65,7 +67,7 @@ pub(super) fn load(
     report: &mut Report,
 ) -> BTreeMap<RunbookName, RunbookText> {
     let names = names(config);
-    let actions = ActionTable::default();
+    let actions = actions(config);
     let mut texts = BTreeMap::new();
     for (name, spec) in &config.runbooks {
         let at = place!["runbooks"].then(name.as_str()).then("file");

@@ -7,7 +7,7 @@
 mod ask;
 mod fold;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,6 +2,10 @@
 
 mod incidents;
 
+pub(super) use incidents::{
+    Turn, exhausted, incident_opened, incident_over, page, remind, unacknowledged, withdraw_pages,
+};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use crate::model::event::Event;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, Outcome, PlanKind};
 use crate::model::trigger::{Finding, Severity};
-use crate::model::{OperationId, ServiceName};
+use crate::model::{ChannelName, OperationId, ServiceName};
 
 use super::core::Work;
 use super::input::Effect;
@@ -206,24 +210,35 @@ fn queue(
     text: &str,
     facts: &BTreeMap<String, String>,
 ) {
-    let environment = work.config().environment.name.clone();
-    let channels: Vec<_> = work
-        .config()
-        .channels
-        .iter()
-        .filter(|(_, spec)| spec.least_severity() <= severity)
-        .map(|(name, _)| name.clone())
-        .collect();
-    for channel in channels {
-        // Unique across journals: it names the millisecond.
-        let id =
-            format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
-        let notification = Notification {
+    for channel in listening(work, severity) {
+        queue_to(work, channel, |notification| Notification {
+            topic: topic.to_owned(),
+            severity,
             service: service.cloned(),
+            text: text.to_owned(),
             facts: facts.clone(),
-            ..Notification::new(id, channel, topic, severity, environment.clone(), text, work.now)
-        };
-        work.emit(Event::NotificationQueued { notification: notification.clone() });
-        work.effects.push(Effect::Notify(notification));
+            ..notification
+        });
     }
+}
+
+/// The channels that are told what is so urgent.
+fn listening(work: &Work<'_>, severity: Severity) -> Vec<ChannelName> {
+    let channels = work.config().channels.iter();
+    channels.filter(|(_, spec)| spec.least_severity() <= severity).map(|(name, _)| name.clone()).collect()
+}
+
+/// Puts a message for a channel into the outbox.
+fn queue_to(
+    work: &mut Work<'_>,
+    channel: ChannelName,
+    fill: impl FnOnce(Notification) -> Notification,
+) {
+    let environment = work.config().environment.name.clone();
+    // Unique across journals: it names the millisecond.
+    let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
+    let notification =
+        fill(Notification::new(id, channel, String::new(), Severity::Low, environment, String::new(), work.now));
+    work.emit(Event::NotificationQueued { notification: notification.clone() });
+    work.effects.push(Effect::Notify(notification));
 }

@@ -124,8 +124,8 @@ fn step(scene: &Scene<'_>) -> Option<(String, Tone)> {
         return Some((format!("{words}: {more}"), tone));
     }
     let incident = scene.incident()?;
-    let list = checklist(incident, scene.state(), &scene.view().readings, scene.now());
-    let item = list.item(list.current.as_ref()?)?;
+    let list = checklist(incident, scene.state(), scene.config(), &scene.view().readings, scene.now());
+    let item = list.item(list.current.as_ref()?.as_str())?;
     Some((format!("{} {}", scene.picture.glyphs.current, item.title), Tone::Text))
 }
 

@@ -36,8 +36,8 @@ pub(in crate::engine) fn fold(
         let mut run = Run::new(id, incident, &attachment, at);
         // What was ticked before there were runbooks stays ticked.
         if let Some(incident) = state.incidents.get(incident) {
-            for (item, tick) in incident.ticks.iter().filter(|(item, _)| run.book().item(item.as_str()).is_some())
-            {
+            let book = Arc::clone(run.book());
+            for (item, tick) in incident.ticks.iter().filter(|(item, _)| book.item(item.as_str()).is_some()) {
                 let standing = match tick.ticked {
                     Ticked::Done => Standing::Done,
                     Ticked::NotApplicable => Standing::Inactive,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::command::Actor;
 use crate::model::incident::Note;
 use crate::model::{IncidentId, ItemId, OperationId, RunId, RunbookName};
-use crate::runbook::{Actions, Item, Names, Param, Path, Runbook, UnknownName, ValueKind};
+use crate::runbook::{ActionTable, Item, Registry, Runbook};
 
 /// A checklist: a runbook being worked through in an incident.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -97,28 +97,15 @@ impl From<Stored> for Run {
     }
 }
 
-/// Takes any name and any action: what is journaled was checked when it was attached, against the config of that day.
-struct Anything;
-
-impl Names for Anything {
-    fn quantity(&self, _: &Path) -> Result<ValueKind, UnknownName> {
-        Ok(ValueKind::Any)
-    }
-}
-
-impl Actions for Anything {
-    fn check(&self, _: &str, _: &BTreeMap<String, Param>) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 /// Reads the text of a runbook as it was attached. One that cannot be read any more has no items: a fold cannot fail.
 fn read(name: &RunbookName, source: &str, bindings: Option<&(String, String)>) -> Runbook {
-    let Ok(mut book) = Runbook::parse(name.as_str(), source, &Anything, &Anything) else {
+    // What is journaled was checked when it was attached, against the config of that day.
+    let (names, actions) = (Registry::unchecked(), ActionTable::unchecked());
+    let Ok(mut book) = Runbook::parse(name.as_str(), source, &names, &actions) else {
         return Runbook::default();
     };
     if let Some((file, text)) = bindings {
-        book.bind(file, text, &Anything, &Anything);
+        book.bind(file, text, &names, &actions);
     }
     book
 }

@@ -22,18 +22,18 @@ use crate::tui::widgets::text;
 pub fn listed(scene: &Scene<'_>) -> Vec<String> {
     let checklist = scene.incident().map(|incident| of(scene, incident));
     let items = checklist.iter().flat_map(Checklist::items);
-    items.map(|item| item.id.to_string()).collect()
+    items.map(|item| item.key.clone()).collect()
 }
 
 fn of(scene: &Scene<'_>, incident: &Incident) -> Checklist {
-    checklist::checklist(incident, scene.state(), &scene.view().readings, scene.now())
+    checklist::checklist(incident, scene.state(), scene.config(), &scene.view().readings, scene.now())
 }
 
 /// The line that is at hand: the chosen one, else the one to look at next.
 pub fn at_hand(scene: &Scene<'_>) -> Option<String> {
     let checklist = of(scene, scene.incident()?);
     let chosen = scene.ui.item.what.as_deref();
-    let chosen = chosen.filter(|chosen| checklist.items().any(|item| item.id.as_str() == *chosen));
+    let chosen = chosen.filter(|chosen| checklist.items().any(|item| item.key == *chosen));
     chosen.map(str::to_owned).or_else(|| checklist.current.map(|current| current.to_string()))
 }
 
@@ -95,16 +95,18 @@ fn calm(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 /// The phase that is worked through: that of the current line, else the last.
 fn current(checklist: &Checklist) -> Option<&Phase> {
+    let now = checklist.current.as_ref().map(crate::model::ItemId::as_str);
     let has_current =
-        |phase: &&Phase| phase.items.iter().any(|item| Some(&item.id) == checklist.current.as_ref());
+        |phase: &&Phase| phase.items.iter().any(|item| Some(item.key.as_str()) == now);
     checklist.phases.iter().find(has_current).or_else(|| checklist.phases.last())
 }
 
 /// How far its window has gone: `03:12 of 05:00`, `18:40 of 15:00, overdue`.
 fn window(checklist: &Checklist, phase: &Phase) -> (String, Tone) {
-    let lasted = minutes(checklist.clock.elapsed);
+    let lasted = minutes(phase.elapsed.unwrap_or(checklist.clock.elapsed));
     match phase.until {
         None => (lasted, Tone::Dim),
+        Some(_) if phase.passed_before => (lasted, Tone::Dim),
         Some(until) if phase.overdue => (format!("{lasted} of {}, overdue", minutes(until)), Tone::Warn),
         Some(until) => (format!("{lasted} of {}", minutes(until)), Tone::Text),
     }
@@ -130,7 +132,7 @@ enum Row<'a> {
 
 /// What is shown in so many rows: all of it; or with the phases folded that are not at hand.
 fn rows<'a>(checklist: &'a Checklist, at_hand: Option<&str>, height: usize) -> Vec<Row<'a>> {
-    let holds = |phase: &Phase, id: Option<&str>| phase.items.iter().any(|item| Some(item.id.as_str()) == id);
+    let holds = |phase: &Phase, id: Option<&str>| phase.items.iter().any(|item| Some(item.key.as_str()) == id);
     let now = checklist.current.as_ref().map(crate::model::ItemId::as_str);
     let must: Vec<bool> =
         checklist.phases.iter().map(|phase| holds(phase, now) || holds(phase, at_hand)).collect();
@@ -164,7 +166,7 @@ fn lines(scene: &Scene<'_>, checklist: &Checklist, area: Rect, buf: &mut Buffer)
     let at_hand = at_hand(scene);
     let rows = rows(checklist, at_hand.as_deref(), height);
     let is_at_hand = |row: &Row<'_>| match row {
-        Row::Item(item) => Some(item.id.as_str()) == at_hand.as_deref(),
+        Row::Item(item) => Some(item.key.as_str()) == at_hand.as_deref(),
         Row::Phase(_) => false,
     };
     let place = rows.iter().position(is_at_hand).unwrap_or(0);
@@ -206,12 +208,12 @@ fn lines(scene: &Scene<'_>, checklist: &Checklist, area: Rect, buf: &mut Buffer)
 /// A phase: what it is about, how much of it is settled, and its window.
 fn heading(scene: &Scene<'_>, checklist: &Checklist, phase: &Phase, area: Rect, y: u16, buf: &mut Buffer) {
     let look = scene.look();
-    let (settled, total) = (phase.settled(), phase.items.len());
+    let (settled, total) = (phase.settled(), phase.counted());
     let is_current = current(checklist).is_some_and(|current| std::ptr::eq(current, phase));
     let tone = if is_current { Tone::Title } else { Tone::Dim };
     let count = format!("  {settled} of {total}");
     let left = Line::from(vec![
-        Span::styled(phase.title, look.style(tone)),
+        Span::styled(phase.title.clone(), look.style(tone)),
         Span::styled(count, look.style(Tone::Dim)),
     ]);
     let end = text::put_line(buf, area, (1, y), &left, area.width.saturating_sub(2), look.glyphs.ellipsis);
@@ -220,7 +222,7 @@ fn heading(scene: &Scene<'_>, checklist: &Checklist, phase: &Phase, area: Rect, 
         ("overdue".to_owned(), Tone::Warn)
     } else if is_current || settled == total {
         return;
-    } else if checklist.clock.elapsed < phase.from {
+    } else if phase.elapsed.is_none_or(|elapsed| elapsed < phase.from) && !phase.from.is_zero() {
         (format!("from {}", minutes(phase.from)), Tone::Dim)
     } else {
         return;
@@ -246,6 +248,13 @@ fn mark(state: &ItemState, scene: &Scene<'_>) -> Sign {
     let (symbol, word, tone) = match state {
         ItemState::Open => (glyphs.open, "open", Tone::Dim),
         ItemState::Current => (glyphs.open, "next", Tone::Accent),
+        ItemState::Satisfied => (glyphs.open, "to be confirmed", Tone::Ok),
+        ItemState::Waiting { .. } => (glyphs.running, "waiting", Tone::Accent),
+        ItemState::Running { .. } => (glyphs.running, "being done", Tone::Accent),
+        ItemState::Failed { .. } => (glyphs.fail, "failed", Tone::Fail),
+        ItemState::Unknown { .. } => (glyphs.unknown, "not known", Tone::Unknown),
+        ItemState::Overridden { .. } => (glyphs.skipped, "overridden", Tone::Warn),
+        ItemState::Deferred { .. } => (glyphs.skipped, "deferred", Tone::Accent),
         ItemState::Done { .. } => (glyphs.ticked, "done", Tone::Ok),
         ItemState::NotApplicable { .. } => (glyphs.skipped, "not applicable", Tone::Dim),
         ItemState::Regressed { .. } => (glyphs.regressed, "no longer so", Tone::Warn),
@@ -257,13 +266,27 @@ fn line(scene: &Scene<'_>, item: &Item, titles: usize, area: Rect, y: u16, buf: 
     let look = scene.look();
     let sign = mark(&item.state, scene);
     let tone = match item.state {
+        ItemState::Open if item.gate.is_some() => Tone::Dim,
         ItemState::Open => Tone::Text,
-        ItemState::Current => Tone::Accent,
-        ItemState::Done { .. } | ItemState::NotApplicable { .. } => Tone::Dim,
-        ItemState::Regressed { .. } => Tone::Warn,
+        ItemState::Current | ItemState::Satisfied | ItemState::Waiting { .. } | ItemState::Running { .. } => {
+            Tone::Accent
+        }
+        ItemState::Done { .. } | ItemState::NotApplicable { .. } | ItemState::Deferred { .. } => Tone::Dim,
+        ItemState::Regressed { .. } | ItemState::Overridden { .. } => Tone::Warn,
+        ItemState::Failed { .. } => Tone::Fail,
+        ItemState::Unknown { .. } => Tone::Unknown,
     };
     let mut left = vec![sign.mark(look), Span::styled(format!(" {}", item.title), look.style(tone))];
-    if matches!(item.state, ItemState::Regressed { .. } | ItemState::NotApplicable { .. }) {
+    if matches!(
+        item.state,
+        ItemState::Regressed { .. }
+            | ItemState::NotApplicable { .. }
+            | ItemState::Satisfied
+            | ItemState::Failed { .. }
+            | ItemState::Unknown { .. }
+            | ItemState::Overridden { .. }
+            | ItemState::Deferred { .. }
+    ) {
         left.push(Span::styled(format!(" ({})", sign.word), look.style(sign.tone)));
     }
     let room = area.width.saturating_sub(3);
@@ -315,7 +338,7 @@ fn seen(scene: &Scene<'_>, item: &Item) -> Vec<Span<'static>> {
 fn fact_span(item: &Item, fact: &Fact, scene: &Scene<'_>, quiet: Style) -> Span<'static> {
     let look = scene.look();
     let glyphs = look.glyphs;
-    let is_sensed = item.kind == ItemKind::Sensed;
+    let is_sensed = matches!(item.kind, ItemKind::Sensed { .. } | ItemKind::Hold { .. });
     // While everything is well, what is not so yet is under way and not wrong.
     let is_well = matches!(scene.incident_status(), Some(IncidentStatus::Monitoring { .. }));
     let (symbol, style) = match (fact.holds, &item.state) {
@@ -342,6 +365,7 @@ fn key(scene: &Scene<'_>, deed: &Deed) -> Vec<Span<'static>> {
     let (command, service) = match deed {
         Deed::Acknowledge { .. } => ("acknowledge", None),
         Deed::RollBack { service } => ("roll-back", service.as_ref()),
+        Deed::Other { .. } => ("do-item", None),
     };
     let Some(key) = scene.picture.keymap.key_of(command) else { return Vec::new() };
     let words = match service.filter(|service| scene.service() != Some(service)) {
@@ -358,7 +382,7 @@ pub fn summary(scene: &Scene<'_>) -> String {
     let separator = scene.picture.glyphs.separator;
     let (settled, total) = checklist.progress();
     let clock = current(&checklist).map(|phase| window(&checklist, phase).0).unwrap_or_default();
-    let next = checklist.current.as_ref().and_then(|id| checklist.item(id));
+    let next = checklist.current.as_ref().and_then(|id| checklist.item(id.as_str()));
     let next = next.map_or("all settled", |item| item.title.as_str());
     format!("{next} {separator} {settled} of {total} {separator} {clock}")
 }
