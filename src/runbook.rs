@@ -19,8 +19,6 @@ mod document;
 mod names;
 mod problem;
 mod suggest;
-mod tmp;
-pub use tmp::*;
 
 pub use actions::{ActionTable, Actions};
 pub use attributes::{FLAGS, KEYS, NOT_BUILT};

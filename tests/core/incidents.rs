@@ -27,13 +27,14 @@ impl World {
             let at = self.core.senses().evaluated_at(&name)?;
             Some((name, (at, reading)))
         });
-        checklist(&self.incident(), self.core.state(), &readings.collect(), self.now)
+        let config = &self.core.settings().config;
+        checklist(&self.incident(), self.core.state(), config, &readings.collect(), self.now)
     }
 
     #[track_caller]
     fn item(&self, id: &str) -> (ItemState, String) {
         let list = self.checklist();
-        let item = list.item(&ItemId::from(id)).expect("an item");
+        let item = list.item(id).expect("an item");
         (item.state.clone(), item.fact.as_ref().map(|fact| fact.text.clone()).unwrap_or_default())
     }
 
@@ -420,7 +421,7 @@ proptest! {
                 prop_assert_eq!(two[0].until, Some(two[1].from));
             }
             for (id, tick) in &world.incident().ticks {
-                let item = list.item(id).expect("only items are ticked");
+                let item = list.item(id.as_str()).expect("only items are ticked");
                 // A rollback that runs says more than a tick.
                 let is_told = matches!(item.kind, ItemKind::Does { .. });
                 prop_assert!(is_told || !matches!(item.state, ItemState::Open | ItemState::Current), "{tick:?}");
