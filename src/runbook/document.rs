@@ -23,6 +23,8 @@ pub struct Runbook {
     pub title: Option<String>,
     /// What counts as an item in it.
     pub tier: Tier,
+    /// What is written before its first heading, block by block.
+    pub notes: Vec<String>,
     /// Its sections, in the order of the document. A document with items before its first heading has a first section of level
     /// 0 that is named after the runbook.
     pub sections: Vec<Section>,
@@ -154,9 +156,12 @@ pub struct Item {
     /// What was written in braces, in the file and beside it.
     #[serde(skip)]
     pub(super) attributes: Attributes,
-    /// What its strong lead says of time.
+    /// What its strong lead, or that of its group, says of time.
     #[serde(skip)]
     pub(super) written: Option<Window>,
+    /// The plain bullets directly below it: what a record of a choice may be.
+    #[serde(skip)]
+    pub(super) bullets: Vec<String>,
 }
 
 /// How an item is settled.
