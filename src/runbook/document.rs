@@ -13,7 +13,7 @@ use super::condition::{Condition, Path};
 use super::problem::Problem;
 
 /// A runbook, read. It is never written to: what is ticked lives in the journal, beside the digest of the file.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Runbook {
     /// What it is called: the stem of its file, or the name that was given.
     pub name: String,
@@ -41,10 +41,11 @@ pub struct Runbook {
 }
 
 /// What counts as an item. Chosen once for the document.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// It has at least one task (`- [ ]`): tasks are the items, everything else is notes.
+    #[default]
     Tasks,
     /// It has no task and at least one numbered step: steps are the items.
     Steps,
