@@ -21,6 +21,7 @@ pub mod journal;
 pub mod judge;
 pub mod lab;
 pub mod maintenance;
+pub mod message;
 mod operate;
 mod output;
 pub mod promote;
@@ -28,6 +29,7 @@ pub mod rollback;
 mod session;
 pub mod sources;
 pub mod status;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod themes;
@@ -109,6 +111,8 @@ enum Subcommand {
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
+    Message(message::Args),
+    Template(template::Args),
     History(history::Args),
     Why(why::Args),
     Backtest(backtest::Args),
@@ -149,6 +153,8 @@ pub async fn main() -> ExitCode {
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
+        Subcommand::Message(args) => message::run(args, global).await,
+        Subcommand::Template(args) => template::run(&args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Backtest(args) => backtest::run(&args, global).await,

@@ -87,6 +87,7 @@ impl Policy {
         let settings = Settings {
             config: Arc::new(config),
             runbooks: BTreeMap::new(),
+            templates: Arc::default(),
             platforms: platforms.clone(),
             by_itself: true,
         };

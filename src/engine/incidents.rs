@@ -314,6 +314,7 @@ pub(super) fn tick(work: &mut Work<'_>) {
         }
     }
     escalation::tick(work);
+    messages::updates_tick(work);
 }
 
 pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
