@@ -12,6 +12,7 @@ pub mod checklist;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod drill;
 pub mod exit;
 mod follow;
 pub mod guard;
@@ -113,6 +114,7 @@ enum Subcommand {
     Checklist(checklist::Args),
     Message(message::Args),
     Template(template::Args),
+    Drill(drill::Args),
     History(history::Args),
     Why(why::Args),
     Backtest(backtest::Args),
@@ -154,6 +156,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::Message(args) => message::run(args, global).await,
+        Subcommand::Drill(args) => drill::run(&args, global).await,
         Subcommand::Template(args) => template::run(&args, global).await,
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,

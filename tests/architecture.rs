@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/journal", &["engine", "config", "model", "journal"]),
     // What it judges is a file, not a fleet.
     ("cli/judge", &["judge"]),
+    ("cli/drill", &["engine", "config", "model", "lab", "runbook"]),
     ("cli/message", &["engine", "config", "model", "templates"]),
     ("cli/template", &["engine", "config", "model", "templates"]),
     ("cli/themes", &["config", "tui"]),

@@ -88,6 +88,7 @@ impl Policy {
             config: Arc::new(config),
             runbooks: BTreeMap::new(),
             templates: Arc::default(),
+            drill: false,
             platforms: platforms.clone(),
             by_itself: true,
         };

@@ -177,6 +177,8 @@ pub struct Settings {
     pub templates: Arc<Templates>,
     /// What each service's platform can do and declares.
     pub platforms: BTreeMap<ServiceName, PlatformFacts>,
+    /// Whether all of this is a drill: its incidents and messages say so.
+    pub drill: bool,
     /// Whether this process may act without being asked. One that was started for a single command may not.
     pub by_itself: bool,
 }

@@ -263,8 +263,9 @@ fn queue_to(
     let environment = work.config().environment.name.clone();
     // Unique across journals: it names the millisecond.
     let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
-    let notification =
+    let mut notification =
         fill(Notification::new(id, channel, String::new(), Severity::Low, environment, String::new(), work.now));
+    notification.drill |= work.settings.drill;
     work.emit(Event::NotificationQueued { notification: notification.clone() });
     work.effects.push(Effect::Notify(notification));
 }

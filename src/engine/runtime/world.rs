@@ -73,8 +73,15 @@ impl World {
         });
         let sources: Vec<_> = sources.collect();
         crate::observe::validate(&probes, &sources)?;
-        let settings = Arc::new(Settings { config, runbooks: BTreeMap::new(), templates: Arc::default(), platforms: facts, by_itself });
+        let settings = Arc::new(Settings { config, runbooks: BTreeMap::new(), templates: Arc::default(), drill: false, platforms: facts, by_itself });
         Ok(Self { settings, secrets, platforms, channels, probes, sources })
+    }
+
+    /// As a drill: its incidents and its messages say so.
+    #[must_use]
+    pub fn as_drill(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).drill = true;
+        self
     }
 
     /// With the runbooks and the texts of messages that were read with the config.
