@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge`, which judges a recorded file and
-//! needs no engine.
+//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge` and `runbook`, which read a file and
+//! need no engine.
 
 mod account;
 pub mod act;
@@ -25,6 +25,7 @@ mod operate;
 mod output;
 pub mod promote;
 pub mod rollback;
+pub mod runbook;
 mod session;
 pub mod sources;
 pub mod status;
@@ -109,6 +110,7 @@ enum Subcommand {
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
+    Runbook(runbook::Args),
     History(history::Args),
     Why(why::Args),
     Backtest(backtest::Args),
@@ -149,6 +151,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
+        Subcommand::Runbook(args) => runbook::run(&args, global),
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Backtest(args) => backtest::run(&args, global).await,

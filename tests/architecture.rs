@@ -37,6 +37,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/journal", &["engine", "config", "model", "journal"]),
     // What it judges is a file, not a fleet.
     ("cli/judge", &["judge"]),
+    // What it reads is a document.
+    ("cli/runbook", &["runbook", "config", "model"]),
     ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),

@@ -133,8 +133,8 @@ pub struct Item {
     pub within: Option<Duration>,
     /// When to warn of the deadline or the window; 80 % where nothing is said.
     pub warn: Option<Warn>,
-    /// The window of the numbered group that it leads or is in: `1. **Triage (0-5 min)**`. Items of one group have the window of one
-    /// line.
+    /// The window of the numbered group that it leads, or, where the group is no item itself, that it is directly in:
+    /// `1. **Triage (0-5 min)**`. Items of one group have the window of one line.
     pub window: Option<Window>,
     /// How old the data of its conditions may be; none for three times the interval of their source.
     #[serde(rename = "stale_ms", serialize_with = "optional_ms")]

@@ -213,6 +213,7 @@ fn mistakes_are_errors() {
             .map(|problem| format!("{} {}", problem.line, problem.rule))
             .collect();
         assert_eq!(errors, [rule], "{text}: {:?}", runbook.problems);
+        assert_known(&runbook);
         assert!(runbook.has_errors());
     }
     for text in [
@@ -266,6 +267,7 @@ fn habits_are_warned_of() {
     ] {
         let runbook = read(&format!("{text}\n\nDone.\n"));
         assert_eq!(problems(&runbook), warnings, "{text}: {:?}", runbook.problems);
+        assert_known(&runbook);
         assert!(!runbook.has_errors());
     }
     assert_eq!(problems(&read("- [ ] a\n")), ["1 no-completion-line"]);
@@ -333,6 +335,7 @@ fn a_sidecar_is_checked() {
         let errors: Vec<_> =
             runbook.problems.iter().filter(|problem| problem.level == Level::Error).collect();
         assert!(!errors.is_empty(), "{sidecar}");
+        assert_known(&runbook);
         assert_eq!(errors[0].rule, rule, "{sidecar}: {errors:?}");
         let shown = errors[0].to_string();
         assert!(shown.starts_with(place) && shown.contains(part), "{sidecar}: {shown}");
