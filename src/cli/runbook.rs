@@ -172,10 +172,8 @@ impl World {
         let text = text_of(file)?;
         let name = file.file_stem().map_or_else(|| "runbook".into(), |stem| stem.to_string_lossy());
         let sidecar = file.with_file_name(format!("{name}.bind.toml"));
-        let bound = match sidecar.exists() {
-            true => Some((sidecar.display().to_string(), text_of(&sidecar)?)),
-            false => None,
-        };
+        let bound =
+            if sidecar.exists() { Some((sidecar.display().to_string(), text_of(&sidecar)?)) } else { None };
         self.read(&name, &text, tier, bound).map_err(|error| format!("{}: {error}", file.display()))
     }
 
@@ -209,7 +207,7 @@ fn text_of(file: &Path) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..at]).matches('\n').count() + 1;
         format!("`{shown}` is no UTF-8 from line {line} on; save it as UTF-8")
     })
 }

@@ -95,6 +95,7 @@ pub struct Section {
 }
 
 /// One line of a checklist.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the document sets")]
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Item {
     /// Its `#id`, else the id of its section and its number there, from 1, as `immediate/3`. Nested items count in turn.
@@ -400,11 +401,11 @@ impl Runbook {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
 fn optional_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => ms(duration, serializer),

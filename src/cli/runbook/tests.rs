@@ -23,7 +23,7 @@ fn run(
     let words: Vec<String> = ["unship", "runbook"]
         .into_iter()
         .chain(words.iter().copied())
-        .map(|word| word.replace("@", &format!("{}/", folder.path().display())))
+        .map(|word| word.replace('@', &format!("{}/", folder.path().display())))
         .collect();
     let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
     let Subcommand::Runbook(args) = cli.command else { panic!("another command") };

@@ -269,6 +269,6 @@ impl Outline<'_> {
         let text = inline.slice(parenthesis.start + 1..parenthesis.end - 1);
         let written = window::parse(&text, true)?;
         inline.remove(parenthesis);
-        self.window(written, text, at)
+        self.window(&written, text, at)
     }
 }

@@ -157,7 +157,7 @@ impl Outline<'_> {
         if let Some(parenthesis) = inline.last_parenthesis(all) {
             let text = inline.slice(parenthesis.start + 1..parenthesis.end - 1);
             if let Some(written) = window::parse(&text, true) {
-                let window = self.window(written, text, at);
+                let window = self.window(&written, text, at);
                 inline.remove(parenthesis);
                 let title = without_colon(&inline.text());
                 // Nothing but the parenthesis: it is the title as well.
@@ -172,14 +172,14 @@ impl Outline<'_> {
         let title = without_colon(&inline.text());
         let is_plain = |length: usize| !inline.letters.iter().take(length).any(|letter| letter.is_literal);
         if let Some(written) = window::parse(&title, false).filter(|_| is_plain(usize::MAX)) {
-            let window = self.window(written, title.clone(), at);
+            let window = self.window(&written, title.clone(), at);
             return (title, window);
         }
         if let Some((written, length)) = window::leading(&title).filter(|(_, length)| is_plain(*length)) {
             let text = title[..length].trim_end_matches(|c: char| {
                 c.is_whitespace() || matches!(c, ':' | '-' | '–' | '—' | '.' | ',')
             });
-            let window = self.window(written, text.to_owned(), at);
+            let window = self.window(&written, text.to_owned(), at);
             let rest = title[length..].to_owned();
             return (if rest.is_empty() { title } else { rest }, window);
         }
@@ -187,13 +187,13 @@ impl Outline<'_> {
     }
 
     /// A window with its place; one that ends before it begins is told and not used.
-    pub(super) fn window(&mut self, written: Written, text: String, at: usize) -> Option<Window> {
+    pub(super) fn window(&mut self, written: &Written, text: String, at: usize) -> Option<Window> {
         if written.is_inverted() {
             let why = format!("the window `{text}` ends before it begins and is not used; turn it around");
             self.problem(Level::Warning, "window-inverted", at, why);
             return None;
         }
-        let Written { form, lead, from, until, warn_at } = written;
+        let Written { form, lead, from, until, warn_at } = *written;
         Some(Window { form, text, line: self.lines.line(at), lead, from, until, warn_at })
     }
 }

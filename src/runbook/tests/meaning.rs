@@ -246,6 +246,7 @@ fn habits_are_warned_of() {
         ("- [ ] Stop it and then start it", &["1 two-in-one"]),
         ("- [ ] Check the dashboard", &["1 no-desired-value"]),
         ("- [ ] Check the dashboard {sense=incident.scoped}", &[]),
+        ("- [ ] Check the dashboard\n  - no red line", &[]),
         ("- [x] a", &["1 ticked-in-source"]),
         ("- [ ]", &["1 empty-item"]),
         ("> - [ ] a\n\n- [ ] b", &["1 task-in-quote"]),
