@@ -108,6 +108,9 @@ pub struct Item {
     pub parent: Option<usize>,
     /// The items directly in it. It cannot be done while one that counts is open.
     pub children: Vec<usize>,
+    /// The text of the list entry that it is directly in, where that is no item: a label for it and for those beside it, as
+    /// `Triage` for the tasks below `1. **Triage (0-5 min)**`.
+    pub group: Option<String>,
     /// What is to be done or to be true, as plain text.
     pub text: String,
     /// Its line.

@@ -144,6 +144,8 @@ struct Under<'w> {
     depth: usize,
     /// Of the numbered group that it is in, where the group is no item itself.
     window: Option<&'w Window>,
+    /// What that group, or any plain entry around it, is called.
+    group: Option<&'w str>,
 }
 
 impl Outline<'_> {

@@ -173,7 +173,10 @@ fn item_line(runbook: &Runbook, item: &Item) -> String {
         ("ticked in source", item.ticked_in_source),
     ];
     parts.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned()));
-    parts.extend(item.when.as_ref().map(|when| format!("when {when}")));
+    parts.extend(item.when.as_ref().map(|when| {
+        let held = item.when_held;
+        if held.is_zero() { format!("when {when}") } else { format!("when {when} for {}", human(held)) }
+    }));
     if let Some(window) = &item.window {
         parts.push(window_words(window, runbook.sections[item.section].anchor));
     }

@@ -18,10 +18,13 @@ pub(super) fn text(
         indented(out, 2, note)?;
     }
     let title = runbook.title.as_deref();
-    for (index, section) in runbook.sections.iter().enumerate() {
+    for section in &runbook.sections {
         // The title of the document stands above already.
-        let is_title =
-            section.level == 1 && title == Some(section.title.as_str()) && section.items.is_empty();
+        let is_title = section.level == 1
+            && title == Some(section.title.as_str())
+            && section.window.is_none()
+            && section.every.is_none()
+            && !section.pause;
         if !is_title && section.level > 0 {
             let mut heading = section.title.clone();
             if let Some(window) = &section.window {
@@ -38,14 +41,30 @@ pub(super) fn text(
         for note in &section.notes {
             indented(out, 2, note)?;
         }
-        for item in runbook.items.iter().filter(|item| item.section == index && item.parent.is_none()) {
-            show(runbook, item, 2, out)?;
-        }
+        items(runbook, &section.items, 2, out)?;
     }
     let errors = runbook.problems.iter().filter(|problem| problem.level == Level::Error).count();
     if errors > 0 {
         let them = if errors == 1 { "an error" } else { "errors" };
         writeln!(err, "it has {them} and cannot be used; `unship runbook check {}` says where", plain(file))?;
+    }
+    Ok(())
+}
+
+/// Items beside each other, with the label of each group above its first.
+fn items(runbook: &Runbook, list: &[usize], indent: usize, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut group = None;
+    for item in list.iter().map(|index| &runbook.items[*index]) {
+        if item.group != group {
+            group.clone_from(&item.group);
+            if let Some(label) = &item.group {
+                let window = item.window.as_ref().map_or_else(String::new, |window| {
+                    format!("  ({})", window_words(window, runbook.sections[item.section].anchor))
+                });
+                writeln!(out, "{:indent$}{}{window}", "", plain(label))?;
+            }
+        }
+        show(runbook, item, indent, out)?;
     }
     Ok(())
 }
@@ -79,10 +98,7 @@ fn show(runbook: &Runbook, item: &Item, indent: usize, out: &mut dyn Write) -> a
             writeln!(out, "{:inner$}  ({})", "", plain(why))?;
         }
     }
-    for child in &item.children {
-        show(runbook, &runbook.items[*child], inner, out)?;
-    }
-    Ok(())
+    items(runbook, &item.children, inner, out)
 }
 
 fn indented(out: &mut dyn Write, indent: usize, text: &str) -> anyhow::Result<()> {

@@ -191,6 +191,13 @@ Follow-up  (every 15 m)
   [ ] The incident is closed
 "
     );
+    // Items of a group stand below its label.
+    let groups = "1. **Triage (0-5 min)**\n   - [ ] a\n   - [ ] b\n- Access\n  - [ ] c\n- [ ] Done\n";
+    let (_, out, ..) = run(&["show", "@a.md"], &[("a.md", groups)], None);
+    assert_eq!(
+        out,
+        "a\n  Triage  (0 to 5 m after the declaration, warns at 4 m)\n  [ ] a\n  [ ] b\n  Access\n  [ ] c\n  [ ] Done\n"
+    );
     let (exit, out, ..) = run(&["show", "--builtin"], &[], None);
     assert_eq!(exit, Exit::Fine);
     assert!(out.contains("[~] The services are healthy\n"), "{out}");

@@ -28,10 +28,17 @@ impl Outline<'_> {
                 .and_then(|section| self.sections[section].items.first().copied());
             match (block, section) {
                 (Block::List { ordered, entries, range }, Some(section)) => {
-                    let under = Under { section: *section, parent: leaf, depth: 0, window: None };
+                    let under =
+                        Under { section: *section, parent: leaf, depth: 0, window: None, group: None };
                     let steps = with_steps.contains(section);
                     let item = self.list(*ordered, entries, range, under, steps)?;
                     last = item.map(|item| (Some(*section), item));
+                }
+                // Before the first heading, and without an item.
+                (Block::List { entries, range, .. }, None) => {
+                    let note = self.source(range);
+                    self.note(Some(note), None, None);
+                    self.fences_below(entries, None);
                 }
                 (Block::Fence { info, text, range }, section) => {
                     self.fence(info, text, range, leaf.or(before), *section);
@@ -51,7 +58,7 @@ impl Outline<'_> {
         for index in (0..self.sections.len()).filter(|index| !parents.contains(index)) {
             let section = &self.sections[index];
             let (line, text, attributes) = (section.line, section.title.clone(), section.attributes.clone());
-            let under = Under { section: index, parent: None, depth: 0, window: None };
+            let under = Under { section: index, parent: None, depth: 0, window: None, group: None };
             self.item(under, line, text, attributes)?;
         }
         Ok(())
@@ -111,7 +118,7 @@ impl Outline<'_> {
             let note = self.source(range);
             self.note(Some(note), under.parent, Some(under.section));
             self.bullets(ordered, entries, under.parent);
-            self.fences_below(entries, under);
+            self.fences_below(entries, under.parent);
             return Ok(None);
         }
         for entry in entries {
@@ -152,12 +159,12 @@ impl Outline<'_> {
             self.problem(Level::Warning, "ticked-in-source", at, text);
         }
         let lead = usize::from(entry.lead().is_some());
-        let inner = Under { parent: Some(index), depth: under.depth + 1, window: None, ..under };
+        let inner = Under { parent: Some(index), depth: under.depth + 1, window: None, group: None, ..under };
         self.body(&entry.blocks[lead..], inner, steps)?;
         Ok(index)
     }
 
-    /// An entry that is none: its text is a note, and what is in it is looked at.
+    /// An entry that is none: its text is the label of the items in it, or a note.
     pub(super) fn plain_entry(
         &mut self,
         ordered: bool,
@@ -168,17 +175,21 @@ impl Outline<'_> {
         let mut inline = entry.lead().cloned().unwrap_or_default();
         let has_children =
             any_entry(&entry.blocks, &|ordered, entry| self.item_mark(ordered, entry, steps).is_some());
-        self.near_task(&inline);
+        self.no_item(&inline);
         let own =
             if ordered && has_children { self.group_window(&mut inline, entry.range.start) } else { None };
-        let text = inline.text();
-        let is_choice = !ordered && !has_children;
-        if let (Some(parent), true) = (under.parent, is_choice) {
-            self.items[parent].bullets.push(text.clone());
-        }
-        self.note((!text.is_empty()).then_some(text), under.parent, Some(under.section));
+        let text = if own.is_some() { inline.text().replace(" :", ":") } else { inline.text() };
         let lead = usize::from(entry.lead().is_some());
-        self.body(&entry.blocks[lead..], Under { window: own.as_ref().or(under.window), ..under }, steps)
+        let mut inner = Under { window: own.as_ref().or(under.window), ..under };
+        if has_children && !text.is_empty() {
+            inner.group = Some(&text);
+        } else {
+            if let (Some(parent), false) = (under.parent, ordered) {
+                self.items[parent].bullets.push(text.clone());
+            }
+            self.note(Some(text.clone()), under.parent, Some(under.section));
+        }
+        self.body(&entry.blocks[lead..], inner, steps)
     }
 
     /// What is in an entry behind its first paragraph. Gives the last item in it.
@@ -235,6 +246,7 @@ impl Outline<'_> {
             section: under.section,
             parent: under.parent,
             children: Vec::new(),
+            group: under.group.map(str::to_owned),
             text,
             line,
             kind: Kind::Manual,

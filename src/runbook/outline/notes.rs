@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Outline, Under};
+use super::Outline;
+use crate::runbook::attributes::Attribute;
 use crate::runbook::blocks::{Block, Entry};
+use crate::runbook::braces::{self, Found};
+use crate::runbook::fence;
 use crate::runbook::inline::Inline;
 use crate::runbook::problem::Level;
-use crate::runbook::{braces, fence};
 
 impl Outline<'_> {
     pub(super) fn fence(
@@ -18,7 +20,8 @@ impl Outline<'_> {
         section: Option<usize>,
     ) {
         let (command, odd) = fence::command(info, text, self.lines.line(range.start));
-        for (_, attribute) in odd {
+        // What is not ours is another program's: `{#listing .numbered}`.
+        for (_, attribute) in odd.into_iter().filter(|(_, attribute)| attribute.is_ours()) {
             let text = format!(
                 "`{}` means nothing on a fence; a fence takes `.note`, which keeps it from being offered",
                 attribute.name()
@@ -35,24 +38,24 @@ impl Outline<'_> {
     }
 
     /// The fences in entries that are no items.
-    pub(super) fn fences_below(&mut self, entries: &[Entry], under: Under<'_>) {
+    pub(super) fn fences_below(&mut self, entries: &[Entry], parent: Option<usize>) {
         for block in entries.iter().flat_map(|entry| &entry.blocks) {
             match block {
                 Block::Fence { info, text, range } => {
                     let (command, _) = fence::command(info, text, self.lines.line(range.start));
-                    match under.parent {
+                    match parent {
                         Some(parent) => self.items[parent].commands.push(command),
                         None => self.unbound.push(command),
                     }
                 }
-                Block::List { entries, .. } => self.fences_below(entries, under),
+                Block::List { entries, .. } => self.fences_below(entries, parent),
                 Block::Comment { text, at } => self.comment(text, *at),
                 _ => {}
             }
         }
         for entry in entries {
             if let Some(inline) = entry.lead() {
-                self.near_task(inline);
+                self.no_item(inline);
             }
         }
     }
@@ -65,8 +68,9 @@ impl Outline<'_> {
         }
     }
 
-    /// `[]` and `[ ]x`, which are no tasks.
-    pub(super) fn near_task(&mut self, inline: &Inline) {
+    /// Text that is no item, and was perhaps meant to be one: `[]` and `[ ]x` are no tasks, and attributes mean nothing on it.
+    pub(super) fn no_item(&mut self, inline: &Inline) {
+        self.no_attributes(inline);
         let text = &self.text[inline.range.clone()];
         let is_empty = text.starts_with("[] ");
         let is_joined = ["[ ]", "[x]", "[X]"]
@@ -75,6 +79,21 @@ impl Outline<'_> {
         if is_empty || is_joined {
             let text = "this is no task and stays text; a task begins with `[ ]` and a space".to_owned();
             self.problem(Level::Warning, "near-miss", inline.range.start, text);
+        }
+    }
+
+    fn no_attributes(&mut self, inline: &Inline) {
+        let Found { attributes, near_misses } = braces::cut(self.text, &mut inline.clone());
+        for (at, why) in near_misses {
+            self.problem(Level::Warning, "near-miss", at, why);
+        }
+        // A name alone is what other programs give to any text.
+        let meant = attributes.iter().find(|(_, attribute)| !matches!(attribute, Attribute::Id(_)));
+        if let Some((at, _)) = meant {
+            let text =
+                "these attributes are on text that is no item; they belong on a heading, a task or a step"
+                    .to_owned();
+            self.problem(Level::Warning, "near-miss", *at, text);
         }
     }
 
@@ -91,9 +110,7 @@ impl Outline<'_> {
     pub(super) fn note_of(&mut self, block: &Block) -> Option<String> {
         match block {
             Block::Paragraph { inline, .. } | Block::Heading { inline, .. } => {
-                for (at, why) in braces::cut(self.text, &mut inline.clone()).near_misses {
-                    self.problem(Level::Warning, "near-miss", at, why);
-                }
+                self.no_attributes(inline);
                 Some(inline.text())
             }
             Block::Quote(range) => {
