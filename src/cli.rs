@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge`, which judges a recorded file and
-//! needs no engine.
+//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge` and `runbook`, which read a file and
+//! need no engine.
 
 mod account;
 pub mod act;
@@ -27,6 +27,7 @@ mod operate;
 mod output;
 pub mod promote;
 pub mod rollback;
+pub mod runbook;
 mod session;
 pub mod sources;
 pub mod status;
@@ -115,6 +116,7 @@ enum Subcommand {
     Message(message::Args),
     Template(template::Args),
     Drill(drill::Args),
+    Runbook(runbook::Args),
     History(history::Args),
     Why(why::Args),
     Backtest(backtest::Args),
@@ -158,6 +160,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Message(args) => message::run(args, global).await,
         Subcommand::Drill(args) => drill::run(&args, global).await,
         Subcommand::Template(args) => template::run(&args, global).await,
+        Subcommand::Runbook(args) => runbook::run(&args, global),
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Backtest(args) => backtest::run(&args, global).await,

@@ -43,6 +43,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/drill", &["engine", "config", "model", "lab", "runbook"]),
     ("cli/message", &["engine", "config", "model", "templates"]),
     ("cli/template", &["engine", "config", "model", "templates"]),
+    // What it reads is a document.
+    ("cli/runbook", &["runbook", "config", "model"]),
     ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),
