@@ -86,7 +86,9 @@ const SERVER: &str = "server = \"mail.example.com\"";
 
 /// A channel that writes mail, with this server and more.
 fn mail(server: &str, more: &str) -> String {
-    format!("[channels.b]\nkind = \"email\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n{server}\n{more}")
+    format!(
+        "[channels.b]\nkind = \"email\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n{server}\n{more}"
+    )
 }
 
 /// `GOOD` on a Prometheus server, with one piece exchanged.
