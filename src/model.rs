@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod channel;
 pub mod command;
 pub mod decision;
+pub mod delivery;
 pub mod event;
 pub mod incident;
 pub mod judge;

@@ -15,7 +15,7 @@ mod clock;
 pub mod follower;
 pub mod leader;
 mod memory;
-pub mod outbox;
+mod outbox;
 pub mod output;
 pub mod preflight;
 mod tenure;

@@ -5,6 +5,7 @@
 mod backtest;
 mod defects;
 mod defects_runtime;
+mod deliveries;
 mod following;
 mod harness;
 mod incidents;
