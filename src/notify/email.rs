@@ -259,6 +259,10 @@ impl Channel for Email {
         let own = notification.to.is_empty();
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).settle(key, &self.shown(), own)
     }
+
+    fn host(&self) -> String {
+        self.server.clone()
+    }
 }
 
 fn certificates(pem: &str) -> Option<Vec<Certificate>> {

@@ -143,6 +143,10 @@ impl Channel for Post {
             }
         }
     }
+
+    fn host(&self) -> String {
+        "test".to_owned()
+    }
 }
 
 /// A channel that hangs does not keep the messages of another from being sent.

@@ -75,11 +75,15 @@ impl Outbox {
         self.steps.extend(steps);
     }
 
-    /// Does what is to be done now; what the core has to know comes back.
+    /// Does what is to be done now; what the core has to know comes back. When something does, it has to be taken and journaled
+    /// before the next turn: a message is begun only after the end of the one before it is durable, so that after a crash at
+    /// most the last one of each incident is sent again.
     #[must_use]
     pub(super) fn turn(&mut self, now: Timestamp, tasks: &mut JoinSet<()>) -> Vec<Input> {
         let mut steps = std::mem::take(&mut self.steps);
-        steps.extend(self.queue.next(now));
+        if steps.is_empty() {
+            steps = self.queue.next(now);
+        }
         let mut inputs = Vec::new();
         for step in steps {
             match step {
