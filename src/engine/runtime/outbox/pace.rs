@@ -17,14 +17,13 @@ impl Pace {
         let (burst, per_second) = match spec {
             ChannelSpec::Webhook(_) => (10.0, 10.0),
             // One a second, with short bursts.
-            ChannelSpec::Slack(_) => (5.0, 1.0),
+            ChannelSpec::Slack(_) | ChannelSpec::Desktop(_) => (5.0, 1.0),
             ChannelSpec::Teams(_) => (4.0, 4.0),
             // Five in two seconds.
             ChannelSpec::Discord(_) => (5.0, 2.5),
             // About 480 a minute.
             ChannelSpec::Pagerduty(_) => (16.0, 8.0),
             ChannelSpec::Email(_) => (20.0, 1.0),
-            ChannelSpec::Desktop(_) => (5.0, 1.0),
         };
         Self { burst, per_second }
     }

@@ -153,7 +153,7 @@ impl Queue {
         destination.in_flight = destination.in_flight.saturating_sub(1);
         match result {
             Ok(accepted) => taken(destination, id, accepted, now),
-            Err(error) => failed(destination, id, error, now, random),
+            Err(error) => failed(destination, id, &error, now, random),
         }
     }
 
@@ -290,12 +290,12 @@ fn taken(
 fn failed(
     destination: &mut Destination,
     id: &NotificationId,
-    error: SendError,
+    error: &SendError,
     now: Timestamp,
     random: f64,
 ) -> Vec<Step> {
     let reason = error.to_string();
-    let (is_final, after) = match &error {
+    let (is_final, after) = match error {
         SendError::Permanent { fault, .. } => {
             match fault {
                 // It answered, and the next message may fare better.

@@ -1,3 +1,5 @@
+//! The queue, driven without a clock: what is sent when, how each message ends, and that nothing is lost whatever happens.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -237,12 +239,12 @@ fn updates_give_way_to_newer_ones() {
     world.push(update("4"));
     assert_eq!(world.end("3").unwrap(), "left out: a newer update took its place");
     assert_eq!(world.sent_at(2_000), ["1"], "it was begun, so that it keeps its place");
-    let told = |world: &World| match world.said.iter().rev().find_map(|step| match step {
-        Step::Send(message) => Some(message.text.clone()),
-        Step::Tell(_) => None,
-    }) {
-        Some(text) => text,
-        None => String::new(),
+    let told = |world: &World| {
+        let text = world.said.iter().rev().find_map(|step| match step {
+            Step::Send(message) => Some(message.text.clone()),
+            Step::Tell(_) => None,
+        });
+        text.unwrap_or_default()
     };
     assert!(told(&world).starts_with("text\n(2 messages were left out here"), "{}", told(&world));
     world.refuse("1");
