@@ -154,7 +154,7 @@ async fn secrets_stay_secret_in_every_channel() {
                 matches!(&entry.event, Event::NotificationFailed { notification, .. } if notification.as_str() == format!("n-{channel}"))
             })
         };
-        KINDS.iter().all(|channel| ended(channel)) && entries.iter().any(|entry| entry.event.kind() == "breaker_changed")
+        KINDS.iter().all(ended) && entries.iter().any(|entry| entry.event.kind() == "breaker_changed")
     })
     .await;
     let all = entries(journal.as_ref()).await;
