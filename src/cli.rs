@@ -23,6 +23,7 @@ pub mod judge;
 pub mod lab;
 pub mod maintenance;
 pub mod message;
+pub mod notify;
 mod operate;
 mod output;
 pub mod promote;
@@ -108,6 +109,7 @@ enum Subcommand {
     Check(check::Args),
     Alarms(alarms::Args),
     Sources(sources::Args),
+    Notify(notify::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
@@ -152,6 +154,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Alarms(args) => alarms::run(&args, global).await,
         Subcommand::Sources(args) => sources::run(&args, global).await,
+        Subcommand::Notify(args) => notify::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::journal::{Lease, Position};
 use crate::model::ServiceName;
+use crate::model::delivery::Delivery;
 use crate::model::reading::ServiceReading;
 
 use super::super::state::State;
@@ -35,6 +36,8 @@ pub struct View {
     pub readings: BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>,
     /// What platforms say while steps of the newest operations are carried out, oldest first; the newest lines of each.
     pub output: Output,
+    /// Messages that were tried and have not ended, if this process leads; it alone knows.
+    pub deliveries: Vec<Delivery>,
     /// Who leads.
     pub leadership: Leadership,
     /// The journal cannot be used, and why.
@@ -44,7 +47,15 @@ pub struct View {
 impl View {
     pub(super) fn of((state, position): (Arc<State>, Position), lease: Option<Lease>) -> Self {
         let leadership = Leadership::seen(lease);
-        Self { state, position, readings: BTreeMap::new(), output: Output::new(), leadership, trouble: None }
+        Self {
+            state,
+            position,
+            readings: BTreeMap::new(),
+            output: Output::new(),
+            deliveries: Vec::new(),
+            leadership,
+            trouble: None,
+        }
     }
 
     pub(super) fn set_trouble(view: &watch::Sender<Arc<Self>>, trouble: String) {
