@@ -15,9 +15,11 @@
 //! - [`notify`]: channels to people, one file each.
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
+//! - [`api`]: the guard's HTTP listener: alarms in, health and metrics out.
 //! - [`cli`]: the headless face, one file a subcommand.
 //! - [`tui`]: the console, the full-screen face.
 
+pub mod api;
 pub mod aws;
 pub mod cli;
 pub mod config;

@@ -29,8 +29,8 @@ use super::super::input::{DeliveryEnd, Effect, Input, RunStep, StepFinished, Ste
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::tenure::{LeaseClock, Tenure};
-use super::view::Leadership;
-use super::{Shared, act, follower, memory, now, outbox, output};
+use super::view::{Asked, Leadership};
+use super::{Shared, act, follower, memory, now, outbox, output, received};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
@@ -91,6 +91,10 @@ struct Leader<'a> {
     observations: mpsc::Receiver<Observation>,
     _observer: Observer,
     pollers: BTreeMap<ServiceName, Arc<Notify>>,
+    /// What was asked since that was shown last.
+    asked: BTreeMap<Dependency, Asked>,
+    /// Has the Alertmanager asked at once.
+    ask_alarms: Arc<Notify>,
     /// One for each channel, so that one which takes nothing does not hold the others up.
     deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
     /// What is being delivered.
@@ -162,6 +166,8 @@ impl<'a> Leader<'a> {
             observations,
             _observer: observer,
             pollers: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            ask_alarms: Arc::default(),
             deliveries: BTreeMap::new(),
             on_their_way: Vec::new(),
             steps_in_flight: Arc::default(),
@@ -286,7 +292,7 @@ impl<'a> Leader<'a> {
         for envelope in &envelopes {
             tracing::info!(command = %envelope.id, by = %envelope.by, verb = envelope.command.verb(), "command");
         }
-        self.take(envelopes.into_iter().map(Input::Command).collect(), &ids).await
+        self.take(envelopes.into_iter().map(received::input).collect(), &ids).await
     }
 
     /// The heart of leading: core, journal, view, world.
@@ -295,8 +301,12 @@ impl<'a> Leader<'a> {
         let mut events = Vec::new();
         let mut effects = Vec::new();
         for input in inputs {
-            if let Input::Inventory { service, .. } = &input {
+            if let Input::Inventory { service, at, .. } = &input {
                 self.unread.remove(service);
+                self.asked(Dependency::Platform(service.clone()), *at, now);
+            }
+            if let Input::Source(report) = &input {
+                self.asked(Dependency::Source(report.source.clone()), report.at, now);
             }
             let turn = self.core.step(input, now);
             events.extend(turn.events);
@@ -322,6 +332,12 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
+    /// Something was asked and has answered by now.
+    fn asked(&mut self, dependency: Dependency, at: Timestamp, now: Timestamp) {
+        let took = if at < now { now.duration_since(at).unsigned_abs() } else { Duration::ZERO };
+        self.asked.insert(dependency, Asked { at, took });
+    }
+
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::RunStep(step) => self.run_step(step),
@@ -330,6 +346,7 @@ impl<'a> Leader<'a> {
                     poller.notify_one();
                 }
             }
+            Effect::AskAlarms => self.ask_alarms.notify_one(),
             Effect::Notify(notification) => {
                 let channel = self.shared.world.channels.get(&notification.channel).map(Arc::clone);
                 let deliveries = self.deliveries.entry(notification.channel.clone());
@@ -414,6 +431,10 @@ impl<'a> Leader<'a> {
             let poller = poll(service.clone(), Arc::clone(platform), poke, every, self.inputs.clone());
             self.tasks.spawn(poller);
         }
+        if let Some(alertmanager) = &self.shared.world.alertmanager {
+            let poke = Arc::clone(&self.ask_alarms);
+            self.tasks.spawn(received::poll(Arc::clone(alertmanager), poke, self.inputs.clone()));
+        }
     }
 
     async fn renew(&mut self) -> Result<(), JournalError> {
@@ -434,12 +455,15 @@ impl<'a> Leader<'a> {
             })
             .map(|(service, reading)| (service.clone(), Arc::clone(reading)))
             .collect();
-        if !changed.is_empty() {
-            self.shared.view.send_modify(|view| {
+        if !changed.is_empty() || !self.asked.is_empty() {
+            self.shared.view.send_if_modified(|view| {
                 let view = Arc::make_mut(view);
+                view.asked.append(&mut self.asked);
                 for (service, reading) in &changed {
                     view.readings.insert(service.clone(), (at, Arc::clone(reading)));
                 }
+                // That something was asked is no news by itself.
+                !changed.is_empty()
             });
         }
         if self.samples.len() > SAMPLES_KEPT {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::journal::{Lease, Position};
 use crate::model::ServiceName;
+use crate::model::breaker::Dependency;
 use crate::model::reading::ServiceReading;
 
 use super::super::state::State;
@@ -24,6 +26,15 @@ pub enum Leadership {
     Nobody,
 }
 
+/// When something was asked, and how long the answer took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// When it was asked.
+    pub at: Timestamp,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
 /// What is known now.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -35,6 +46,8 @@ pub struct View {
     pub readings: BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>,
     /// What platforms say while steps of the newest operations are carried out, oldest first; the newest lines of each.
     pub output: Output,
+    /// When sources and platforms were asked last, where this process does that.
+    pub asked: BTreeMap<Dependency, Asked>,
     /// Who leads.
     pub leadership: Leadership,
     /// The journal cannot be used, and why.
@@ -44,7 +57,15 @@ pub struct View {
 impl View {
     pub(super) fn of((state, position): (Arc<State>, Position), lease: Option<Lease>) -> Self {
         let leadership = Leadership::seen(lease);
-        Self { state, position, readings: BTreeMap::new(), output: Output::new(), leadership, trouble: None }
+        Self {
+            state,
+            position,
+            readings: BTreeMap::new(),
+            output: Output::new(),
+            asked: BTreeMap::new(),
+            leadership,
+            trouble: None,
+        }
     }
 
     pub(super) fn set_trouble(view: &watch::Sender<Arc<Self>>, trouble: String) {

@@ -8,7 +8,7 @@ use crate::model::platform::{Declares, PlatformAction};
 use crate::model::secret::Secrets;
 use crate::model::{ChannelName, ReleaseRef, RunbookName, ServiceName};
 use crate::notify::{self, Channel};
-use crate::observe::{ProbeTarget, SourceTarget};
+use crate::observe::{Alertmanager, ProbeTarget, SourceTarget};
 use crate::platform::{self, Platform};
 
 use super::super::input::{PlatformFacts, Settings};
@@ -29,6 +29,8 @@ pub struct World {
     pub probes: Vec<ProbeTarget>,
     /// What is read.
     pub sources: Vec<SourceTarget>,
+    /// Who is asked which alarms there are.
+    pub alertmanager: Option<Arc<Alertmanager>>,
 }
 
 impl World {
@@ -73,8 +75,14 @@ impl World {
         });
         let sources: Vec<_> = sources.collect();
         crate::observe::validate(&probes, &sources)?;
+        let alertmanager = config.alarms.alertmanager.as_ref().map(|spec| Alertmanager::new(spec, &secrets));
+        let alertmanager = alertmanager.transpose().map_err(|reason| EngineError::Adapter {
+            part: "alarms.alertmanager".to_owned(),
+            reason,
+        })?;
+        let alertmanager = alertmanager.map(Arc::new);
         let settings = Arc::new(Settings { config, runbooks: BTreeMap::new(), platforms: facts, by_itself });
-        Ok(Self { settings, secrets, platforms, channels, probes, sources })
+        Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager })
     }
 
     /// With the runbooks of the config, as they were read with it.

@@ -292,6 +292,7 @@ impl World {
             position: self.timeline.len() as u64,
             readings,
             output: BTreeMap::new(),
+            asked: BTreeMap::new(),
             leadership: Leadership::Theirs(Lease { holder: HOLDER.to_owned(), token: 1, until }),
             trouble: None,
         }
