@@ -185,12 +185,16 @@ fn look(
     let sight = Sight { state: &state, ..sight };
     for change in windows::watch(run, &sight) {
         let overrun = match &change {
-            ChecklistChange::WindowOverrun { section, .. } => run.book().section(section),
+            ChecklistChange::WindowOverrun { section: id, .. } => {
+                let section = run.book().section(id).map(|it| (it.title.clone(), it.escalate.as_ref()));
+                let item = || run.book().item(id).map(|it| (it.text.clone(), it.escalate.as_ref()));
+                section.or_else(item)
+            }
             _ => None,
         };
         emit(work, &incident.id, id, &Actor::Engine, change);
-        if let Some(section) = overrun {
-            dispatch::overrun(work, incident, section);
+        if let Some((title, Some(escalate))) = overrun {
+            dispatch::overrun(work, incident, &title, escalate);
         }
     }
 }

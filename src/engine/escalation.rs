@@ -34,6 +34,16 @@ pub(super) fn begin(work: &mut Work<'_>, incident: &Incident, reason: &str) {
     begin_with(work, incident, &policy, reason);
 }
 
+/// Begins an escalation that somebody has in hand already: nobody is told before that runs out.
+pub(super) fn begin_in_hand(work: &mut Work<'_>, id: &IncidentId, by: &Actor, reason: &str) {
+    let Some(incident) = work.state.incident(id).cloned() else { return };
+    let Some(policy) = work.config().escalation.policy_for(incident.level).cloned() else { return };
+    let Some(levels) = work.config().policy.get(&policy).cloned() else { return };
+    let reason = reason.to_owned();
+    emit(work, id, EscalationChange::Began { policy, levels, next_at: work.now, reason });
+    acknowledge(work, id, by);
+}
+
 fn begin_with(work: &mut Work<'_>, incident: &Incident, policy: &PolicyName, reason: &str) {
     // The config's check has seen to it that it is there; one that was taken away since is not followed.
     let Some(levels) = work.config().policy.get(policy).cloned() else { return };

@@ -20,7 +20,7 @@ use crate::model::release::Quality;
 
 use super::core::Work;
 use super::input::{Effect, RunStep, StepFinished, StepResult};
-use super::messages;
+use super::{escalation, messages};
 
 /// What the idempotency keys of an operation begin with: unique across journals, because they name the millisecond.
 pub(super) fn key_prefix(work: &Work<'_>, operation: &OperationId) -> String {
@@ -304,4 +304,18 @@ pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, 
         });
     }
     messages::operation_ended(work, operation, outcome, detail);
+    // What was done by itself and has not helped waits for nobody's clock.
+    let has_helped = matches!(outcome, Outcome::Verified | Outcome::Cancelled);
+    if operation.by == Actor::Engine && operation.plan.kind == PlanKind::RollBack && !has_helped {
+        let service = &operation.plan.service;
+        let incidents = work.state.incidents.values();
+        let of: Vec<_> = incidents
+            .filter(|incident| incident.is_open() && incident.has(service))
+            .map(|incident| incident.id.clone())
+            .collect();
+        for incident in of {
+            let reason = format!("{} on {service} {}: {detail}", operation.id, outcome.words());
+            escalation::at_once(work, &incident, &reason);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::condition::{Condition, Path};
 use super::problem::Problem;
 
 /// A runbook, read. It is never written to: what is ticked lives in the journal, beside the digest of the file.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Runbook {
     /// What it is called: the stem of its file, or the name that was given.
     pub name: String,
@@ -23,6 +23,8 @@ pub struct Runbook {
     pub title: Option<String>,
     /// What counts as an item in it.
     pub tier: Tier,
+    /// What is written before its first heading, block by block.
+    pub notes: Vec<String>,
     /// Its sections, in the order of the document. A document with items before its first heading has a first section of level
     /// 0 that is named after the runbook.
     pub sections: Vec<Section>,
@@ -39,10 +41,11 @@ pub struct Runbook {
 }
 
 /// What counts as an item. Chosen once for the document.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// It has at least one task (`- [ ]`): tasks are the items, everything else is notes.
+    #[default]
     Tasks,
     /// It has no task and at least one numbered step: steps are the items.
     Steps,
@@ -154,9 +157,12 @@ pub struct Item {
     /// What was written in braces, in the file and beside it.
     #[serde(skip)]
     pub(super) attributes: Attributes,
-    /// What its strong lead says of time.
+    /// What its strong lead, or that of its group, says of time.
     #[serde(skip)]
     pub(super) written: Option<Window>,
+    /// The plain bullets directly below it: what a record of a choice may be.
+    #[serde(skip)]
+    pub(super) bullets: Vec<String>,
 }
 
 /// How an item is settled.

@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::Unit;
+use crate::model::source::SeriesSpec;
+
 use super::condition::{Names, Part, Path, UnknownName, ValueKind};
 use super::suggest::nearest;
 
@@ -21,6 +24,18 @@ pub const ROLLBACK_STATES: [&str; 10] = [
 ];
 /// The verdicts on a service or an arm, as `health` says them. What is not known is no word: it is unknown.
 pub const HEALTH_WORDS: [&str; 3] = ["healthy", "degraded", "failing"];
+
+impl From<&SeriesSpec> for ValueKind {
+    /// What an indicator that is read like this is compared with.
+    fn from(series: &SeriesSpec) -> Self {
+        match (series, series.unit()) {
+            (SeriesSpec::Rate { .. }, _) => Self::Rate,
+            (_, Unit::Share) => Self::Share,
+            (_, Unit::Millis) => Self::Duration,
+            (_, Unit::Plain) => Self::Number,
+        }
+    }
+}
 
 /// What may be named, from the config, or without one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -249,6 +264,23 @@ mod tests {
 
     fn kind(text: &str) -> Result<ValueKind, String> {
         registry().quantity(&Path::parse(text).unwrap()).map_err(|error| error.text)
+    }
+
+    /// An indicator is compared with what its series is measured in.
+    #[test]
+    fn indicators_have_kinds() {
+        for (json, expected) in [
+            (r#"{"kind":"ratio","bad":"a","total":"b"}"#, ValueKind::Share),
+            (r#"{"kind":"rate","counter":"a"}"#, ValueKind::Rate),
+            (r#"{"kind":"latency","histogram":"a"}"#, ValueKind::Duration),
+            (r#"{"kind":"gauge","series":"a"}"#, ValueKind::Number),
+            (r#"{"kind":"gauge","series":"a","divide_by":"b"}"#, ValueKind::Share),
+            (r#"{"kind":"gauge","series":"a","unit":"percent"}"#, ValueKind::Share),
+            (r#"{"kind":"gauge","series":"a","unit":"seconds"}"#, ValueKind::Duration),
+        ] {
+            let series: SeriesSpec = serde_json::from_str(json).unwrap();
+            assert_eq!(ValueKind::from(&series), expected, "{json}");
+        }
     }
 
     /// Every name that is published has its kind.

@@ -18,7 +18,7 @@ use unship::model::operation::{OperationStatus, Strategy};
 use unship::model::platform::{Capabilities, Declares, PlatformAction};
 use unship::model::release::{Arm, Inventory};
 use unship::model::trigger::Severity;
-use unship::notify::{Channel, SendError};
+use unship::notify::{Accepted, Channel, SendError};
 use unship::platform::{Call, Platform, PlatformError};
 
 use crate::harness::{inventory, settings};
@@ -134,12 +134,12 @@ struct Post(Option<Arc<AtomicUsize>>);
 
 #[async_trait]
 impl Channel for Post {
-    async fn send(&self, _: &Notification) -> Result<(), SendError> {
+    async fn send(&self, _: &Notification) -> Result<Accepted, SendError> {
         match &self.0 {
             None => std::future::pending().await,
             Some(taken) => {
                 taken.fetch_add(1, Ordering::SeqCst);
-                Ok(())
+                Ok(Accepted::default())
             }
         }
     }

@@ -5,6 +5,7 @@
 mod backtest;
 mod defects;
 mod defects_runtime;
+mod escalations;
 mod following;
 mod harness;
 mod incidents;

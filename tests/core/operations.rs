@@ -462,8 +462,8 @@ fn the_checklist_counts_rollbacks_alone() {
     let started = |world: &World| {
         let state = world.core.state();
         let incident = state.open_incident().expect("an incident is open");
-        let list = checklist(incident, state, &BTreeMap::new(), world.now);
-        let item = list.item(&"start-rollback".into()).expect("the item is there").clone();
+        let list = checklist(incident, state, &world.core.settings().config, &BTreeMap::new(), world.now);
+        let item = list.item("start-rollback").expect("the item is there").clone();
         (incident.operations.len(), item.fact.expect("it has a fact").holds)
     };
     world.maintenance("shop", true);

@@ -214,13 +214,13 @@ impl Attempt<'_> {
             }
             Kind::Sensed { sense, .. } => Some(facts::fact(sense, self.sight)),
             Kind::Hold { hold, .. } => {
-                if it.standing == Standing::Satisfied {
-                    Some(facts::fact(hold, self.sight))
-                } else {
+                let fact = facts::fact(hold, self.sight);
+                if it.standing != Standing::Satisfied && fact.holds == Some(true) {
                     return Err(format!(
                         "`{id}` is ticked when it has been so for long enough; or override it with a reason"
                     ));
                 }
+                Some(fact)
             }
             Kind::Manual | Kind::Cadence { .. } => None,
         };

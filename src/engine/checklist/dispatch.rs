@@ -12,7 +12,7 @@ use crate::model::event::Event;
 use crate::model::incident::Incident;
 use crate::model::operation::Strategy;
 use crate::model::{OperationId, PolicyName, ServiceName, Span};
-use crate::runbook::{Kind, Section};
+use crate::runbook::{Escalate, Kind};
 
 /// Begins the action of an item.
 pub(super) fn dispatch(
@@ -185,16 +185,15 @@ fn level_of(level: Option<&str>) -> Result<Option<usize>, Refusal> {
         .transpose()
 }
 
-/// The time of a section is over: those that the runbook names are told.
-pub(super) fn overrun(work: &mut Work<'_>, incident: &Incident, section: &Section) {
-    let Some(escalate) = &section.escalate else { return };
+/// The time of something is over: those that the runbook names are told.
+pub(super) fn overrun(work: &mut Work<'_>, incident: &Incident, title: &str, escalate: &Escalate) {
     if incident.drill || !incident.is_open() {
         return;
     }
     let policy = PolicyName::from(escalate.policy.as_str());
     let level = Some(usize::from(escalate.level));
     if escalation::may_escalate(work, incident, level, Some(&policy)).is_ok() {
-        let reason = format!("the time of `{}` is over", section.title);
+        let reason = format!("the time of `{title}` is over");
         escalation::by_hand(work, &incident.id, level, Some(&policy), &reason);
     }
 }

@@ -391,7 +391,11 @@ impl Item {
     const fn is_open(&self) -> bool {
         matches!(
             self.state,
-            ItemState::Open | ItemState::Satisfied | ItemState::Failed { .. } | ItemState::Unknown { .. }
+            ItemState::Open
+                | ItemState::Satisfied
+                | ItemState::Failed { .. }
+                | ItemState::Unknown { .. }
+                | ItemState::Regressed { .. }
         )
     }
 }
@@ -475,7 +479,7 @@ fn sections(run: &Run, sight: &Sight<'_>, several: bool) -> Vec<Phase> {
         }
         let items: Vec<Item> = lines.iter().map(|line| item(run, *line, sight)).collect();
         let Times { anchor, from, until } = windows::times(run, sight.incident, index);
-        let passed = anchor.map(|anchor| elapsed(anchor, windows::end(sight)));
+        let passed = anchor.map(|anchor| elapsed(anchor, sight.now));
         let is_over = matches!((passed, until), (Some(passed), Some(until)) if passed > until);
         let passed_before = windows::passed_before(run, sight.incident, index);
         let is_open = items.iter().any(|item| item.counts && !item.is_settled());
@@ -600,6 +604,7 @@ fn state(run: &Run, line: &Line, it: &ItemRun, sight: &Sight<'_>) -> ItemState {
     let (by, at) = it.by.clone().unwrap_or((Actor::Engine, run.attached_at));
     let words = || it.words.clone().unwrap_or_default();
     match it.standing {
+        Standing::Open if it.regression.is_some() => ItemState::Regressed { by, at },
         Standing::Open => ItemState::Open,
         Standing::Satisfied => ItemState::Satisfied,
         Standing::Waiting => {

@@ -246,7 +246,8 @@ impl Look<'_> {
         }
     }
 
-    /// Whether everything before it in its section is settled.
+    /// Whether everything before it in its section that the engine sees or does is settled. What people do beside it holds no
+    /// clock up.
     fn is_next(&self) -> bool {
         let before = &self.run.book().items[..self.index];
         gate::of(self.run, self.index).is_none()
@@ -254,7 +255,8 @@ impl Look<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(place, other)| other.section == self.item.section && !self.is_around(*place))
-                .all(|(_, other)| !other.countable || self.run.is_settled(other))
+                .filter(|(_, other)| other.countable && !matches!(other.kind, Kind::Manual | Kind::Record { .. }))
+                .all(|(_, other)| self.run.is_settled(other))
     }
 
     fn is_around(&self, place: usize) -> bool {

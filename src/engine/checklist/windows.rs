@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::run::Run;
 use super::sight::Sight;
+use crate::model::ItemId;
 use crate::model::checklist::ChecklistChange;
 use crate::model::incident::Incident;
-use crate::runbook::Anchor;
+use crate::runbook::{Anchor, Kind, Warn};
 
 /// What is noticed later than this is noted with how late: before, it is the clock that the engine ticks by.
 const LATE: Duration = Duration::from_secs(5);
@@ -41,11 +42,6 @@ pub(super) fn times(run: &Run, incident: &Incident, section: usize) -> Times {
     }
 }
 
-/// Up to when the clocks of an incident run: now, or when it was resolved.
-pub(super) fn end(sight: &Sight<'_>) -> Timestamp {
-    sight.now
-}
-
 /// Whether the time of a section was over before its runbook was attached: nobody could keep it.
 pub(super) fn passed_before(run: &Run, incident: &Incident, section: usize) -> bool {
     let Times { anchor, until, .. } = times(run, incident, section);
@@ -53,42 +49,99 @@ pub(super) fn passed_before(run: &Run, incident: &Incident, section: usize) -> b
     deadline.is_some_and(|deadline| deadline <= run.attached_at)
 }
 
-/// What is to be noticed about the times of the sections now.
+/// A time in which something has to be through.
+struct Deadline<'a> {
+    /// What has it: the id of a section, or of an item.
+    id: &'a str,
+    /// When it is over.
+    at: Timestamp,
+    /// When to warn of it.
+    warn: Option<Timestamp>,
+    /// What is open in it.
+    open: Vec<ItemId>,
+}
+
+/// What is to be noticed about the times of sections and items now.
 pub(super) fn watch(run: &Run, sight: &Sight<'_>) -> Vec<ChecklistChange> {
-    let mut changes = Vec::new();
-    for (index, section) in run.book().sections.iter().enumerate() {
-        let Some(window) = &section.window else { continue };
-        let Times { anchor: Some(anchor), until: Some(until), .. } = times(run, sight.incident, index) else {
-            continue;
-        };
-        let past = run.sections.get(&section.id);
-        if past.is_some_and(|past| past.met.is_some()) || passed_before(run, sight.incident, index) {
-            continue;
+    deadlines(run, sight.incident).into_iter().filter_map(|deadline| notice(run, deadline, sight.now)).collect()
+}
+
+/// Every time that runs out, of what was not over before the runbook was attached.
+fn deadlines<'a>(run: &'a Run, incident: &Incident) -> Vec<Deadline<'a>> {
+    let book = run.book();
+    let mut deadlines = Vec::new();
+    for (index, section) in book.sections.iter().enumerate() {
+        let Times { anchor: Some(anchor), until, .. } = times(run, incident, index) else { continue };
+        let has_items = book.items.iter().any(|item| item.section == index);
+        if let Some(window) = section.window.as_ref().filter(|_| has_items)
+            && let Some(until) = until
+        {
+            let open = run.open_in(index).map(|item| item.id.clone()).collect();
+            deadlines.extend(deadline(&section.id, anchor, until, window.warn_at, open));
         }
-        let Ok(deadline) = anchor.checked_add(until) else { continue };
-        let open: Vec<_> = run.open_in(index).map(|item| item.id.clone()).collect();
-        let has_items = run.book().items.iter().any(|item| item.section == index);
-        let id = || section.id.clone();
-        if open.is_empty() {
-            if has_items {
-                let late = past.is_some_and(|past| past.overrun_at.is_some());
-                changes.push(ChecklistChange::WindowMet { section: id(), late });
-            }
-            continue;
-        }
-        let is_overrun = past.is_some_and(|past| past.overrun_at.is_some());
-        if sight.now >= deadline {
-            if !is_overrun {
-                let late = super::elapsed(deadline, sight.now);
-                let late_ms = if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) };
-                changes.push(ChecklistChange::WindowOverrun { section: id(), late_ms, open });
-            }
-            continue;
-        }
-        let warn = window.warn_at.and_then(|warn| anchor.checked_add(warn).ok());
-        if warn.is_some_and(|warn| sight.now >= warn) && !past.is_some_and(|past| past.warned) {
-            changes.push(ChecklistChange::WindowWarning { section: id() });
+        for (place, item) in book.items.iter().enumerate().filter(|(_, item)| item.section == index) {
+            let window = item.window.as_ref().filter(|_| !item.children.is_empty());
+            let until = item.within.or_else(|| window.and_then(|window| window.until));
+            let Some(until) = until.filter(|_| !matches!(item.kind, Kind::Action { .. })) else { continue };
+            let warn = match item.warn {
+                Some(Warn::Share(share)) => Some(until.mul_f64(share.clamp(0.0, 1.0))),
+                Some(Warn::At(at)) => Some(at),
+                None => Some(until.mul_f64(0.8)),
+            };
+            let is_below = |other: usize| {
+                let mut above = Some(other);
+                while let Some(it) = above {
+                    if it == place {
+                        return true;
+                    }
+                    above = book.items[it].parent;
+                }
+                false
+            };
+            let open = book
+                .items
+                .iter()
+                .enumerate()
+                .filter(|(other, it)| is_below(*other) && it.countable && !run.is_settled(it))
+                .map(|(_, it)| it.id.clone())
+                .collect();
+            deadlines.extend(deadline(item.id.as_str(), anchor, until, warn, open));
         }
     }
-    changes
+    deadlines.retain(|deadline| deadline.at > run.attached_at);
+    deadlines
+}
+
+fn deadline(
+    id: &str,
+    anchor: Timestamp,
+    until: Duration,
+    warn: Option<Duration>,
+    open: Vec<ItemId>,
+) -> Option<Deadline<'_>> {
+    let at = anchor.checked_add(until).ok()?;
+    Some(Deadline { id, at, warn: warn.and_then(|warn| anchor.checked_add(warn).ok()), open })
+}
+
+fn notice(run: &Run, deadline: Deadline<'_>, now: Timestamp) -> Option<ChecklistChange> {
+    let Deadline { id, at, warn, open } = deadline;
+    let section = || id.to_owned();
+    let past = run.sections.get(id);
+    if past.is_some_and(|past| past.met.is_some()) {
+        return None;
+    }
+    let is_overrun = past.is_some_and(|past| past.overrun_at.is_some());
+    if open.is_empty() {
+        return Some(ChecklistChange::WindowMet { section: section(), late: is_overrun });
+    }
+    if now >= at {
+        // It fires once.
+        return (!is_overrun).then(|| {
+            let late = super::elapsed(at, now);
+            let late_ms = if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) };
+            ChecklistChange::WindowOverrun { section: section(), late_ms, open }
+        });
+    }
+    let is_warned = past.is_some_and(|past| past.warned);
+    (!is_warned && warn.is_some_and(|warn| now >= warn)).then(|| ChecklistChange::WindowWarning { section: section() })
 }

@@ -80,11 +80,8 @@ fn take_up(work: &mut Work<'_>, event: Event, by: &Actor) {
                 IncidentChange::Closed { .. } => checklist::close(work, &id, by),
                 IncidentChange::Declared => super::opened(work, &id),
                 IncidentChange::Reopened { .. } => {
-                    if let Some(incident) = work.state.incident(&id).cloned() {
-                        escalation::begin(work, &incident, "it was opened again");
-                        // Whoever opens it again works on it.
-                        escalation::acknowledge(work, &id, by);
-                    }
+                    // Whoever opens it again works on it.
+                    escalation::begin_in_hand(work, &id, by, "it was opened again");
                 }
                 _ => {}
             }
