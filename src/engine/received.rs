@@ -120,13 +120,13 @@ impl Alarms {
         last
     }
 
-    /// The newest episode of an alarm.
+    /// The episode of an alarm that goes on, or else the newest.
     fn newest(&self, name: &str, fingerprint: &str) -> Option<&Arc<Alarm>> {
         let prefix = episodes_of(name, fingerprint);
         self.beginning_with(&prefix)
             .map(|(_, alarm)| alarm)
             .filter(|alarm| alarm.facts.fingerprint == fingerprint)
-            .max_by_key(|alarm| alarm.facts.starts_at)
+            .max_by_key(|alarm| (alarm.is_firing(), alarm.facts.starts_at))
     }
 
     /// The episodes whose ids begin so.
