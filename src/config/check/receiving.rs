@@ -74,3 +74,63 @@ fn alarms(checker: &mut Checker<'_>) {
         checker.timeout_warning(&at, alertmanager.timeout, alertmanager.interval);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Problem, parse};
+
+    const HEAD: &str = "[environment]\nname = \"production\"\n[services.shop]\n\
+        platform = { kind = \"lab\", admin = \"http://127.0.0.1:1\", service = \"shop\" }\n\
+        probes.live = { url = \"http://127.0.0.1:1/\" }\n";
+
+    fn problems(more: &str) -> Vec<Problem> {
+        match parse(&format!("{HEAD}{more}\n"), "unship.toml") {
+            Ok((_, warnings)) => warnings,
+            Err(problems) => problems,
+        }
+    }
+
+    /// A listener that others can reach without a token, or an Alertmanager that cannot be asked, is said with what to do.
+    #[test]
+    fn what_is_wrong() {
+        for (more, said) in [
+            ("[api]\nlisten = \"localhost:9094\"", "`listen` is `localhost:9094`, expected an address with a port"),
+            ("[api]\nlisten = \"127.0.0.1\"", "expected an address with a port"),
+            ("[api]\nlisten = \"0.0.0.0:9094\"", "can be reached from other machines, and there is no `token`"),
+            ("[api]\nlisten = \"[::]:9094\"", "can be reached from other machines"),
+            ("[api]\nlisten = \"127.0.0.1:1\"\ntoken = \"hunter2\"", "`env:NAME`"),
+            ("[api]\nlisten = \"127.0.0.1:1\"\nrequests = 0", "`requests`"),
+            ("[alarms]\nservices = { a = \"shopp\" }", "there is no service `shopp`"),
+            ("[alarms]\nservice_labels = []", "no label names the service"),
+            ("[alarms]\nwatchdog_within = \"0s\"", "`watchdog_within` is zero"),
+            ("[alarms]\non_firing = \"page\"", "`page`"),
+            ("[alarms]\nseverity = { page = \"1\" }", "sev1"),
+            ("[alarms.alertmanager]\nurls = []", "there is no address to ask"),
+            ("[alarms.alertmanager]\nurls = [\"am:9093\"]", "does not begin with `http://` or `https://`"),
+            ("[alarms.alertmanager]\nurls = [\"http://am:1\", \"http://am:1/\"]", "this address is here twice"),
+            ("[alarms.alertmanager]\nurls = [\"http://am:1\"]\ninterval = \"0s\"", "`interval` is zero"),
+            ("[alarms.alertmanager]\nurls = [\"http://am:1\"]\ntimeout = \"1m\"", "longer than `interval`"),
+        ] {
+            let found = problems(more);
+            let shown = crate::config::render(&found);
+            assert_eq!(found.len(), 1, "{more}\n{shown}");
+            assert!(shown.contains(said), "{said:?} is not in\n{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    /// What is fine is taken without a word.
+    #[test]
+    fn what_is_fine() {
+        for more in [
+            "[api]\nlisten = \"127.0.0.1:0\"",
+            "[api]\nlisten = \"[::1]:9094\"",
+            "[api]\nlisten = \"0.0.0.0:9094\"\ntoken = \"env:TOKEN\"",
+            "[alarms]\nservices = { a = \"shop\" }\nseverity = { page = \"sev1\" }",
+            "[alarms]\nwatchdog = \"\"\nwatchdog_within = \"0s\"",
+            "[alarms.alertmanager]\nurls = [\"http://am:9093/prefix/\"]",
+        ] {
+            assert_eq!(problems(more), [], "{more}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ use crate::engine::input::{Effect, Input, Settings};
 use crate::engine::state::State;
 use crate::model::command::{Actor, Command, Envelope};
 use crate::model::incident::{Incident, IncidentAsk, IncidentChange, Level};
+use crate::model::probe::{Health, ProbeOutcome, ProbeResult};
 use crate::model::received::{AlarmBatch, AlarmPoll, AlarmSource, AlarmStatus, Muted};
 
 const CONFIG: &str = r#"
@@ -427,6 +428,38 @@ fn ending_by_itself() {
     rig.send(vec![over(0)]);
     rig.pass(600);
     assert!(rig.incident().is_open(), "a person declared it");
+}
+
+/// What the engine sees for itself turns a suspicion into an incident, which does not end with its alarms.
+#[test]
+fn a_suspicion_that_is_seen() {
+    let trigger = "[triggers.down]\nwhen = { kind = \"consecutive\", failures = 2, within = \"10s\" }\naction = \"watch\"\n";
+    for seen_on in ["shop", "pay"] {
+        let mut rig = Rig::new(&trigger.replace("watch", "immediate"));
+        rig.send(vec![fires(0)]);
+        assert!(rig.incident().suspected);
+        for _ in 0..3 {
+            rig.pass(1);
+            let outcome = ProbeOutcome::Answered { health: Health::Unhealthy, reason: "refused".to_owned() };
+            rig.step(Input::Probe(ProbeResult {
+                service: seen_on.into(),
+                probe: "live".into(),
+                arm: None,
+                at: rig.now,
+                latency_ms: 1.0,
+                status: None,
+                outcome,
+                document: None,
+            }));
+        }
+        let incident = rig.incident();
+        assert!(!incident.suspected && incident.has(&seen_on.into()), "{seen_on}: {incident:?}");
+        let told = rig.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)));
+        assert!(told, "{seen_on}: people are told of what is declared");
+        rig.send(vec![over(0)]);
+        rig.pass(300);
+        assert!(rig.incident().is_open(), "{seen_on}");
+    }
 }
 
 /// That nobody said that the alarms are over is said where it ends the incident.
