@@ -61,6 +61,7 @@ fn picture(services: usize) -> Picture {
         readings: readings.collect(),
         output: std::collections::BTreeMap::new(),
         deliveries: Vec::new(),
+        asked: std::collections::BTreeMap::new(),
         leadership: Leadership::Nobody,
         trouble: None,
     };

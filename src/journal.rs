@@ -253,6 +253,9 @@ pub trait Journal: Send + Sync {
     /// Commands that no append has answered yet, oldest first.
     async fn inbox(&self) -> Result<Vec<Envelope>, JournalError>;
 
+    /// How many commands wait in the inbox.
+    async fn waiting(&self) -> Result<u64, JournalError>;
+
     /// Records samples, apart from the events; losing the last second of them in a crash is allowed.
     async fn record(&self, samples: &[Sample]) -> Result<(), JournalError>;
 

@@ -16,9 +16,11 @@
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`templates`]: what people are told, in words that a team can make its own. Pure.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
+//! - [`api`]: the guard's HTTP listener: alarms in, health and metrics out.
 //! - [`cli`]: the headless face, one file a subcommand.
 //! - [`tui`]: the console, the full-screen face.
 
+pub mod api;
 pub mod aws;
 pub mod cli;
 pub mod config;

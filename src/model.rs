@@ -25,6 +25,7 @@ pub mod platform;
 pub mod pointer;
 pub mod probe;
 pub mod reading;
+pub mod received;
 pub mod release;
 pub mod secret;
 pub mod series;
@@ -33,7 +34,7 @@ pub mod trigger;
 pub mod units;
 
 pub use names::{
-    ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName,
+    AlarmId, ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName,
     ItemId, NotificationId, OperationId, PolicyName, ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName,
     ServiceName, SourceName, TriggerName, Version,
 };

@@ -4,6 +4,7 @@
 //! failed says so, a series that is not there makes no sample, a check that could not be run counts for nothing.
 
 mod alarms;
+mod alertmanager;
 mod checks;
 mod cloudwatch;
 mod durations;
@@ -24,6 +25,7 @@ mod source;
 mod testing;
 
 pub use alarms::{compare_alarms, put_alarm};
+pub use alertmanager::{Alertmanager, Matchers, Silence};
 pub use preflight::preflight;
 pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 

@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Faces speak to the engine.
     ("api", &["engine", "config", "model"]),
     ("cli", &["engine", "config", "model", "telemetry"]),
+    ("cli/guard", &["engine", "config", "model", "telemetry", "api"]),
     ("cli/console", &["engine", "config", "model", "tui"]),
     ("cli/demo", &["engine", "config", "model", "lab", "tui"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),

@@ -1,4 +1,7 @@
-//! `unship alarms`: alarms in the metric service itself, made from the triggers, so that somebody is told when unship is down.
+//! `unship alarms`: alarms in the metric service itself, made from the triggers, so that somebody is told when unship is
+//! down; and alarms that others have sent to unship.
+
+mod received;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -10,7 +13,7 @@ use super::{Exit, Global};
 use crate::engine::runtime::{AlarmsPlan, World, make_alarm, plan_alarms};
 use crate::model::alarm::{AlarmChange, AlarmDefinition};
 
-/// Keep alarms in CloudWatch that do the work of the triggers on its metrics.
+/// List alarms that were received, silence them, or keep alarms in CloudWatch that do the work of the triggers.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     #[command(subcommand)]
@@ -19,6 +22,10 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Clone, Debug)]
 enum What {
+    /// List the alarms that were received and fire.
+    List(received::List),
+    /// Silence an alarm at the Alertmanager: show which ones that concerns, ask, and write it down in the incident.
+    Silence(received::SilenceArgs),
     /// Make the alarms as the config has them: show what would change, ask, create and update. Deletes nothing.
     Apply(Apply),
 }
@@ -37,7 +44,11 @@ struct Apply {
 /// Exit codes: 0 all as it should be (or would be made so), 1 the alarms cannot be read, 2 not confirmed, 4 an alarm could
 /// not be made, 5 the environment is read-only.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let What::Apply(apply) = &args.what;
+    let apply = match &args.what {
+        What::List(list) => return received::list(list, global).await,
+        What::Silence(silence) => return received::silence(silence, global).await,
+        What::Apply(apply) => apply,
+    };
     let loaded = session::load(global)?;
     let world = World::build(std::sync::Arc::new(loaded.config.clone()), loaded.secrets.clone(), false)?;
     let plan = plan_alarms(&world).await;
@@ -62,7 +73,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         note!("refused: the environment is read-only");
         return Ok(Exit::Refused);
     }
-    if !apply.yes && !confirm(&loaded.config.environment.name, to_make.len())? {
+    let alarms = if to_make.len() == 1 { "1 alarm".to_owned() } else { format!("{} alarms", to_make.len()) };
+    if !apply.yes && !confirm(&loaded.config.environment.name, &format!("make {alarms}"))? {
         return Ok(Exit::Usage);
     }
     let mut made: Vec<(&str, Result<(), String>)> = Vec::new();
@@ -132,14 +144,13 @@ fn summary(plan: &AlarmsPlan, made: &[(&str, Result<(), String>)]) -> Value {
     json!({ "alarms": alarms.collect::<Vec<_>>(), "left_out": plan.left_out })
 }
 
-fn confirm(environment: &str, count: usize) -> anyhow::Result<bool> {
+fn confirm(environment: &str, what: &str) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         note!("there is no terminal to ask on: add --yes");
         return Ok(false);
     }
-    let alarms = if count == 1 { "1 alarm".to_owned() } else { format!("{count} alarms") };
-    write!(std::io::stderr(), "type the environment's name to make {alarms}: ")?;
+    write!(std::io::stderr(), "type the environment's name to {what}: ")?;
     std::io::stderr().flush()?;
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;

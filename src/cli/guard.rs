@@ -8,6 +8,7 @@ use super::follow::Follower;
 use super::output::note;
 use super::session::{self, LeadWhen};
 use super::{Exit, Global};
+use crate::api::Api;
 use crate::engine::runtime::{EngineError, Lead, Leadership};
 
 /// How long a journal that cannot be read is left alone.
@@ -52,6 +53,15 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         loaded.config.services.len(),
         loaded.journal_path.display()
     );
+    let api = match &loaded.config.api {
+        Some(spec) => {
+            let samples = global.log.as_ref().map(|folder| folder.join("refused"));
+            let api = Api::start(engine.door(), spec, loaded.secrets.clone(), samples).await?;
+            note!("listening on http://{}", api.address());
+            Some(api)
+        }
+        None => None,
+    };
     let stop = session::asked_to_stop();
     tokio::pin!(stop);
     let mut view = engine.view();
@@ -92,6 +102,10 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             }
             () = &mut stop => break,
         }
+    }
+    // First nothing more comes in: what was answered with 200 is in the journal.
+    if let Some(api) = api {
+        api.stop().await;
     }
     engine.shutdown().await;
     // What the engine knew at its end: what is printed comes a moment later.

@@ -135,6 +135,10 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
             "trouble": view.trouble,
             "source_faults": view.state.source_faults,
             "breakers": breakers(&view, now),
+            "alarms": {
+                "firing": view.state.alarms.firing().count(),
+                "path_down": view.state.alarms.path_down(),
+            },
             "outbox": view.state.outbox.len(),
             "incident": view.state.open_incident().map(|open| incident::json(open, &view.state, now)),
             "services": services,
@@ -176,6 +180,9 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     }
     for line in waiting(&view, now) {
         writeln!(out, "  {line}")?;
+    }
+    if let Some(fault) = view.state.alarms.path_down() {
+        writeln!(out, "  THE ALARM PATH IS DOWN since {}: {}", clock(fault.since), fault.reason)?;
     }
     if let Some(trouble) = &view.trouble {
         writeln!(out, "  journal: {trouble}")?;

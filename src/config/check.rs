@@ -10,6 +10,7 @@ mod judge;
 mod limits;
 mod names;
 mod people;
+mod receiving;
 mod selector;
 mod services;
 mod sources;
@@ -35,6 +36,7 @@ pub(super) fn check(config: &Config, tree: &Tree<'_>, report: &mut Report) {
     triggers::check(&mut checker);
     judge::check(&mut checker);
     people::check(&mut checker);
+    receiving::check(&mut checker);
 }
 
 /// The config, the file it came from and what was found so far.

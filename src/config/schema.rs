@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::channel::{ChannelSpec, NotifySpec};
 use crate::model::judge::JudgeSpec;
 use crate::model::platform::PlatformSpec;
+use crate::model::received::spec::{AlarmsSpec, ApiSpec};
 use crate::model::probe::ProbeSpec;
 use crate::model::source::{IndicatorSpec, SourceSpec};
 use crate::model::trigger::TriggerSpec;
@@ -74,6 +75,12 @@ pub struct Config {
     /// What concerns all channels.
     #[serde(default)]
     pub notify: NotifySpec,
+    /// Where the guard listens: for alarms, health checks and metrics. Without this section it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiSpec>,
+    /// What received alarms mean here.
+    #[serde(default)]
+    pub alarms: AlarmsSpec,
     /// Who may act. When there are any, only they may; without any, everyone who can run the program may.
     #[serde(default)]
     pub operators: BTreeMap<String, OperatorSpec>,

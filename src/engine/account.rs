@@ -3,6 +3,7 @@
 //! Pure: made from an event and the state when somebody looks, stored nowhere.
 
 mod incident;
+mod received;
 
 use std::fmt::Write as _;
 
@@ -12,6 +13,7 @@ use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
 use crate::model::operation::{Outcome, Plan, PlanKind};
+use crate::model::received::ReceivedChange;
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
 use crate::model::units::human;
@@ -98,7 +100,12 @@ pub fn is_repetition(event: &Event, has_canary: impl FnOnce(&ServiceName) -> boo
 
 /// Whether an event is only bookkeeping, of which nothing is told.
 pub const fn is_bookkeeping(event: &Event) -> bool {
-    matches!(event, Event::NotificationQueued { .. } | Event::NotificationSent { .. })
+    matches!(
+        event,
+        Event::NotificationQueued { .. }
+            | Event::NotificationSent { .. }
+            | Event::AlarmChanged { change: ReceivedChange::Fresh | ReceivedChange::Opened { .. }, .. }
+    )
 }
 
 /// What an event says; none for one that is only bookkeeping. `state` is one that knows the operations spoken of.
@@ -197,6 +204,7 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         Event::NotificationSuppressed { notification, reason } => {
             Told::new(Mood::Plain, format!("message {notification} was left out: {reason}"))
         }
+        Event::AlarmChanged { alarm, change } => return received::alarm(alarm, change, state),
         Event::OperationPlanned { .. }
         | Event::StepStarted { .. }
         | Event::StepSucceeded { .. }

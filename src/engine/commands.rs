@@ -13,7 +13,7 @@ use crate::model::{CommandId, OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{baseline, checklist, executor, incidents, messages};
+use super::{baseline, checklist, executor, incidents, messages, received};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -22,6 +22,10 @@ pub const COMMAND_TTL: Duration = Duration::from_secs(60);
 pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
     if work.state.commands.contains(&envelope.id) {
         return;
+    }
+    // They come from no person, and grow no less true by waiting for a leader.
+    if let Command::Alarms(batch) = &envelope.command {
+        return received::take(work, batch);
     }
     if let Err(reason) = may_command(work, &envelope) {
         return refuse(work, envelope, reason, Vec::new());
@@ -115,6 +119,7 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         | Command::Resolve { .. }
         | Command::Note { .. }
         | Command::Incident { .. } => incidents::handle(work, envelope),
+        Command::Alarms(batch) => received::take(work, &batch),
         Command::Tick { .. } | Command::Item { .. } | Command::Attach { .. } => {
             checklist::handle(work, envelope);
         }

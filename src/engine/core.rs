@@ -29,7 +29,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{baseline, checklist, commands, deliveries, executor, incidents, messages};
+use super::{baseline, checklist, commands, deliveries, executor, incidents, messages, received};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -162,6 +162,8 @@ impl Core {
             Input::Breaker { dependency, status } => work.take_breaker(dependency, status),
             Input::StepFinished(finished) => executor::finished(&mut work, finished),
             Input::Command(envelope) => commands::handle(&mut work, envelope),
+            Input::Alarms(batch) => received::take(&mut work, &batch),
+            Input::AlarmPoll(poll) => received::take_poll(&mut work, &poll),
             Input::Leading { holder, program } => work.lead(holder, program),
             Input::NotificationFinished { id, attempt, end } => {
                 deliveries::finished(&mut work, id, attempt, end);
@@ -231,6 +233,7 @@ impl Work<'_> {
             executor::advance(self, &operation);
         }
         if look {
+            received::tick(self);
             incidents::tick(self);
             checklist::tick(self);
         }

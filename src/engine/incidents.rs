@@ -25,7 +25,7 @@ use crate::model::{IncidentId, ServiceName, TriggerName};
 
 use super::core::Work;
 use super::state::{ServiceState, State};
-use super::{checklist, escalation, messages};
+use super::{checklist, escalation, messages, received};
 pub(super) use ask::{handle, known, text};
 pub(super) use fold::fold;
 
@@ -148,12 +148,12 @@ pub const fn level_of(criticality: Criticality) -> Level {
 }
 
 impl State {
-    /// The incident that is open, if one is: of several the worst, and of those the oldest. The engine opens no second one; a
+    /// The incident that is open, if one is: of several a declared one, of those the worst, and of those the oldest. The engine opens no second one; a
     /// person may.
     pub fn open_incident(&self) -> Option<&Arc<Incident>> {
         let open = self.incidents.values().filter(|incident| incident.is_open());
         // Ids are numbered; a longer one is later.
-        open.min_by_key(|incident| (incident.level, incident.id.as_str().len(), incident.id.clone()))
+        open.min_by_key(|incident| (incident.suspected, incident.level, incident.id.as_str().len(), incident.id.clone()))
     }
 
     /// An incident, if it is known.
@@ -240,6 +240,9 @@ pub(super) fn consider(work: &mut Work<'_>, service: &ServiceName) {
     let Some(spec) = work.settings.config.services.get(service) else { return };
     let Some(Cause { title, reason, is_new }) = cause(work.state, service, work.now) else { return };
     let level = level_of(spec.criticality);
+    if is_new && received::confirm(work, service, level, &reason) {
+        return;
+    }
     let is_in_one = |incident: &&Arc<Incident>| incident.is_open() && incident.has(service);
     if work.state.incidents.values().any(|incident| is_in_one(&incident)) {
         return;
@@ -273,7 +276,7 @@ pub(super) fn consider(work: &mut Work<'_>, service: &ServiceName) {
 }
 
 /// What follows when an incident was declared: people are told, and the escalation begins.
-fn opened(work: &mut Work<'_>, id: &IncidentId) {
+pub(super) fn opened(work: &mut Work<'_>, id: &IncidentId) {
     let is_marked = work.state.incident(id).is_some_and(|incident| incident.drill);
     if work.settings.drill && !is_marked {
         let change = IncidentChange::Drill;

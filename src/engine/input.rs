@@ -12,6 +12,7 @@ use crate::model::notification::Notification;
 use crate::model::operation::{Action, Requirement};
 use crate::model::platform::{Capabilities, Declares, PlatformAction};
 use crate::model::probe::ProbeResult;
+use crate::model::received::{AlarmBatch, AlarmPoll};
 use crate::model::release::Inventory;
 use crate::model::source::SourceReport;
 use crate::templates::Templates;
@@ -46,6 +47,10 @@ pub enum Input {
     StepFinished(StepFinished),
     /// Somebody asks for something.
     Command(Envelope),
+    /// Others sent alarms.
+    Alarms(AlarmBatch),
+    /// The Alertmanager was asked which alarms there are.
+    AlarmPoll(AlarmPoll),
     /// This process became the leader.
     Leading {
         /// Who, as `guard@host:pid`.
@@ -125,6 +130,8 @@ pub enum Effect {
     RunStep(RunStep),
     /// Read a service's platform now.
     ReadPlatform(ServiceName),
+    /// Ask the Alertmanager now which alarms there are.
+    AskAlarms,
     /// Send a message.
     Notify(Notification),
     /// Send no more of the messages whose key is this one or below it. One that is on its way arrives all the same; all

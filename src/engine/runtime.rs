@@ -18,6 +18,7 @@ mod memory;
 mod outbox;
 pub mod output;
 pub mod preflight;
+pub mod received;
 mod tenure;
 pub mod trial;
 pub mod view;
@@ -51,7 +52,9 @@ use super::series;
 pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
 pub use backtest::{BacktestError, BacktestRequest, PastSource, backtest};
 pub use output::Output;
-pub use view::{Leadership, View};
+pub use crate::observe::{Matchers, Silence};
+pub use received::{Door, alarms_to_silence, make_silence};
+pub use view::{Asked, Leadership, View};
 pub use world::World;
 
 /// Entries that a slow reader of [`Engine::entries`] may fall behind before it has to read the journal instead.
@@ -78,6 +81,9 @@ pub enum EngineError {
     /// A probe or a source cannot be used as configured.
     #[error(transparent)]
     Senses(#[from] crate::observe::ObserveError),
+    /// Nobody takes what waits in the inbox.
+    #[error("more than {0} messages wait in the journal's inbox: is a guard running, and is its journal this one?")]
+    Backlog(u64),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,

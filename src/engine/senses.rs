@@ -52,6 +52,8 @@ pub struct Senses {
     faults: BTreeMap<SourceName, String>,
     /// The alarms that triggers watch, as they were read last.
     alarms: Alarms,
+    /// What was heard of alarms that others send.
+    pub(super) received: super::received::Memory,
     /// Indicators that a readable source does not have, and why.
     missing: BTreeMap<(ServiceName, IndicatorName), String>,
     stale_after: Duration,
@@ -133,6 +135,7 @@ impl Senses {
             environment_is_fed: false,
             faults: BTreeMap::new(),
             alarms: Alarms::default(),
+            received: super::received::Memory::default(),
             missing: BTreeMap::new(),
             stale_after,
             is_one_promise: config.judge.as_ref().is_some_and(|judge| judge.promise == Promise::All),

@@ -27,6 +27,7 @@ use super::history::HistoryEntry;
 use super::checklist::{self, Run};
 use super::escalation;
 use super::incidents::{self, Settled};
+use super::received::{self, Alarms};
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
 pub const STATE_FORMAT: u32 = 3;
@@ -87,6 +88,9 @@ pub struct State {
     /// The runbooks that are worked through in these incidents.
     #[serde(default)]
     pub runs: BTreeMap<RunId, Arc<Run>>,
+    /// Alarms that others sent.
+    #[serde(default)]
+    pub alarms: Arc<Alarms>,
     /// What was wrong when a person resolved the last incident, and still is: it opens no other.
     #[serde(default)]
     pub settled: BTreeMap<ServiceName, Settled>,
@@ -299,6 +303,7 @@ impl State {
     pub fn apply(&mut self, event: &Event, at: Timestamp) {
         // Before the rest: what an event clears is still known there.
         incidents::fold(self, event, at);
+        received::fold(self, event, at);
         match event {
             Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
             Event::InventoryChanged { service, inventory } => {
@@ -376,8 +381,9 @@ impl State {
                     self.commands.pop_front();
                 }
             }
-            // Incidents are folded in `incidents`.
+            // Incidents are folded in `incidents`, alarms in `received`.
             Event::GuardrailOverridden { .. }
+            | Event::AlarmChanged { .. }
             | Event::IncidentOpened { .. }
             | Event::IncidentJoined { .. }
             | Event::IncidentAcknowledged { .. }

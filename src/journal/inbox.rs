@@ -50,6 +50,17 @@ pub(super) async fn inbox(store: &Store) -> Result<Vec<Envelope>, JournalError> 
     Ok(envelopes)
 }
 
+/// How many commands wait.
+pub(super) async fn waiting(store: &Store) -> Result<u64, JournalError> {
+    let mut connection = store.reader().await?;
+    let row = sqlx::query("SELECT count(*) FROM inbox")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| store.fault(&error))?;
+    let count: i64 = row.try_get(0).map_err(|error| store.fault(&error))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{at, event, led, meddle};
@@ -76,6 +87,7 @@ mod tests {
         journal.close().await;
         let journal = SqliteJournal::open(&path).await.unwrap();
         assert_eq!(journal.inbox().await.unwrap(), ["c", "a", "b"].map(envelope));
+        assert_eq!(journal.waiting().await.unwrap(), 3);
         journal.append(token, at(1), &[event(1)], &["a".into()]).await.unwrap();
         assert_eq!(journal.inbox().await.unwrap(), ["c", "b"].map(envelope));
         journal.append(token, at(1), &[], &["b".into(), "c".into()]).await.unwrap();

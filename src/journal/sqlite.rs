@@ -117,6 +117,10 @@ impl Journal for SqliteJournal {
         inbox::inbox(&self.store).await
     }
 
+    async fn waiting(&self) -> Result<u64, JournalError> {
+        inbox::waiting(&self.store).await
+    }
+
     async fn record(&self, samples: &[Sample]) -> Result<(), JournalError> {
         samples::record(&self.store, samples).await
     }

@@ -7,6 +7,7 @@ use super::decision::Guardrail;
 use super::checklist::ItemAct;
 use super::incident::{IncidentAsk, Level, Ticked};
 use super::operation::Strategy;
+use super::received::AlarmBatch;
 use super::release::Quality;
 use super::{
     CommandId, IncidentId, ItemId, OperationId, ReleaseRef, RunId, RunbookName, ServiceName, Version,
@@ -223,6 +224,8 @@ pub enum Command {
         /// The runbook.
         runbook: RunbookName,
     },
+    /// Take in alarms that others have sent. It comes from no person and is journaled only as what it changes.
+    Alarms(AlarmBatch),
 }
 
 impl Command {
@@ -255,6 +258,7 @@ impl Command {
             Self::Incident { ask, .. } => ask.verb(),
             Self::Item { act, .. } => act.verb(),
             Self::Attach { .. } => "attach a runbook",
+            Self::Alarms(_) => "take alarms in",
         }
     }
 }
@@ -283,7 +287,8 @@ impl Command {
             | Self::Note { .. }
             | Self::Incident { .. }
             | Self::Item { .. }
-            | Self::Attach { .. } => None,
+            | Self::Attach { .. }
+            | Self::Alarms(_) => None,
         }
     }
 
@@ -311,7 +316,8 @@ impl Command {
             | Self::Tick { .. }
             | Self::Note { .. }
             | Self::Item { .. }
-            | Self::Attach { .. } => None,
+            | Self::Attach { .. }
+            | Self::Alarms(_) => None,
         }
     }
 }

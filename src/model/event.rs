@@ -15,10 +15,11 @@ use super::escalation::EscalationChange;
 use super::incident::{IncidentChange, Level, Ticked};
 use super::notification::Notification;
 use super::operation::{Outcome, Plan};
+use super::received::ReceivedChange;
 use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
 use super::{
-    CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
+    AlarmId, CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
     RunId, ServiceName, SourceName, Version,
 };
 
@@ -454,6 +455,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Something happened to an alarm that others sent.
+    AlarmChanged {
+        /// The alarm.
+        alarm: AlarmId,
+        /// What.
+        change: ReceivedChange,
+    },
 }
 
 impl Event {
@@ -509,6 +517,7 @@ impl Event {
             Self::EscalationChanged { .. } => "escalation_changed",
             Self::ChecklistChanged { .. } => "checklist_changed",
             Self::NotificationSuppressed { .. } => "notification_suppressed",
+            Self::AlarmChanged { .. } => "alarm_changed",
         };
         kind.to_owned()
     }

@@ -139,6 +139,10 @@ name! {
     RunbookName
 }
 name! {
+    /// An episode of a received alarm: `HighErrorRate/f3a9…@2026-11-26T07:00:00Z`.
+    AlarmId
+}
+name! {
     /// A runbook that is worked through in an incident: `INC-3/emergency`.
     RunId
 }

@@ -140,9 +140,9 @@ impl Sight<'_> {
         value(Value::Number((of_services + self.state.findings.len()) as f64))
     }
 
-    /// No alarms are taken in here yet, so none is known.
+    /// Whether an alarm of this name fires, on a service of the incident if any of them is.
     fn alarm(&self, name: &str) -> Sensed {
-        told(format!("the alarm `{name}` was never heard of"))
+        crate::engine::received::sensed(&self.state.alarms, name, &self.incident.services)
     }
 
     fn service_value(&self, service: &ServiceName, what: &str) -> Sensed {

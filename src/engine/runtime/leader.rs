@@ -29,8 +29,8 @@ use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::outbox::{Outbox, Returned};
 use super::tenure::{LeaseClock, Tenure};
-use super::view::Leadership;
-use super::{Shared, act, follower, memory, now, output};
+use super::view::{Asked, Leadership};
+use super::{Shared, act, follower, memory, now, output, received};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
@@ -97,6 +97,10 @@ struct Leader<'a> {
     outbox: Outbox,
     /// What came of attempts to send.
     returns: mpsc::Receiver<Returned>,
+    /// What was asked since that was shown last.
+    asked: BTreeMap<Dependency, Asked>,
+    /// Has the Alertmanager asked at once.
+    ask_alarms: Arc<Notify>,
     steps_in_flight: Arc<AtomicUsize>,
     /// What platforms say goes in here, is shown from here, and waits in the third to be stored.
     output: mpsc::Sender<(OperationId, OutputLine)>,
@@ -167,6 +171,8 @@ impl<'a> Leader<'a> {
             pollers: BTreeMap::new(),
             outbox: Outbox::new(&world.settings.config, world.channels.clone(), returned, now()),
             returns,
+            asked: BTreeMap::new(),
+            ask_alarms: Arc::default(),
             steps_in_flight: Arc::default(),
             output,
             heard,
@@ -302,7 +308,7 @@ impl<'a> Leader<'a> {
         for envelope in &envelopes {
             tracing::info!(command = %envelope.id, by = %envelope.by, verb = envelope.command.verb(), "command");
         }
-        self.take(envelopes.into_iter().map(Input::Command).collect(), &ids).await
+        self.take(envelopes.into_iter().map(received::input).collect(), &ids).await
     }
 
     /// The heart of leading: core, journal, view, world. What the outbox makes of it goes in again, until there is no news.
@@ -324,8 +330,12 @@ impl<'a> Leader<'a> {
         let mut events = Vec::new();
         let mut effects = Vec::new();
         for input in inputs {
-            if let Input::Inventory { service, .. } = &input {
+            if let Input::Inventory { service, at, .. } = &input {
                 self.unread.remove(service);
+                self.asked(Dependency::Platform(service.clone()), *at, now);
+            }
+            if let Input::Source(report) = &input {
+                self.asked(Dependency::Source(report.source.clone()), report.at, now);
             }
             let turn = self.core.step(input, now);
             events.extend(turn.events);
@@ -351,6 +361,12 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
+    /// Something was asked and has answered by now.
+    fn asked(&mut self, dependency: Dependency, at: Timestamp, now: Timestamp) {
+        let took = if at < now { now.duration_since(at).unsigned_abs() } else { Duration::ZERO };
+        self.asked.insert(dependency, Asked { at, took });
+    }
+
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::RunStep(step) => self.run_step(step),
@@ -359,6 +375,7 @@ impl<'a> Leader<'a> {
                     poller.notify_one();
                 }
             }
+            Effect::AskAlarms => self.ask_alarms.notify_one(),
             Effect::Notify(notification) => {
                 let reached = &self.core.state().reached;
                 let has_reached = notification
@@ -425,6 +442,10 @@ impl<'a> Leader<'a> {
             let poller = poll(service.clone(), Arc::clone(platform), poke, every, self.inputs.clone());
             self.tasks.spawn(poller);
         }
+        if let Some(alertmanager) = &self.shared.world.alertmanager {
+            let poke = Arc::clone(&self.ask_alarms);
+            self.tasks.spawn(received::poll(Arc::clone(alertmanager), poke, self.inputs.clone()));
+        }
     }
 
     async fn renew(&mut self) -> Result<(), JournalError> {
@@ -445,12 +466,15 @@ impl<'a> Leader<'a> {
             })
             .map(|(service, reading)| (service.clone(), Arc::clone(reading)))
             .collect();
-        if !changed.is_empty() {
-            self.shared.view.send_modify(|view| {
+        if !changed.is_empty() || !self.asked.is_empty() {
+            self.shared.view.send_if_modified(|view| {
                 let view = Arc::make_mut(view);
+                view.asked.append(&mut self.asked);
                 for (service, reading) in &changed {
                     view.readings.insert(service.clone(), (at, Arc::clone(reading)));
                 }
+                // That something was asked is no news by itself.
+                !changed.is_empty()
             });
         }
         let deliveries = self.outbox.deliveries();

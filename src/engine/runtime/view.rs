@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::journal::{Lease, Position};
 use crate::model::ServiceName;
+use crate::model::breaker::Dependency;
 use crate::model::delivery::Delivery;
 use crate::model::reading::ServiceReading;
 
@@ -25,6 +27,15 @@ pub enum Leadership {
     Nobody,
 }
 
+/// When something was asked, and how long the answer took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// When it was asked.
+    pub at: Timestamp,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
 /// What is known now.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -38,6 +49,8 @@ pub struct View {
     pub output: Output,
     /// Messages that were tried and have not ended, if this process leads; it alone knows.
     pub deliveries: Vec<Delivery>,
+    /// When sources and platforms were asked last, where this process does that.
+    pub asked: BTreeMap<Dependency, Asked>,
     /// Who leads.
     pub leadership: Leadership,
     /// The journal cannot be used, and why.
@@ -53,6 +66,7 @@ impl View {
             readings: BTreeMap::new(),
             output: Output::new(),
             deliveries: Vec::new(),
+            asked: BTreeMap::new(),
             leadership,
             trouble: None,
         }

@@ -8,7 +8,7 @@ use crate::model::platform::{Declares, PlatformAction};
 use crate::model::secret::Secrets;
 use crate::model::{ChannelName, ReleaseRef, ServiceName};
 use crate::notify::{self, Channel};
-use crate::observe::{ProbeTarget, SourceTarget};
+use crate::observe::{Alertmanager, ProbeTarget, SourceTarget};
 use crate::platform::{self, Platform};
 
 use super::super::input::{PlatformFacts, Settings};
@@ -29,6 +29,8 @@ pub struct World {
     pub probes: Vec<ProbeTarget>,
     /// What is read.
     pub sources: Vec<SourceTarget>,
+    /// Who is asked which alarms there are.
+    pub alertmanager: Option<Arc<Alertmanager>>,
 }
 
 impl World {
@@ -73,8 +75,21 @@ impl World {
         });
         let sources: Vec<_> = sources.collect();
         crate::observe::validate(&probes, &sources)?;
-        let settings = Arc::new(Settings { config, runbooks: BTreeMap::new(), templates: Arc::default(), drill: false, platforms: facts, by_itself });
-        Ok(Self { settings, secrets, platforms, channels, probes, sources })
+        let alertmanager = config.alarms.alertmanager.as_ref().map(|spec| Alertmanager::new(spec, &secrets));
+        let alertmanager = alertmanager.transpose().map_err(|reason| EngineError::Adapter {
+            part: "alarms.alertmanager".to_owned(),
+            reason,
+        })?;
+        let alertmanager = alertmanager.map(Arc::new);
+        let settings = Arc::new(Settings {
+            config,
+            runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
+            platforms: facts,
+            by_itself,
+        });
+        Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager })
     }
 
     /// As a drill: its incidents and its messages say so.

@@ -124,6 +124,10 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             words.verb("checklist").verb("attach").value(runbook.as_str());
             words.option("--incident", incident.as_str());
         }
+        // No person sends them.
+        Command::Alarms(_) => {
+            words.verb("alarms").verb("list");
+        }
     }
     let config = picture.config_path.to_string_lossy();
     format!("unship -c {} {}", quoted(&config), words.line())

@@ -293,6 +293,7 @@ impl World {
             readings,
             output: BTreeMap::new(),
             deliveries: Vec::new(),
+            asked: BTreeMap::new(),
             leadership: Leadership::Theirs(Lease { holder: HOLDER.to_owned(), token: 1, until }),
             trouble: None,
         }
