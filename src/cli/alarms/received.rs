@@ -13,9 +13,7 @@ use crate::cli::output::{note, print_json, table};
 use crate::cli::{Exit, Global, act, session};
 use crate::config::schema::Role;
 use crate::config::{Config, Loaded};
-use crate::engine::runtime::{
-    Engine, Lead, Matchers, Silence, View, World, alarms_to_silence, make_silence,
-};
+use crate::engine::runtime::{Engine, Lead, Matchers, Silence, View, World, alarms_to_silence, make_silence};
 use crate::model::command::{Actor, Command};
 use crate::model::received::{Alarm, AlarmStatus};
 use crate::model::units::human;
@@ -171,7 +169,8 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
             return Ok(Exit::Error);
         }
     };
-    let matched = if matching.len() == 1 { "1 alarm".to_owned() } else { format!("{} alarms", matching.len()) };
+    let matched =
+        if matching.len() == 1 { "1 alarm".to_owned() } else { format!("{} alarms", matching.len()) };
     note!("until {}, this silence would be for {matched} that fire now", date(until));
     for report in matching.iter().take(NAMED) {
         let labels = report.labels.iter().filter(|(label, _)| *label != "alertname");
@@ -203,7 +202,8 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
     }
     match incident {
         Some(incident) => {
-            let text = format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.name);
+            let text =
+                format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.name);
             record(&loaded, by, Command::Note { incident, text }, global).await
         }
         None => Ok(Exit::Fine),

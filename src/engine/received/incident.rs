@@ -114,7 +114,8 @@ fn open_on(state: &State, about: &About) -> Option<IncidentId> {
     };
     let open = state.incidents.values().filter(|incident| incident.is_open() && !incident.drill);
     let on = open.filter(|incident| is_on(incident));
-    on.min_by_key(|incident| (incident.suspected, incident.level, incident.opened_at)).map(|one| one.id.clone())
+    on.min_by_key(|incident| (incident.suspected, incident.level, incident.opened_at))
+        .map(|one| one.id.clone())
 }
 
 /// The incidents that alarms opened lately and that are open.
@@ -163,7 +164,8 @@ fn open_for_all(work: &mut Work<'_>, groups: Vec<Group>) {
 fn open(work: &mut Work<'_>, title: String, groups: &[Group], storm: bool) -> IncidentId {
     let id = work.state.next_incident();
     let alarms: Vec<&Arc<Alarm>> = groups.iter().flat_map(|(_, alarms)| alarms).collect();
-    let level = alarms.iter().map(|alarm| level(work, alarm)).min().unwrap_or(work.config().alarms.unlabelled);
+    let level =
+        alarms.iter().map(|alarm| level(work, alarm)).min().unwrap_or(work.config().alarms.unlabelled);
     let services = groups.iter().filter_map(|(about, _)| match about {
         About::Service(service) => Some(service.clone()),
         About::Name(_) => None,
@@ -331,9 +333,11 @@ const fn nobody_took_it_up(incident: &Incident) -> bool {
 
 /// Whether one of its services is seen to fail, or something is being done to it.
 fn is_hurt(state: &State, incident: &Incident) -> bool {
-    incident.services.iter().filter_map(|service| state.service(service)).any(|known| {
-        known.operation.is_some() || matches!(known.verdict, Some((Verdict::Failing { .. }, _)))
-    })
+    incident
+        .services
+        .iter()
+        .filter_map(|service| state.service(service))
+        .any(|known| known.operation.is_some() || matches!(known.verdict, Some((Verdict::Failing { .. }, _))))
 }
 
 /// Nobody is told about it any more.

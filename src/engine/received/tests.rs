@@ -43,7 +43,8 @@ fn start() -> Timestamp {
 impl Rig {
     fn new(more: &str) -> Self {
         let mut text = CONFIG.to_owned();
-        for service in ["shop", "pay"].into_iter().map(str::to_owned).chain((0..20).map(|n| format!("s{n}"))) {
+        for service in ["shop", "pay"].into_iter().map(str::to_owned).chain((0..20).map(|n| format!("s{n}")))
+        {
             text.push_str(&format!(
                 "[services.{service}]\nplatform = {{ kind = \"lab\", admin = \"http://127.0.0.1:1\", service = \"{service}\" }}\n\
                  probes.live = {{ url = \"http://127.0.0.1:1/\" }}\n"
@@ -56,6 +57,8 @@ impl Rig {
         let settings = Arc::new(Settings {
             config: Arc::new(config),
             runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
             platforms: BTreeMap::new(),
             by_itself: true,
         });
@@ -91,9 +94,10 @@ impl Rig {
         self.pass(1);
         let asked_at = self.now;
         self.pass(1);
-        let peers = peers.into_iter().enumerate().map(|(number, answer)| {
-            (format!("http://peer{number}"), answer.map_err(str::to_owned))
-        });
+        let peers = peers
+            .into_iter()
+            .enumerate()
+            .map(|(number, answer)| (format!("http://peer{number}"), answer.map_err(str::to_owned)));
         self.step(Input::AlarmPoll(AlarmPoll { asked_at, peers: peers.collect() }))
     }
 
@@ -173,14 +177,19 @@ fn labelled(mut report: AlarmReport, label: &str, value: &str) -> AlarmReport {
 /// What of these events happened to alarms: `firing`, `resolved`.
 fn changes(events: &[Event]) -> Vec<String> {
     let changes = events.iter().filter_map(|event| match event {
-        Event::AlarmChanged { change, .. } => serde_json::to_value(change).unwrap()["what"].as_str().map(str::to_owned),
+        Event::AlarmChanged { change, .. } => {
+            serde_json::to_value(change).unwrap()["what"].as_str().map(str::to_owned)
+        }
         _ => None,
     });
     changes.filter(|what| what != "opened").collect()
 }
 
 fn noted(events: &[Event], text: &str) -> usize {
-    events.iter().filter(|event| matches!(event, Event::IncidentNoted { text: noted, .. } if noted.contains(text))).count()
+    events
+        .iter()
+        .filter(|event| matches!(event, Event::IncidentNoted { text: noted, .. } if noted.contains(text)))
+        .count()
 }
 
 /// Each case is what was sent, one message after the other, and what the last one changed.
@@ -216,7 +225,12 @@ fn transitions_and_repeats() {
 /// Plain JSON need not say when it began: a second message about what fires is a repeat, and an end ends it.
 #[test]
 fn without_a_beginning() {
-    let plain = |firing| AlarmReport { source: AlarmSource::Json, starts_at: None, ends_at: None, ..alarm("Full", "shop", firing, 0) };
+    let plain = |firing| AlarmReport {
+        source: AlarmSource::Json,
+        starts_at: None,
+        ends_at: None,
+        ..alarm("Full", "shop", firing, 0)
+    };
     let mut rig = Rig::new(ASKED);
     assert_eq!(changes(&rig.send(vec![plain(true)])), ["firing"]);
     rig.pass(5);
@@ -373,7 +387,8 @@ fn what_follows() {
     }
     // Where there is an incident on its service, it is noted there.
     let mut rig = Rig::new("[alarms]\non_firing = \"note\"\n");
-    let open = Command::OpenIncident { services: vec!["shop".into()], title: "odd".into(), level: Level::Sev3 };
+    let open =
+        Command::OpenIncident { services: vec!["shop".into()], title: "odd".into(), level: Level::Sev3 };
     rig.command(open);
     let events = rig.send(vec![labelled(fires(0), "severity", "critical")]);
     assert_eq!(noted(&events, "Down"), 1);
@@ -384,7 +399,8 @@ fn what_follows() {
 #[test]
 fn joining_an_incident() {
     let mut rig = Rig::new("");
-    let open = Command::OpenIncident { services: vec!["shop".into()], title: "odd".into(), level: Level::Sev3 };
+    let open =
+        Command::OpenIncident { services: vec!["shop".into()], title: "odd".into(), level: Level::Sev3 };
     rig.command(open);
     rig.send(vec![labelled(fires(0), "severity", "error")]);
     assert_eq!(rig.incident().level, Level::Sev2);
@@ -491,7 +507,9 @@ fn flapping() {
     let words = changes(&events);
     assert_eq!(words.iter().filter(|word| *word == "flapping").count(), 1, "{words:?}");
     assert_eq!(noted(&events, "is flapping"), 1);
-    let linked = |event: &&Event| matches!(event, Event::IncidentChanged { change: IncidentChange::AlarmLinked { .. }, .. });
+    let linked = |event: &&Event| {
+        matches!(event, Event::IncidentChanged { change: IncidentChange::AlarmLinked { .. }, .. })
+    };
     assert_eq!(events.iter().filter(linked).count(), 2, "two episodes before it was seen to flap");
     assert!(rig.incident().is_open(), "it fires");
     let id = rig.incident().id.clone();
@@ -583,7 +601,8 @@ fn what_a_checklist_sees() {
 fn what_is_kept_is_bounded() {
     let mut rig = Rig::new("[alarms]\non_firing = \"note\"\n");
     for round in 0..30 {
-        let batch = |firing| (0..100).map(|n| alarm(&format!("A{n}"), "", firing, round * 100)).collect::<Vec<_>>();
+        let batch =
+            |firing| (0..100).map(|n| alarm(&format!("A{n}"), "", firing, round * 100)).collect::<Vec<_>>();
         rig.now += Duration::from_secs(50);
         rig.send(batch(true));
         rig.send(batch(false));
@@ -598,7 +617,10 @@ fn what_is_kept_is_bounded() {
 fn any_report() -> impl Strategy<Value = AlarmReport> {
     (0..3_usize, any::<bool>(), 0..5_i64, any::<bool>()).prop_map(|(which, firing, began, muted)| {
         let muted = (muted && firing).then_some(Muted::Silenced);
-        AlarmReport { muted, ..alarm(["A", "B", "Watchdog"][which], ["shop", "", "pay"][which], firing, began * 40) }
+        AlarmReport {
+            muted,
+            ..alarm(["A", "B", "Watchdog"][which], ["shop", "", "pay"][which], firing, began * 40)
+        }
     })
 }
 
