@@ -196,6 +196,9 @@ pub struct Incident {
     /// Everybody was told that nobody has acknowledged it.
     #[serde(default)]
     pub told_unacknowledged: bool,
+    /// How many messages were queued about it.
+    #[serde(default)]
+    pub messages: u64,
     /// What those who wait were told last, by who they are.
     #[serde(default)]
     pub updates: BTreeMap<Audience, Update>,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod backtest;
+mod checklists;
 mod defects;
 mod defects_runtime;
 mod deliveries;

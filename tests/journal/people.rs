@@ -31,9 +31,7 @@ pub(crate) fn events() -> Vec<Event> {
         by: mira(),
         change,
     }));
-    events.extend(
-        escalations().map(|change| Event::EscalationChanged { incident: "INC-1".into(), change }),
-    );
+    events.extend(escalations().map(|change| Event::EscalationChanged { incident: "INC-1".into(), change }));
     events.extend(checklists().map(|change| Event::ChecklistChanged {
         incident: "INC-1".into(),
         run: "INC-1/emergency".into(),
@@ -150,7 +148,12 @@ fn checklists() -> impl Iterator<Item = ChecklistChange> {
         ChecklistChange::Reopened { item: item(), reason: reason() },
         ChecklistChange::Inactive { item: item(), reason: reason() },
         ChecklistChange::Overridden { item: item(), reason: reason() },
-        ChecklistChange::Deferred { item: item(), until: "30m".to_owned(), due: Some(at()), reason: reason() },
+        ChecklistChange::Deferred {
+            item: item(),
+            until: "30m".to_owned(),
+            due: Some(at()),
+            reason: reason(),
+        },
         ChecklistChange::Due { item: item() },
         ChecklistChange::Began { item: item() },
         ChecklistChange::ClockReset { item: item(), fact: fact() },

@@ -203,9 +203,8 @@ impl Sight<'_> {
                 let name = IndicatorName::from(*name);
                 let spec = self.config.services.get(service).and_then(|spec| spec.indicators.get(&name));
                 let is_rate = spec.is_some_and(|spec| matches!(spec.read, SeriesSpec::Rate { .. }));
-                let sensed = self.indicator(service, arm, &name, |seen, _| {
-                    seen.value.map(|it| in_unit(it, seen.unit))
-                });
+                let sensed = self
+                    .indicator(service, arm, &name, |seen, _| seen.value.map(|it| in_unit(it, seen.unit)));
                 match sensed.value {
                     Some(Value::Number(a_second)) if is_rate => {
                         Sensed { value: Some(Value::Rate(a_second)), ..sensed }

@@ -56,6 +56,7 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
                 alarms: Vec::new(),
                 drill: false,
                 told_unacknowledged: false,
+                messages: 0,
                 updates: BTreeMap::new(),
             };
             for service in services {
@@ -87,6 +88,11 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
             let acts = !matches!(change, ChecklistChange::Attached { .. } | ChecklistChange::Closed);
             if acts && let Some(incident) = incident_mut(state, incident) {
                 engage(incident, by, at);
+            }
+        }
+        Event::NotificationQueued { notification } => {
+            if let Some(incident) = notification.incident.as_ref().and_then(|id| incident_mut(state, id)) {
+                incident.messages += 1;
             }
         }
         Event::IncidentAcknowledged { incident, by } => {

@@ -208,6 +208,7 @@ pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelNam
         (fact::BY.to_owned(), incident.by.to_string()),
     ]);
     let service = incident.services.first().cloned();
+    let seq = work.state.incident(&incident.id).map_or(0, |known| known.messages) + 1;
     queue_to(work, channel, |notification| Notification {
         topic: topic.to_owned(),
         severity,
@@ -216,6 +217,7 @@ pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelNam
         facts,
         kind,
         incident: Some(incident.id.clone()),
+        seq,
         key,
         drill: incident.drill,
         subject,

@@ -1,0 +1,414 @@
+//! What people and time do to the items of a checklist, on simulated time: a runbook with one item of each kind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use unship::config::RunbookText;
+use unship::engine::checklist::{Checklist, Item, ItemState, checklist};
+use unship::engine::{Input, Settings};
+use unship::model::checklist::ItemAct;
+use unship::model::command::{Actor, Command, Envelope};
+use unship::model::event::Event;
+use unship::model::incident::{IncidentAsk, Level};
+use unship::model::release::Arm;
+
+use crate::harness::{World, settings};
+
+const RUNBOOK: &str = r#"
+# Everything
+## First (0-5 minutes) {.pause}
+- [ ] The page is answered {#plain}
+- [ ] The parent is done {#parent}
+  - [ ] Its child is done {#child}
+- [ ] The canary is gone {#sensed sense="canary.traffic == 0%" for=3s}
+- [ ] Traffic is frozen {#freeze do="freeze service=shop" verify="freeze[\"shop\"]"}
+## Second (5-10 minutes)
+- [ ] Who is to blame? {#cause .decide}
+  - [ ] Yes: the canary {#yes when="canary.traffic > 0%"}
+    - [ ] It is rolled back {#rb do="rollback service=shop" verify="rollback.traffic_back"}
+  - [ ] No: another one {#no when="canary.traffic == 0%"}
+- [ ] The ticket is known {#ticket ask="ticket" type=number}
+- [ ] Caches are cold for ten minutes {#wait wait=10m}
+- [ ] No canary for a minute {#hold hold="canary.traffic == 0%" for=1m}
+- [ ] The vault is closed {#vault .critical}
+- [ ] Only in an emergency {#rare when="incident.sev <= 1"}
+## Afterwards
+- [ ] The report is written {#report}
+"#;
+
+struct Play(World, u64);
+
+impl Play {
+    fn new() -> Self {
+        let mut with: Settings = Settings::clone(&settings(|config| {
+            config.environment.automatic = false;
+            let spec = r#"file = "everything.md""#;
+            config.runbooks = BTreeMap::from([("everything".into(), toml::from_str(spec).unwrap())]);
+        }));
+        let text = RunbookText {
+            file: "everything.md".to_owned(),
+            source: RUNBOOK.to_owned(),
+            bindings: None,
+            sha256: "0".repeat(64),
+        };
+        with.runbooks = BTreeMap::from([("everything".into(), text)]);
+        let mut world = World::new(Arc::new(with));
+        world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
+        let mut play = Self(world, 0);
+        let open = Command::OpenIncident {
+            services: vec!["shop".into()],
+            title: "it".to_owned(),
+            level: Level::Sev2,
+        };
+        play.say("ana", open).unwrap();
+        play.pass(1);
+        play
+    }
+
+    fn say(&mut self, by: &str, command: Command) -> Result<(), String> {
+        self.1 += 1;
+        let by = Actor::Person { name: by.to_owned() };
+        let (id, at) = (format!("p-{}", self.1).into(), self.0.now);
+        let turn = self.0.give(Input::Command(Envelope { id, by, at, command }));
+        turn.events
+            .iter()
+            .find_map(|event| match event {
+                Event::CommandRefused { reason, .. } => Some(Err(reason.clone())),
+                Event::CommandAccepted { .. } => Some(Ok(())),
+                _ => None,
+            })
+            .expect("it is answered")
+    }
+
+    fn by(&mut self, by: &str, item: &str, act: ItemAct) -> Result<(), String> {
+        let (incident, item) = ("INC-1".into(), item.into());
+        self.say(by, Command::Item { incident, run: None, item, seen: None, act })
+    }
+
+    fn act(&mut self, item: &str, act: ItemAct) -> Result<(), String> {
+        self.by("ana", item, act)
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.0.pass(1_000);
+        }
+        assert_eq!(self.0.core.state().as_ref(), &self.0.folded, "the state is the fold");
+    }
+
+    fn list(&self) -> Checklist {
+        let core = &self.0.core;
+        let incident = core.state().incident(&"INC-1".into()).unwrap();
+        checklist(incident, core.state(), &core.settings().config, &BTreeMap::new(), self.0.now)
+    }
+
+    fn item(&self, id: &str) -> Item {
+        self.list().item(id).unwrap().clone()
+    }
+
+    /// Where an item stands, in a word.
+    fn stands(&self, id: &str) -> String {
+        let value = serde_json::to_value(&self.item(id).state).unwrap();
+        value["state"].as_str().unwrap().to_owned()
+    }
+
+    fn canary(&mut self, percent: u8) {
+        let shares = [("3.0", Arm::Stable, 100 - percent), ("4.0", Arm::Canary, percent)];
+        self.0.inventory("shop", if percent == 0 { &shares[..1] } else { &shares });
+        self.pass(1);
+    }
+
+    /// Everything in the first section is settled.
+    fn through_first(&mut self) {
+        for item in ["plain", "child", "parent"] {
+            self.act(item, ItemAct::Done).unwrap();
+        }
+        self.act("freeze", ItemAct::Dispatch).unwrap();
+        self.act("sensed", ItemAct::Override { reason: "it is known to be fine".to_owned() }).unwrap();
+        self.pass(1);
+    }
+}
+
+fn reason(text: &str) -> String {
+    text.to_owned()
+}
+
+/// A runbook of the config is attached instead of the built-in one; what it cannot be is said.
+#[test]
+fn the_own_runbook_is_attached() {
+    let mut play = Play::new();
+    assert_eq!(play.list().runs[0].id.as_str(), "INC-1/everything");
+    let attach = |runbook: &str| Command::Attach { incident: "INC-1".into(), runbook: runbook.into() };
+    assert!(play.say("ana", attach("nothing")).unwrap_err().contains("runbooks: everything, emergency"));
+    assert!(play.say("ana", attach("everything")).unwrap_err().contains("already"));
+    play.say("ana", attach("emergency")).unwrap();
+    assert_eq!(play.list().runs.len(), 2);
+}
+
+/// A parent waits for what is below it, what is done is not done again, and two people who do the same hear of each other.
+#[test]
+fn manual_items() {
+    let mut play = Play::new();
+    assert!(play.act("parent", ItemAct::Done).unwrap_err().contains("1 item below `parent`"));
+    play.act("child", ItemAct::Done).unwrap();
+    play.act("parent", ItemAct::Done).unwrap();
+    play.pass(2);
+    assert_eq!(play.by("jonas", "parent", ItemAct::Done).unwrap_err(), "ana ticked `parent` 2 s ago");
+    play.act("parent", ItemAct::Reopen { reason: reason("a slip") }).unwrap();
+    assert_eq!(play.stands("parent"), "open");
+    let seen = Some(play.item("parent").changes);
+    play.act("parent", ItemAct::Done).unwrap();
+    let stale = Command::Item {
+        incident: "INC-1".into(),
+        run: None,
+        item: "parent".into(),
+        seen,
+        act: ItemAct::Reopen { reason: String::new() },
+    };
+    let why = play.say("jonas", stale).unwrap_err();
+    assert!(why.contains("ana changed `parent`") && why.contains("it is done now"), "{why}");
+    play.act("plain", ItemAct::Note { text: reason("called the vendor") }).unwrap();
+    assert_eq!(play.item("plain").notes[0].text, "called the vendor");
+    play.act("plain", ItemAct::Claim).unwrap();
+    assert_eq!(play.item("plain").claimed.unwrap().to_string(), "ana");
+    play.pass(601);
+    assert_eq!(play.item("plain").claimed, None, "a claim lapses");
+}
+
+/// What is sensed is seen to be so for long enough, then a person confirms it; while it is false nobody can, and when it is no
+/// longer so that shows.
+#[test]
+fn sensed_items() {
+    let mut play = Play::new();
+    let why = play.act("sensed", ItemAct::Done).unwrap_err();
+    assert!(why.contains("is not so: canary.traffic 20% == 0%"), "{why}");
+    play.canary(0);
+    assert_eq!(play.stands("sensed"), "open", "not for long enough");
+    play.pass(3);
+    assert_eq!(play.stands("sensed"), "satisfied");
+    play.canary(10);
+    assert_eq!(play.stands("sensed"), "open");
+    play.canary(0);
+    play.pass(4);
+    play.act("sensed", ItemAct::Done).unwrap();
+    play.canary(10);
+    assert_eq!(play.stands("sensed"), "regressed");
+    let id = "INC-1".into();
+    play.say("ana", Command::Resolve { incident: id, reason: reason("well") }).unwrap();
+    let close =
+        || Command::Incident { incident: "INC-1".into(), ask: IncidentAsk::Close { reason: String::new() } };
+    assert!(play.say("ana", close()).unwrap_err().contains("`sensed` of everything is no longer so"));
+    play.act("sensed", ItemAct::AcknowledgeRegression).unwrap();
+    play.say("ana", close()).unwrap();
+    assert!(play.act("plain", ItemAct::Done).unwrap_err().contains("is closed"));
+}
+
+/// While something cannot be seen, a person may say that it is so, and it is shown that nobody could see it.
+#[test]
+fn what_cannot_be_seen_is_open_loop() {
+    let mut play = Play::new();
+    // Another incident, of a service whose platform was never read.
+    let open =
+        Command::OpenIncident { services: vec!["pay".into()], title: "pay".into(), level: Level::Sev3 };
+    play.say("ana", open).unwrap();
+    let done = Command::Item {
+        incident: "INC-2".into(),
+        run: None,
+        item: "sensed".into(),
+        seen: None,
+        act: ItemAct::Done,
+    };
+    play.say("ana", done).unwrap();
+    let state = play.0.core.state();
+    let run = state.runs_of(&"INC-2".into())[0];
+    assert!(run.items[&unship::model::ItemId::from("sensed")].unsensed);
+}
+
+/// What comes behind a pause waits for it, unless what comes before is overridden.
+#[test]
+fn a_pause_gates() {
+    let mut play = Play::new();
+    assert!(play.item("ticket").gate.is_some());
+    let why = play.act("ticket", ItemAct::Record { value: reason("7") }).unwrap_err();
+    assert!(why.contains("`First` comes first"), "{why}");
+    play.through_first();
+    assert_eq!(play.item("ticket").gate, None);
+    play.act("ticket", ItemAct::Record { value: reason("7") }).unwrap();
+}
+
+/// An action is begun by a person, is done when what it verifies is so, and is not begun twice.
+#[test]
+fn actions() {
+    let mut play = Play::new();
+    let why = play.act("freeze", ItemAct::Done).unwrap_err();
+    assert!(why.contains("`unship checklist do freeze` does it"), "{why}");
+    play.act("freeze", ItemAct::Dispatch).unwrap();
+    assert!(play.0.core.state().service(&"shop".into()).unwrap().freeze.is_some());
+    play.pass(1);
+    assert_eq!(play.stands("freeze"), "done");
+    assert!(play.act("freeze", ItemAct::Dispatch).is_err(), "it is done");
+    let thaw = Command::Thaw { service: Some("shop".into()), reason: reason("for now") };
+    play.say("ana", thaw).unwrap();
+    play.pass(1);
+    assert_eq!(play.stands("freeze"), "regressed");
+}
+
+/// A decision makes the other ways inactive; against what is seen it takes a reason; its own way is done when all on it is.
+/// The rollback on it is the engine's own, with its guardrails, and belongs to the item.
+#[test]
+fn decisions_and_the_rollback_on_them() {
+    let mut play = Play::new();
+    play.through_first();
+    let thaw = Command::Thaw { service: Some("shop".into()), reason: reason("to roll back") };
+    play.say("ana", thaw).unwrap();
+    let choose = |option: &str, why: &str| ItemAct::Choose { option: option.into(), reason: reason(why) };
+    assert!(play.act("cause", ItemAct::Done).unwrap_err().contains("options: yes, no"));
+    assert!(play.act("cause", choose("maybe", "")).unwrap_err().contains("no option of `cause`"));
+    let why = play.act("cause", choose("no", "")).unwrap_err();
+    assert!(why.contains("what is seen speaks against `no`: canary.traffic 20% == 0%"), "{why}");
+    play.pass(1);
+    // The thaw has opened the first section again: it gates what comes behind it.
+    assert!(play.act("cause", choose("yes", "")).unwrap_err().contains("`First` comes first"));
+    play.act("freeze", ItemAct::Override { reason: reason("thawed for the rollback") }).unwrap();
+    play.act("cause", choose("yes", "")).unwrap();
+    assert_eq!((play.stands("no"), play.stands("cause")), ("not_applicable".into(), "done".into()));
+    assert_eq!(play.stands("yes"), "open", "something on it is to be done");
+    play.act("rb", ItemAct::Dispatch).unwrap();
+    assert_eq!(play.stands("rb"), "running");
+    assert_eq!(play.0.operation().plan.service.as_str(), "shop");
+    assert!(play.act("rb", ItemAct::Dispatch).unwrap_err().contains("is being done"));
+    let why = play.act("rb", ItemAct::Override { reason: reason("it takes too long") }).unwrap_err();
+    assert!(why.contains("is being done"), "{why}");
+    play.0.done();
+    for _ in 0..8 {
+        play.0.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    play.pass(2);
+    assert_eq!(play.stands("rb"), "done", "{:?}", play.item("rb"));
+    assert_eq!(play.stands("yes"), "done");
+}
+
+/// A value is checked when it is entered.
+#[test]
+fn records() {
+    let mut play = Play::new();
+    play.through_first();
+    assert!(play.act("ticket", ItemAct::Done).unwrap_err().contains("checklist record ticket VALUE"));
+    assert!(
+        play.act("ticket", ItemAct::Record { value: reason("many") }).unwrap_err().contains("is a number")
+    );
+    play.act("ticket", ItemAct::Record { value: reason("17") }).unwrap();
+    let state = play.0.core.state();
+    assert_eq!(state.runs_of(&"INC-1".into())[0].records["ticket"], "17");
+}
+
+/// A wait passes by itself, also while nobody led, and says then how late that was noticed. A hold begins by itself when its turn
+/// comes, and anything false sets it back.
+#[test]
+fn waits_and_holds() {
+    let mut play = Play::new();
+    play.through_first();
+    play.act("wait", ItemAct::Begin).unwrap();
+    assert!(play.act("wait", ItemAct::Done).unwrap_err().contains("ticked when its time has passed"));
+    play.pass(599);
+    assert_eq!(play.stands("wait"), "waiting");
+    play.0.now += std::time::Duration::from_secs(300);
+    play.0.crash();
+    play.pass(1);
+    assert_eq!(play.stands("wait"), "done");
+    assert!(
+        play.0.events.iter().any(|(_, event)| {
+            serde_json::to_string(event).unwrap().contains(r#""what":"elapsed","item":"wait","late_ms":"#)
+        }),
+        "it says how late"
+    );
+    play.canary(20);
+    assert_eq!(play.stands("hold"), "open");
+    let choose = ItemAct::Choose { option: "yes".into(), reason: String::new() };
+    play.act("cause", choose).unwrap();
+    play.act("rb", ItemAct::NotApplicable { reason: reason("by hand") }).unwrap();
+    play.canary(0);
+    play.pass(2);
+    assert_eq!(play.stands("hold"), "waiting");
+    play.pass(40);
+    play.canary(5);
+    play.canary(0);
+    play.pass(50);
+    assert_eq!(play.stands("hold"), "waiting", "it began anew");
+    play.pass(15);
+    assert_eq!(play.stands("hold"), "done");
+}
+
+/// Overriding takes a reason that can be read, and of what is critical only the commander.
+#[test]
+fn overrides_and_deferrals() {
+    let mut play = Play::new();
+    play.through_first();
+    let over = |text: &str| ItemAct::Override { reason: reason(text) };
+    assert!(play.act("ticket", over("no")).unwrap_err().contains("at least 10 characters"));
+    assert!(play.act("vault", over("the vault is gone")).unwrap_err().contains("nobody is"));
+    let take = Command::Incident {
+        incident: "INC-1".into(),
+        ask: IncidentAsk::Take { role: "ic".parse().unwrap(), who: None },
+    };
+    play.say("mira", take).unwrap();
+    assert!(play.act("vault", over("the vault is gone")).unwrap_err().contains("only the commander, mira"));
+    assert!(
+        play.act("vault", ItemAct::NotApplicable { reason: String::new() }).unwrap_err().contains("critical")
+    );
+    play.by("mira", "vault", over("the vault is gone")).unwrap();
+    assert_eq!(play.stands("vault"), "overridden");
+    let defer = |until: &str| ItemAct::Defer { until: reason(until), reason: reason("not now") };
+    assert!(play.act("ticket", defer("soon")).unwrap_err().contains("a section after it: afterwards"));
+    assert!(play.act("ticket", defer("first")).unwrap_err().contains("comes before"));
+    play.act("ticket", defer("30m")).unwrap();
+    assert_eq!(play.stands("ticket"), "deferred");
+    play.pass(1_801);
+    assert_eq!(play.stands("ticket"), "open", "it is due");
+    play.act("ticket", defer("afterwards")).unwrap();
+    play.act("report", ItemAct::Done).unwrap();
+    play.pass(1);
+    assert_eq!(play.stands("ticket"), "open", "its section has begun");
+}
+
+/// What depends on something is left out while that is false, and comes back when it is true, until a person touches it.
+#[test]
+fn conditions() {
+    let mut play = Play::new();
+    assert_eq!(play.stands("rare"), "not_applicable");
+    let worse = Command::SetLevel { incident: "INC-1".into(), level: Level::Sev1, reason: reason("worse") };
+    play.say("ana", worse).unwrap();
+    play.pass(1);
+    assert_eq!(play.stands("rare"), "open");
+}
+
+/// The time of a section warns, is overrun once, and says how late that was noticed; early work is counted as in time.
+#[test]
+fn windows() {
+    let told = |play: &Play, what: &str| {
+        let words = format!(r#""what":"{what}""#);
+        let events = play.0.events.iter().map(|(_, event)| serde_json::to_string(event).unwrap());
+        events.filter(|event| event.contains(&words)).count()
+    };
+    let mut play = Play::new();
+    play.pass(238);
+    assert_eq!((told(&play, "window_warning"), told(&play, "window_overrun")), (0, 0));
+    play.pass(2);
+    assert_eq!(told(&play, "window_warning"), 1, "at four fifths");
+    play.0.now += std::time::Duration::from_secs(400);
+    play.0.crash();
+    play.pass(60);
+    assert_eq!(told(&play, "window_overrun"), 2, "both are over, each once");
+    let overruns: Vec<String> = play
+        .0
+        .events
+        .iter()
+        .map(|(_, event)| serde_json::to_string(event).unwrap())
+        .filter(|event| event.contains("window_overrun"))
+        .collect();
+    assert!(overruns.iter().all(|event| event.contains("late_ms")), "{overruns:?}");
+    let mut early = Play::new();
+    early.through_first();
+    early.pass(1);
+    assert_eq!(told(&early, "window_met"), 1);
+}
