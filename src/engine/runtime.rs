@@ -51,7 +51,7 @@ use super::series;
 pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
 pub use backtest::{BacktestError, BacktestRequest, PastSource, backtest};
 pub use output::Output;
-pub use view::{Leadership, View};
+pub use view::{Leadership, View, Waiting};
 pub use world::World;
 
 /// Entries that a slow reader of [`Engine::entries`] may fall behind before it has to read the journal instead.
