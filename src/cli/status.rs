@@ -1,6 +1,5 @@
 //! `unship status`: what is known now, and who leads.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -13,12 +12,12 @@ use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::config::Config;
-use crate::engine::runtime::{Engine, Leadership, View};
+use crate::engine::runtime::{Engine, Leadership, View, Waiting};
+use crate::model::ServiceName;
 use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
-use crate::model::{ChannelName, ServiceName};
 
 /// Show every service: verdict, traffic, findings, and who leads.
 #[derive(clap::Args, Clone, Debug)]
@@ -232,17 +231,10 @@ fn breaker_line(dependency: &Dependency, breaker: &BreakerStatus, now: Timestamp
     format!("{what}: breaker {} since {}{next}{reason}", breaker.state.word(), clock(breaker.since))
 }
 
-/// Messages that no channel has accepted. How often they were tried is known to the process that leads alone.
+/// Messages that no channel has accepted yet.
 fn waiting(view: &View, now: Timestamp) -> Vec<String> {
-    let mut by_channel: BTreeMap<&ChannelName, (usize, Timestamp)> = BTreeMap::new();
-    for message in view.state.outbox.values() {
-        let (count, oldest) = by_channel.entry(&message.channel).or_insert((0, message.at));
-        *count += 1;
-        *oldest = message.at.min(*oldest);
-    }
-    let lines = by_channel.into_iter().map(|(channel, (count, oldest))| {
+    let lines = view.waiting().into_iter().map(|(channel, Waiting { count, oldest, tried })| {
         let many = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
-        let tried = view.deliveries.iter().find(|delivery| delivery.channel == *channel);
         let tried = tried.map(|delivery| format!(", {}", delivery.words(now))).unwrap_or_default();
         format!("{many} to {channel} not accepted yet, the oldest of {}{tried}", clock(oldest))
     });

@@ -54,7 +54,7 @@ pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
 pub use backtest::{BacktestError, BacktestRequest, PastSource, backtest};
 pub use output::Output;
 pub use received::{Door, alarms_to_silence, make_silence};
-pub use view::{Asked, Leadership, View};
+pub use view::{Asked, Leadership, View, Waiting};
 pub use world::World;
 
 /// Entries that a slow reader of [`Engine::entries`] may fall behind before it has to read the journal instead.

@@ -9,7 +9,7 @@
 //! | `webhook-timestamp` | seconds since 1970 at this attempt |
 //! | `webhook-signature` | `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`; only with a key |
 //!
-//! How an answer is judged is in [`http`](super::http).
+//! How an answer is judged is in `notify::http`.
 //!
 //! Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 

@@ -130,7 +130,7 @@ async fn messages_survive_a_kill_at_every_entry() {
         return;
     }
     // Enough for the entries of a beginning and an end for each message.
-    let points: Vec<(&str, u64)> = (1..=6).flat_map(|entry| [("before", entry), ("after", entry)]).collect();
+    let points: Vec<(&str, u64)> = (1..=8).flat_map(|entry| [("before", entry), ("after", entry)]).collect();
     let points = Arc::new(points);
     let next = Arc::new(AtomicU64::new(0));
     let mut workers = tokio::task::JoinSet::new();

@@ -142,3 +142,114 @@ async fn attempt(channel: Option<Arc<dyn Channel>>, message: &Notification) -> R
         Err(_) => Err(SendError::Unknown { reason: format!("no answer within {} s", PATIENCE.as_secs()) }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::notification::MessageKind;
+    use crate::model::trigger::Severity;
+
+    /// Counts its calls, and fails as it is told to.
+    struct Fake {
+        calls: AtomicUsize,
+        panics: bool,
+    }
+
+    #[async_trait]
+    impl Channel for Fake {
+        async fn send(&self, _: &Notification) -> Result<Accepted, SendError> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            assert!(!self.panics, "a channel with a defect");
+            Err(SendError::Retry { reason: "busy".to_owned(), after: None })
+        }
+
+        fn host(&self) -> String {
+            "test".to_owned()
+        }
+    }
+
+    struct World {
+        outbox: Outbox,
+        returns: mpsc::Receiver<Returned>,
+        tasks: JoinSet<()>,
+        fake: Arc<Fake>,
+        now: Timestamp,
+    }
+
+    impl World {
+        fn new(panics: bool) -> Self {
+            let config = json!({
+                "environment": {"name": "test"},
+                "services": {},
+                "channels": {"a": {"kind": "webhook", "url": "http://127.0.0.1:1/"}},
+            });
+            let config: Config = serde_json::from_value(config).unwrap();
+            let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+            let (returned, returns) = mpsc::channel(8);
+            let fake = Arc::new(Fake { calls: AtomicUsize::new(0), panics });
+            let channels = [("a".into(), Arc::clone(&fake) as Arc<dyn Channel>)].into();
+            let outbox = Outbox::new(&config, channels, returned, now);
+            Self { outbox, returns, tasks: JoinSet::new(), fake, now }
+        }
+
+        fn push(&mut self, id: &str) {
+            let page = Notification::new(id, "a".into(), "page", Severity::High, "test", "down", self.now);
+            let key = Some(format!("INC-1/1/{id}/1"));
+            let page = Notification { kind: MessageKind::Page, incident: Some("INC-1".into()), key, ..page };
+            self.outbox.push(page, false);
+        }
+
+        /// A turn, this much later.
+        fn turn_after(&mut self, ms: u64) -> Vec<Input> {
+            self.now += Duration::from_millis(ms);
+            self.outbox.turn(self.now, &mut self.tasks)
+        }
+
+        async fn one_returns(&mut self) {
+            let returned = self.returns.recv().await.unwrap();
+            self.outbox.returned(returned, self.now);
+        }
+    }
+
+    fn ends(inputs: &[Input]) -> Vec<(&str, &DeliveryEnd)> {
+        let ends = inputs.iter().filter_map(|input| match input {
+            Input::NotificationFinished { id, end, .. } => Some((id.as_str(), end)),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    /// What is withdrawn ends at the next turn, a tenth of a second later at most, and its channel is not called again.
+    #[tokio::test]
+    async fn what_is_withdrawn_ends_at_once() {
+        let mut world = World::new(false);
+        world.push("n-1");
+        world.push("n-2");
+        assert_eq!(world.turn_after(0), []);
+        world.one_returns().await;
+        assert_eq!(world.turn_after(0), []);
+        world.outbox.withdraw("INC-1", true, "acknowledged by ana");
+        let inputs = world.turn_after(100);
+        let suppressed = DeliveryEnd::Suppressed("acknowledged by ana".to_owned());
+        assert_eq!(ends(&inputs), [("n-1", &suppressed), ("n-2", &suppressed)]);
+        assert_eq!(world.turn_after(600_000), []);
+        assert_eq!(world.fake.calls.load(Ordering::SeqCst), 1);
+    }
+
+    /// A channel whose adapter panics costs its message, and says that this is our defect; nothing waits for ever.
+    #[tokio::test]
+    async fn a_panic_ends_the_message() {
+        let mut world = World::new(true);
+        world.push("n-1");
+        assert_eq!(world.turn_after(0), []);
+        world.one_returns().await;
+        let inputs = world.turn_after(0);
+        let [("n-1", DeliveryEnd::Failed(reason))] = ends(&inputs)[..] else { panic!("{inputs:?}") };
+        assert!(reason.contains("a defect of unship"), "{reason}");
+    }
+}

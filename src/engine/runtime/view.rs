@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::journal::{Lease, Position};
-use crate::model::ServiceName;
 use crate::model::breaker::Dependency;
 use crate::model::delivery::Delivery;
 use crate::model::reading::ServiceReading;
+use crate::model::{ChannelName, ServiceName};
 
 use super::super::state::State;
 use super::output::Output;
@@ -57,7 +57,33 @@ pub struct View {
     pub trouble: Option<String>,
 }
 
+/// What waits for one channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waiting<'v> {
+    /// How many messages it has not accepted yet.
+    pub count: usize,
+    /// When the oldest of them came up.
+    pub oldest: Timestamp,
+    /// How the first that was tried is; known to the process that leads alone.
+    pub tried: Option<&'v Delivery>,
+}
+
 impl View {
+    /// What waits, channel by channel.
+    pub fn waiting(&self) -> BTreeMap<&ChannelName, Waiting<'_>> {
+        let mut by_channel: BTreeMap<&ChannelName, Waiting<'_>> = BTreeMap::new();
+        for message in self.state.outbox.values() {
+            let waiting = by_channel.entry(&message.channel).or_insert_with(|| Waiting {
+                count: 0,
+                oldest: message.at,
+                tried: self.deliveries.iter().find(|delivery| delivery.channel == message.channel),
+            });
+            waiting.count += 1;
+            waiting.oldest = waiting.oldest.min(message.at);
+        }
+        by_channel
+    }
+
     pub(super) fn of((state, position): (Arc<State>, Position), lease: Option<Lease>) -> Self {
         let leadership = Leadership::seen(lease);
         Self {

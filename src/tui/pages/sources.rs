@@ -1,11 +1,14 @@
 //! Where the figures come from: each source, whether it can be read, whether it is left alone for a while, how old its newest
 //! reading is and what it feeds. Beside them the platforms that cannot be read, and the channels that take no messages.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
 use super::sheet::{Sheet, Writer};
 use crate::engine::account::{breaker_words, channel_words};
+use crate::engine::runtime::Waiting;
 use crate::model::SourceName;
 use crate::model::breaker::Dependency;
 use crate::model::delivery::Delivery;
@@ -15,6 +18,9 @@ use crate::tui::scene::Scene;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::table::Column;
 use crate::tui::widgets::text;
+
+/// A message that is not accepted within this is worth a look.
+const LONG: Duration = Duration::from_secs(5);
 
 /// Writes it.
 pub(super) fn write<'a>(scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
@@ -125,6 +131,16 @@ fn messages(page: &mut Writer<'_>, scene: &Scene<'_>) {
     for delivery in scene.view().deliveries.iter().filter(|delivery| !delivery.reason.is_empty()) {
         let Delivery { kind, channel, .. } = delivery;
         lines.push(format!("{} to {channel}: {}", kind.word(), delivery.words(scene.now())));
+    }
+    for (channel, Waiting { count, oldest, tried }) in scene.view().waiting() {
+        // What is tried again is above; what has only just come up is on its way.
+        if tried.is_none() && age(oldest, scene.now()) >= LONG {
+            let many = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+            lines.push(format!(
+                "{many} to {channel} not accepted yet, the oldest of {}",
+                scene.moment(oldest)
+            ));
+        }
     }
     if lines.is_empty() {
         return;

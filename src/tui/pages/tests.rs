@@ -10,8 +10,9 @@ use crate::engine::runtime::View;
 use crate::model::breaker::{BreakerState, BreakerStatus};
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::Event;
-use crate::model::notification::MessageKind;
+use crate::model::notification::{MessageKind, Notification};
 use crate::model::output::OutputLine;
+use crate::model::trigger::Severity;
 use crate::tui::commands::Motion;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::scene::Picture;
@@ -93,11 +94,20 @@ fn what_is_not_accepted() {
         pause: None,
         reason: "https://hooks.slack.com answered 404 Not Found (no_service)".to_owned(),
     };
-    Arc::make_mut(&mut live.state).channel_breakers.insert("slack".into(), refuses);
+    let state = Arc::make_mut(&mut live.state);
+    state.channel_breakers.insert("slack".into(), refuses);
+    // Nobody here knows how often these were tried: another process leads.
+    state.outbox.clear();
+    for (id, seconds) in [("n-2", 60), ("n-3", 1)] {
+        let at = now - std::time::Duration::from_secs(seconds);
+        let message = Notification::new(id, "mail".into(), "held", Severity::High, "production", "x", at);
+        state.outbox.insert(id.into(), message);
+    }
     picture.live = Arc::new(live);
     let shown = look(&picture, &Page::Sources, END, (160, 60));
     for expected in [
         "slack refuses messages; check its config: https://hooks.slack.com answered 404 Not Found (no_service)",
+        "2 messages to mail not accepted yet, the oldest of ",
         "page to team: retrying 3, next in 8 s: https://chat.example.com answered 503 Service Unavailable",
     ] {
         assert!(shown.contains(expected), "{shown}");
