@@ -108,8 +108,7 @@ impl Api {
         let cannot = |source| ApiError::Listen { listen: spec.listen.clone(), source };
         let token = match &spec.token {
             Some(reference) => {
-                let secret =
-                    secrets.get(reference).ok_or_else(|| ApiError::Token(reference.to_string()))?;
+                let secret = secrets.get(reference).ok_or_else(|| ApiError::Token(reference.to_string()))?;
                 Some(gate::Token::new(secret))
             }
             None => None,

@@ -67,7 +67,9 @@ async fn take(
             samples::keep(shared, source, &why, body).await;
             return refuse(StatusCode::BAD_REQUEST, "malformed", &why);
         }
-        Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "defect", "a defect of unship; the log has it"),
+        Err(_) => {
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "defect", "a defect of unship; the log has it");
+        }
     };
     if reports.len() > ALARMS_LIMIT {
         let message = format!("{} alarms in one message, expected at most {ALARMS_LIMIT}", reports.len());
@@ -139,6 +141,7 @@ fn parse(shared: &Shared, body: &[u8], read: fn(&Value) -> Parsed) -> Parsed {
     let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8 text".to_owned())?;
     // A secret of ours in a label would get into the journal, which is kept for ever.
     let text = shared.secrets.redact(text);
-    let value: Value = serde_json::from_str(&text).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| format!("the body is not JSON: {error}"))?;
     read(&value)
 }

@@ -44,10 +44,8 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     };
     match why {
         None => Json(json!({ "status": "ready" })).into_response(),
-        Some(why) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "error": why })))
-                .into_response()
-        }
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "error": why })))
+            .into_response(),
     }
 }
 

@@ -107,7 +107,11 @@ fn services(page: &mut Page, shared: &Shared, view: &View) {
     };
     for (service, probe, seen) in probes() {
         let is_up = matches!(seen.last.outcome, ProbeOutcome::Answered { health: Health::Healthy, .. });
-        page.value("unship_probe_up", &[("service", service.as_str()), ("probe", probe.as_str())], one(is_up));
+        page.value(
+            "unship_probe_up",
+            &[("service", service.as_str()), ("probe", probe.as_str())],
+            one(is_up),
+        );
     }
     page.metric("unship_probe_failures", "gauge", "Failures of a health check in a row, up to now.");
     for (service, probe, seen) in probes() {
@@ -130,8 +134,16 @@ fn work(page: &mut Page, view: &View) {
     }
     let suspected = open().filter(|incident| incident.suspected).count();
     page.gauge("unship_incidents_suspected", "Open incidents that nobody has declared.", suspected as f64);
-    page.gauge("unship_operations_open", "Operations that go on.", view.state.open_operations().count() as f64);
-    page.gauge("unship_outbox_waiting", "Messages that no channel has taken yet.", view.state.outbox.len() as f64);
+    page.gauge(
+        "unship_operations_open",
+        "Operations that go on.",
+        view.state.open_operations().count() as f64,
+    );
+    page.gauge(
+        "unship_outbox_waiting",
+        "Messages that no channel has taken yet.",
+        view.state.outbox.len() as f64,
+    );
 }
 
 fn alarms(page: &mut Page, view: &View) {
@@ -161,11 +173,9 @@ fn sources(page: &mut Page, shared: &Shared, view: &View, journaled: &Journaled)
 
 fn counted(page: &mut Page, journaled: &Journaled) {
     page.metric("unship_messages_total", "counter", "Messages to people, by how they ended.");
-    for (end, count) in [
-        ("accepted", journaled.accepted),
-        ("failed", journaled.failed),
-        ("suppressed", journaled.suppressed),
-    ] {
+    for (end, count) in
+        [("accepted", journaled.accepted), ("failed", journaled.failed), ("suppressed", journaled.suppressed)]
+    {
         page.value("unship_messages_total", &[("end", end)], count as f64);
     }
     page.metric("unship_operations_total", "counter", "Operations that ended, by kind and outcome.");
@@ -194,14 +204,22 @@ fn own(page: &mut Page, shared: &Shared) {
         "Messages with alarms that were not understood.",
         tally.malformed.load(Ordering::Relaxed),
     );
-    page.metric("unship_http_requests_total", "counter", "Requests to this listener, by how they were answered.");
+    page.metric(
+        "unship_http_requests_total",
+        "counter",
+        "Requests to this listener, by how they were answered.",
+    );
     for (class, count) in [("2xx", &tally.fine), ("4xx", &tally.refused), ("5xx", &tally.failed)] {
         page.value("unship_http_requests_total", &[("class", class)], count.load(Ordering::Relaxed) as f64);
     }
     let connections = tally.connections.load(Ordering::Relaxed);
     page.gauge("unship_http_connections", "Connections to this listener.", connections as f64);
     let started = shared.began_at.as_millisecond() as f64 / 1_000.0;
-    page.gauge("process_start_time_seconds", "When this process began to listen, in seconds since 1970.", started);
+    page.gauge(
+        "process_start_time_seconds",
+        "When this process began to listen, in seconds since 1970.",
+        started,
+    );
     let (cpu, memory) = tally::process();
     if let Some(cpu) = cpu {
         page.metric("process_cpu_seconds_total", "counter", "Processor time used.");

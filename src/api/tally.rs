@@ -58,7 +58,8 @@ impl Tally {
             Event::NotificationSuppressed { .. } => counted.suppressed += 1,
             Event::OperationEnded { operation, outcome, .. } => {
                 let view = door.view();
-                let kind = view.state.operation(operation).map_or("operation", |known| known.plan.kind.noun());
+                let kind =
+                    view.state.operation(operation).map_or("operation", |known| known.plan.kind.noun());
                 *counted.operations.entry((kind, outcome.words())).or_default() += 1;
             }
             Event::AlarmChanged { change: ReceivedChange::Firing { .. }, .. } => counted.fired += 1,

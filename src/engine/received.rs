@@ -169,9 +169,8 @@ fn changed(work: &mut Work<'_>, alarm: &AlarmId, change: ReceivedChange) {
 /// not count where there is one that speaks of them.
 pub(super) fn sensed(alarms: &Alarms, name: &str, services: &[ServiceName]) -> Sensed {
     let named: Vec<&Arc<Alarm>> = alarms.all().filter(|alarm| alarm.facts.name == name).collect();
-    let is_ours = |alarm: &&Arc<Alarm>| {
-        alarm.facts.service.as_ref().is_some_and(|service| services.contains(service))
-    };
+    let is_ours =
+        |alarm: &&Arc<Alarm>| alarm.facts.service.as_ref().is_some_and(|service| services.contains(service));
     let ours: Vec<&Arc<Alarm>> = named.iter().copied().filter(is_ours).collect();
     let heard = if ours.is_empty() { named } else { ours };
     let at = heard.iter().map(|alarm| alarm.changed_at).max();
@@ -185,13 +184,9 @@ pub(super) fn sensed(alarms: &Alarms, name: &str, services: &[ServiceName]) -> S
     let mut firing = heard.iter().filter(|alarm| alarm.is_firing());
     let is_fresh = firing.clone().find(|alarm| alarm.stale.is_none());
     match (is_fresh, firing.find_map(|alarm| alarm.stale.as_ref())) {
-        (Some(_), _) => {
-            Sensed { value: Some(Value::Bool(true)), at, told: Some(format!("{name} fires")) }
-        }
+        (Some(_), _) => Sensed { value: Some(Value::Bool(true)), at, told: Some(format!("{name} fires")) },
         (None, Some(why)) => not_known(format!("whether `{name}` fires is not known: {why}")),
-        (None, None) => {
-            Sensed { value: Some(Value::Bool(false)), at, told: Some(format!("{name} is over")) }
-        }
+        (None, None) => Sensed { value: Some(Value::Bool(false)), at, told: Some(format!("{name} is over")) },
     }
 }
 

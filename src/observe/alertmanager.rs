@@ -123,12 +123,17 @@ impl Alertmanager {
         });
         let mut faults = Vec::new();
         for peer in &self.peers {
-            let ask = Ask::post(&format!("{}/api/v2/silences", peer.path), "application/json", body.to_string())?;
+            let ask =
+                Ask::post(&format!("{}/api/v2/silences", peer.path), "application/json", body.to_string())?;
             // Asked twice, there would be two.
             let ask = Ask { method: Method::POST, is_repeatable: false, ..ask };
-            let exchange = peer.line.lock().await.ask_for(&ask, &self.client, self.timeout, ANSWER_LIMIT).await;
+            let exchange =
+                peer.line.lock().await.ask_for(&ask, &self.client, self.timeout, ANSWER_LIMIT).await;
             let answer = understand(exchange).and_then(|answer| {
-                answer["silenceID"].as_str().map(str::to_owned).ok_or_else(|| "no `silenceID` in the answer".into())
+                answer["silenceID"]
+                    .as_str()
+                    .map(str::to_owned)
+                    .ok_or_else(|| "no `silenceID` in the answer".into())
             });
             match answer {
                 Ok(id) => return Ok(id),

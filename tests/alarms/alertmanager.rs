@@ -30,7 +30,8 @@ impl Server {
     /// Starts it on a free port, where Alertmanager is installed.
     async fn start(dir: &Path) -> Option<Self> {
         let is_there = |program: &&str| {
-            let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let version =
+                Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             version.is_ok_and(|status| status.success())
         };
         let Some(program) = PROGRAMS.into_iter().find(|program| is_there(program)) else {
@@ -147,7 +148,9 @@ async fn the_life_of_alarms() {
         state.alarms.all().any(|alarm| {
             alarm.facts.name == name
                 && match alarm.status {
-                    AlarmStatus::Resolved { inferred, .. } => by_inference.is_none_or(|wanted| wanted == inferred),
+                    AlarmStatus::Resolved { inferred, .. } => {
+                        by_inference.is_none_or(|wanted| wanted == inferred)
+                    }
                     AlarmStatus::Firing => false,
                 }
         })
@@ -168,7 +171,12 @@ async fn the_life_of_alarms() {
     };
     let state = knows(journal, "it is seen to be silenced", muted).await;
     let noted = |state: &unship::engine::State| {
-        state.incident(&incident.id).unwrap().notes.iter().any(|note| note.text.starts_with("Full is silenced until"))
+        state
+            .incident(&incident.id)
+            .unwrap()
+            .notes
+            .iter()
+            .any(|note| note.text.starts_with("Full is silenced until"))
     };
     assert!(noted(&state) || noted(&knows(journal, "it is noted", noted).await));
     let long = ["alarms", "silence", "Full", "--for", "5h", "--reason", "known", "--yes"];
@@ -178,7 +186,8 @@ async fn the_life_of_alarms() {
 
     // While it cannot be asked, nothing is over, and what fires is stale; back again, what it has is fresh.
     server.stop().await;
-    let stale = |state: &unship::engine::State| state.alarms.firing().filter(|alarm| alarm.stale.is_some()).count();
+    let stale =
+        |state: &unship::engine::State| state.alarms.firing().filter(|alarm| alarm.stale.is_some()).count();
     let state = knows(journal, "all are stale", |state| stale(state) == 3).await;
     assert_eq!(firing(&state), 3);
     server.start_again().await;
@@ -196,5 +205,6 @@ async fn the_life_of_alarms() {
     knows(journal, "over, although no message says so", |state| is_over(state, "Down", Some(true))).await;
     server.send_to(&format!("{address}/api/v1/alarms/alertmanager")).await;
     server.post(&["New"], true).await;
-    knows(journal, "a new one fires", |state| state.alarms.firing().any(|alarm| alarm.facts.name == "New")).await;
+    knows(journal, "a new one fires", |state| state.alarms.firing().any(|alarm| alarm.facts.name == "New"))
+        .await;
 }

@@ -55,7 +55,12 @@ pub(crate) async fn knows(journal: &dyn Journal, what: &str, says: impl Fn(&Stat
         if says(&state) {
             return state;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}: {:?} {:?}", state.alarms, state.incidents);
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "waited in vain until {what}: {:?} {:?}",
+            state.alarms,
+            state.incidents
+        );
         tokio::task::yield_now().await;
     }
 }

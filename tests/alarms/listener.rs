@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use unship::api::Api;
 use unship::config;
 use unship::engine::State;
-use unship::engine::runtime::{Engine, Journal, Lead, Options, World, open_journal};
+use unship::engine::runtime::{Engine, Lead, Options, World, open_journal};
 use unship::model::received::Alarm;
 use unship::model::secret::{Secret, Secrets};
 

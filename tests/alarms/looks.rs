@@ -11,7 +11,8 @@ use crate::listener::{Listener, alert, firing};
 fn parsed(text: &str) -> BTreeMap<String, Vec<(String, f64)>> {
     let mut metrics: BTreeMap<String, Vec<(String, f64)>> = BTreeMap::new();
     exposition::parse(text, |series| {
-        let labels: Vec<String> = series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels: Vec<String> =
+            series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         metrics.entry(series.name.to_string()).or_default().push((labels.join(","), series.value));
     })
     .unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -72,7 +73,10 @@ async fn health() {
     assert!(document["uptime_s"].as_f64().unwrap() >= 0.0);
     let dependencies = document["dependencies"].as_array().unwrap();
     let of = |name: &str, kind: &str| {
-        dependencies.iter().find(|one| one["name"] == name && one["kind"] == kind).unwrap_or_else(|| panic!("{text}"))
+        dependencies
+            .iter()
+            .find(|one| one["name"] == name && one["kind"] == kind)
+            .unwrap_or_else(|| panic!("{text}"))
     };
     let journal = of("journal", "journal");
     assert_eq!((&journal["status"], &journal["error"]), (&"healthy".into(), &Value::Null));

@@ -32,7 +32,11 @@ async fn malformed() {
         (WEBHOOK, format!("{{\"token\": \"{TOKEN}\", "), "the body is not JSON"),
         (WEBHOOK, "\"\\ud800\"".to_owned(), "the body is not JSON"),
         (WEBHOOK, old.to_string(), "`version` is `3`, expected `4`"),
-        (WEBHOOK, message(vec![alert(1, "firing", 1), broken]).to_string(), "`alerts[1].startsAt` is no time"),
+        (
+            WEBHOOK,
+            message(vec![alert(1, "firing", 1), broken]).to_string(),
+            "`alerts[1].startsAt` is no time",
+        ),
         (WEBHOOK, "[".repeat(100_000), "the body is not JSON"),
         ("/api/v1/alarms", json!({ "name": "a" }).to_string(), "missing field `status`"),
     ];
@@ -70,11 +74,14 @@ async fn few_samples() {
 #[tokio::test(flavor = "multi_thread")]
 async fn oversized() {
     let listener = Listener::start().await;
-    let (status, answer) = listener.webhook((0..10_001).map(|number| alert(number, "firing", 1)).collect()).await;
+    let (status, answer) =
+        listener.webhook((0..10_001).map(|number| alert(number, "firing", 1)).collect()).await;
     assert_eq!(status, 413);
     assert!(answer["error"]["message"].as_str().unwrap().contains("10001 alarms"), "{answer}");
     // One that says how large it is, and one that does not.
-    let head = |more: &str| format!("POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}\r\n");
+    let head = |more: &str| {
+        format!("POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}\r\n")
+    };
     let announced = exchange(listener.api.address(), &[head("Content-Length: 8388609\r\n").as_bytes()]).await;
     assert!(announced.starts_with("HTTP/1.1 413"), "{announced}");
     let mut parts = vec![head("Transfer-Encoding: chunked\r\n").into_bytes()];
@@ -99,7 +106,10 @@ async fn exchange(address: SocketAddr, parts: &[&[u8]]) -> String {
         writer
     });
     let mut answer = vec![0; 4_096];
-    let read = tokio::time::timeout(PATIENCE, reader.read(&mut answer)).await.expect("an answer in time").unwrap_or(0);
+    let read = tokio::time::timeout(PATIENCE, reader.read(&mut answer))
+        .await
+        .expect("an answer in time")
+        .unwrap_or(0);
     writing.abort();
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
@@ -151,7 +161,9 @@ async fn odd_requests() {
 async fn too_many_at_once() {
     let listener = Listener::start_with("requests = 1", Lead::Auto, Arc::new(TempDir::new().unwrap())).await;
     let mut slow = TcpStream::connect(listener.api.address()).await.unwrap();
-    let head = format!("POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{");
+    let head = format!(
+        "POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
     slow.write_all(head.as_bytes()).await.unwrap();
     let begun = Instant::now();
     loop {
@@ -182,7 +194,9 @@ async fn slow_requests() {
         stream.write_all(b"POST /api/v1/alarms HTTP/1.1\r\nHost: x\r\n").await.unwrap();
         let mut rest = Vec::new();
         // Closed, with or without a word.
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it is closed in time");
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
+            .await
+            .expect("it is closed in time");
         String::from_utf8(rest).unwrap()
     };
     let body = async {

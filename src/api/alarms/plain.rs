@@ -51,8 +51,9 @@ pub(super) fn read(body: &Value) -> Result<Vec<AlarmReport>, String> {
 }
 
 fn report(value: &Value) -> Result<AlarmReport, String> {
-    let plain = Plain::deserialize(value)
-        .map_err(|error| format!("{error}; expected at least `name` and `status` (`firing` or `resolved`)"))?;
+    let plain = Plain::deserialize(value).map_err(|error| {
+        format!("{error}; expected at least `name` and `status` (`firing` or `resolved`)")
+    })?;
     if plain.name.trim().is_empty() {
         return Err("`name` is empty: it is what people read".to_owned());
     }
@@ -112,7 +113,10 @@ mod tests {
         assert_eq!(reports[0].fingerprint.len(), 16);
         assert!(!reports[1].firing && reports[1].ends_at.is_some());
         assert_eq!(reports[1].fingerprint, "disk-1");
-        assert_eq!((reports[1].labels["service"].as_str(), reports[1].labels["severity"].as_str()), ("shop", "error"));
+        assert_eq!(
+            (reports[1].labels["service"].as_str(), reports[1].labels["severity"].as_str()),
+            ("shop", "error")
+        );
         assert_eq!(read(&small).unwrap()[0], reports[0]);
         assert_eq!(read(&json!([])).unwrap(), []);
     }
@@ -139,7 +143,10 @@ mod tests {
             (json!(5), "expected at least `name` and `status`"),
             (json!({ "status": "firing" }), "missing field `name`"),
             (json!({ "name": " ", "status": "firing" }), "`name` is empty"),
-            (json!([{ "name": "a", "status": "firing" }, { "name": "a", "status": "on" }]), "`[1]`: unknown variant `on`"),
+            (
+                json!([{ "name": "a", "status": "firing" }, { "name": "a", "status": "on" }]),
+                "`[1]`: unknown variant `on`",
+            ),
             (json!({ "name": "a", "status": "firing", "sevrity": "x" }), "unknown field `sevrity`"),
             (json!({ "name": "a", "status": "firing", "labels": { "a": 1 } }), "expected a string"),
         ] {

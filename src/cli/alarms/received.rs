@@ -13,9 +13,7 @@ use crate::cli::output::{note, print_json, table};
 use crate::cli::{Exit, Global, act, session};
 use crate::config::schema::Role;
 use crate::config::{Config, Loaded};
-use crate::engine::runtime::{
-    Engine, Lead, Matchers, Silence, View, World, alarms_to_silence, make_silence,
-};
+use crate::engine::runtime::{Engine, Lead, Matchers, Silence, View, World, alarms_to_silence, make_silence};
 use crate::model::command::{Actor, Command};
 use crate::model::received::{Alarm, AlarmStatus};
 use crate::model::units::human;
@@ -38,7 +36,8 @@ pub(super) struct List {
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct SilenceArgs {
     /// The alarm's name.
-    name: String,
+    #[arg(value_name = "NAME")]
+    alarm: String,
     /// Only where a label has this value; can be given several times.
     #[arg(long = "match", value_name = "LABEL=VALUE", value_parser = matcher)]
     matchers: Vec<(String, String)>,
@@ -158,7 +157,7 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
         }
     };
     let mut matchers: Matchers = args.matchers.iter().cloned().collect();
-    matchers.insert("alertname".to_owned(), args.name.clone());
+    matchers.insert("alertname".to_owned(), args.alarm.clone());
     let from = Timestamp::now();
     let reason = args.reason.trim();
     let comment = incident.as_ref().map_or_else(|| reason.to_owned(), |id| format!("{id}: {reason}"));
@@ -171,7 +170,8 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
             return Ok(Exit::Error);
         }
     };
-    let matched = if matching.len() == 1 { "1 alarm".to_owned() } else { format!("{} alarms", matching.len()) };
+    let matched =
+        if matching.len() == 1 { "1 alarm".to_owned() } else { format!("{} alarms", matching.len()) };
     note!("until {}, this silence would be for {matched} that fire now", date(until));
     for report in matching.iter().take(NAMED) {
         let labels = report.labels.iter().filter(|(label, _)| *label != "alertname");
@@ -203,7 +203,8 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
     }
     match incident {
         Some(incident) => {
-            let text = format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.name);
+            let text =
+                format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.alarm);
             record(&loaded, by, Command::Note { incident, text }, global).await
         }
         None => Ok(Exit::Fine),
@@ -253,7 +254,7 @@ fn incident(args: &SilenceArgs, view: &View) -> Result<Option<IncidentId>, Strin
             None => Err(format!("no incident `{id}`")),
         };
     }
-    let named = view.state.alarms.all().filter(|alarm| alarm.facts.name == args.name);
+    let named = view.state.alarms.all().filter(|alarm| alarm.facts.name == args.alarm);
     let is_open = |id: &&IncidentId| view.state.incident(id).is_some_and(|incident| incident.is_open());
     let of_alarm = named.filter_map(|alarm| alarm.incident.as_ref()).find(is_open);
     Ok(of_alarm.or_else(|| view.state.open_incident().map(|open| &open.id)).cloned())

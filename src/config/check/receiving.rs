@@ -30,7 +30,10 @@ fn api(checker: &mut Checker<'_>) {
         checker
             .error(
                 &at.then("listen"),
-                format!("{} can be reached from other machines, and there is no `token`", quoted(&api.listen)),
+                format!(
+                    "{} can be reached from other machines, and there is no `token`",
+                    quoted(&api.listen)
+                ),
             )
             .hint("add `token = \"env:NAME\"` or `\"file:PATH\"`, or listen on `127.0.0.1`");
     }
@@ -94,9 +97,15 @@ mod tests {
     #[test]
     fn what_is_wrong() {
         for (more, said) in [
-            ("[api]\nlisten = \"localhost:9094\"", "`listen` is `localhost:9094`, expected an address with a port"),
+            (
+                "[api]\nlisten = \"localhost:9094\"",
+                "`listen` is `localhost:9094`, expected an address with a port",
+            ),
             ("[api]\nlisten = \"127.0.0.1\"", "expected an address with a port"),
-            ("[api]\nlisten = \"0.0.0.0:9094\"", "can be reached from other machines, and there is no `token`"),
+            (
+                "[api]\nlisten = \"0.0.0.0:9094\"",
+                "can be reached from other machines, and there is no `token`",
+            ),
             ("[api]\nlisten = \"[::]:9094\"", "can be reached from other machines"),
             ("[api]\nlisten = \"127.0.0.1:1\"\ntoken = \"hunter2\"", "`env:NAME`"),
             ("[api]\nlisten = \"127.0.0.1:1\"\nrequests = 0", "`requests`"),
@@ -107,7 +116,10 @@ mod tests {
             ("[alarms]\nseverity = { page = \"1\" }", "sev1"),
             ("[alarms.alertmanager]\nurls = []", "there is no address to ask"),
             ("[alarms.alertmanager]\nurls = [\"am:9093\"]", "does not begin with `http://` or `https://`"),
-            ("[alarms.alertmanager]\nurls = [\"http://am:1\", \"http://am:1/\"]", "this address is here twice"),
+            (
+                "[alarms.alertmanager]\nurls = [\"http://am:1\", \"http://am:1/\"]",
+                "this address is here twice",
+            ),
             ("[alarms.alertmanager]\nurls = [\"http://am:1\"]\ninterval = \"0s\"", "`interval` is zero"),
             ("[alarms.alertmanager]\nurls = [\"http://am:1\"]\ntimeout = \"1m\"", "longer than `interval`"),
         ] {

@@ -53,7 +53,8 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
         // Another one goes on with them.
         Event::IncidentChanged { incident, change: IncidentChange::Merged { into, .. }, .. } => {
             let is_its = |alarm: &&Arc<Alarm>| alarm.incident.as_ref() == Some(incident);
-            let moved: Vec<AlarmId> = state.alarms.all().filter(is_its).map(|alarm| alarm.id.clone()).collect();
+            let moved: Vec<AlarmId> =
+                state.alarms.all().filter(is_its).map(|alarm| alarm.id.clone()).collect();
             if !moved.is_empty() {
                 let alarms = Arc::make_mut(&mut state.alarms);
                 moved.iter().for_each(|id| alarms.belongs_to(id, into));

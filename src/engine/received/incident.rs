@@ -114,7 +114,8 @@ fn open_on(state: &State, about: &About) -> Option<IncidentId> {
     };
     let open = state.incidents.values().filter(|incident| incident.is_open() && !incident.drill);
     let on = open.filter(|incident| is_on(incident));
-    on.min_by_key(|incident| (incident.suspected, incident.level, incident.opened_at)).map(|one| one.id.clone())
+    on.min_by_key(|incident| (incident.suspected, incident.level, incident.opened_at))
+        .map(|one| one.id.clone())
 }
 
 /// The incidents that alarms opened lately and that are open.
@@ -163,7 +164,8 @@ fn open_for_all(work: &mut Work<'_>, groups: Vec<Group>) {
 fn open(work: &mut Work<'_>, title: String, groups: &[Group], storm: bool) -> IncidentId {
     let id = work.state.next_incident();
     let alarms: Vec<&Arc<Alarm>> = groups.iter().flat_map(|(_, alarms)| alarms).collect();
-    let level = alarms.iter().map(|alarm| level(work, alarm)).min().unwrap_or(work.config().alarms.unlabelled);
+    let level =
+        alarms.iter().map(|alarm| level(work, alarm)).min().unwrap_or(work.config().alarms.unlabelled);
     let services = groups.iter().filter_map(|(about, _)| match about {
         About::Service(service) => Some(service.clone()),
         About::Name(_) => None,
@@ -313,10 +315,8 @@ pub(super) fn end(work: &mut Work<'_>) {
         let what = if all == 1 { "its alarm is".to_owned() } else { format!("all its {all} alarms are") };
         let how = match inferred {
             0 => String::new(),
-            all_of_them if all_of_them == all => {
-                "; nobody said so: the Alertmanager has them no more".to_owned()
-            }
-            some => format!("; for {some} of them nobody said so: the Alertmanager has them no more"),
+            all_of_them if all_of_them == all => "; nobody said so, it was inferred".to_owned(),
+            some => format!("; for {some} of them nobody said so, it was inferred"),
         };
         let reason = format!("{what} over for 2 min and nobody declared it{how}");
         work.emit(Event::IncidentResolved { incident: id.clone(), by: Actor::Engine, reason });
@@ -331,9 +331,11 @@ const fn nobody_took_it_up(incident: &Incident) -> bool {
 
 /// Whether one of its services is seen to fail, or something is being done to it.
 fn is_hurt(state: &State, incident: &Incident) -> bool {
-    incident.services.iter().filter_map(|service| state.service(service)).any(|known| {
-        known.operation.is_some() || matches!(known.verdict, Some((Verdict::Failing { .. }, _)))
-    })
+    incident
+        .services
+        .iter()
+        .filter_map(|service| state.service(service))
+        .any(|known| known.operation.is_some() || matches!(known.verdict, Some((Verdict::Failing { .. }, _))))
 }
 
 /// Nobody is told about it any more.

@@ -38,9 +38,8 @@ pub(in crate::engine) fn take_poll(work: &mut Work<'_>, poll: &AlarmPoll) {
         .iter()
         .filter_map(|(url, answer)| answer.as_ref().err().map(|why| format!("{url}: {why}")))
         .collect();
-    let is_there = |alarm: &Alarm| {
-        listed.contains(&(alarm.facts.name.clone(), alarm.facts.fingerprint.clone()))
-    };
+    let is_there =
+        |alarm: &Alarm| listed.contains(&(alarm.facts.name.clone(), alarm.facts.fingerprint.clone()));
     let missing: Vec<Arc<Alarm>> = work
         .state
         .alarms

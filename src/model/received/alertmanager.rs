@@ -31,7 +31,8 @@ pub fn webhook(body: &Value) -> Result<(Vec<AlarmReport>, u64), String> {
             ));
         }
     }
-    let alerts = object.get("alerts").and_then(Value::as_array).ok_or("`alerts` is missing, expected a list")?;
+    let alerts =
+        object.get("alerts").and_then(Value::as_array).ok_or("`alerts` is missing, expected a list")?;
     let truncated = object.get("truncatedAlerts").and_then(Value::as_u64).unwrap_or(0);
     let reports = alerts.iter().enumerate().map(|(index, alert)| {
         let at = |field: &str| format!("`alerts[{index}].{field}`");
@@ -191,7 +192,10 @@ mod tests {
             (old, "`version` is `3`, expected `4`"),
             (none, "`alerts` is missing"),
             (message(&[json!(1)]), "`alerts[0]` is no object"),
-            (change("status", json!("odd")), "`alerts[1].status` is missing, expected `firing` or `resolved`"),
+            (
+                change("status", json!("odd")),
+                "`alerts[1].status` is missing, expected `firing` or `resolved`",
+            ),
             (change("startsAt", json!("soon")), "`alerts[1].startsAt` is no time"),
             (change("startsAt", json!(ZERO)), "`alerts[1].startsAt` is missing"),
             (change("endsAt", json!(5)), "`alerts[1].endsAt` is no time"),
