@@ -60,6 +60,7 @@ fn picture(services: usize) -> Picture {
         position: 0,
         readings: readings.collect(),
         output: std::collections::BTreeMap::new(),
+        deliveries: Vec::new(),
         asked: std::collections::BTreeMap::new(),
         leadership: Leadership::Nobody,
         trouble: None,

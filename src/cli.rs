@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge`, which judges a recorded file and
-//! needs no engine.
+//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge` and `runbook`, which read a file and
+//! need no engine.
 
 mod account;
 pub mod act;
@@ -12,6 +12,7 @@ pub mod checklist;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod drill;
 pub mod exit;
 mod follow;
 pub mod guard;
@@ -21,13 +22,17 @@ pub mod journal;
 pub mod judge;
 pub mod lab;
 pub mod maintenance;
+pub mod message;
+pub mod notify;
 mod operate;
 mod output;
 pub mod promote;
 pub mod rollback;
+pub mod runbook;
 mod session;
 pub mod sources;
 pub mod status;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod themes;
@@ -104,11 +109,16 @@ enum Subcommand {
     Check(check::Args),
     Alarms(alarms::Args),
     Sources(sources::Args),
+    Notify(notify::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
+    Message(message::Args),
+    Template(template::Args),
+    Drill(drill::Args),
+    Runbook(runbook::Args),
     History(history::Args),
     Why(why::Args),
     Backtest(backtest::Args),
@@ -144,11 +154,16 @@ pub async fn main() -> ExitCode {
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Alarms(args) => alarms::run(&args, global).await,
         Subcommand::Sources(args) => sources::run(&args, global).await,
+        Subcommand::Notify(args) => notify::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
+        Subcommand::Message(args) => message::run(args, global).await,
+        Subcommand::Drill(args) => drill::run(&args, global).await,
+        Subcommand::Template(args) => template::run(&args, global).await,
+        Subcommand::Runbook(args) => runbook::run(&args, global),
         Subcommand::History(args) => history::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Backtest(args) => backtest::run(&args, global).await,

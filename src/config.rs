@@ -16,6 +16,7 @@ mod shape;
 mod spanned;
 mod suggest;
 mod syntax;
+pub mod templates;
 mod themes;
 mod walk;
 

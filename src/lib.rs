@@ -14,6 +14,7 @@
 //! - [`platform`]: what can be changed, and where, one file each.
 //! - [`notify`]: channels to people, one file each.
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
+//! - [`templates`]: what people are told, in words that a team can make its own. Pure.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
 //! - [`api`]: the guard's HTTP listener: alarms in, health and metrics out.
 //! - [`cli`]: the headless face, one file a subcommand.
@@ -33,5 +34,6 @@ pub mod observe;
 pub mod platform;
 pub mod runbook;
 pub mod telemetry;
+pub mod templates;
 pub mod triggers;
 pub mod tui;

@@ -12,6 +12,7 @@ pub mod checklist;
 pub mod command;
 pub mod decision;
 pub mod escalation;
+pub mod delivery;
 pub mod event;
 pub mod incident;
 pub mod judge;

@@ -27,6 +27,9 @@ pub use retry::backoff;
 pub trait Channel: Send + Sync {
     /// Sends one message. `Ok` means that the other side took it, no more.
     async fn send(&self, notification: &Notification) -> Result<Accepted, SendError>;
+
+    /// Where it leads, fit to be shown: a host, and nothing that could be a secret.
+    fn host(&self) -> String;
 }
 
 /// The other side took a message. Whether a person has seen it is not known.

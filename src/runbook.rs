@@ -10,13 +10,14 @@
 //! - `attributes`, `braces`, `window`, `fence`, `front`: the small grammars.
 //! - `meaning`: what attributes make of an item; `sidecar`: the same from a file beside the runbook.
 //! - `condition`: what is asked of the world; `names` and `actions`: what there is to ask for.
-//! - `lint`: what would trip the person who works by it.
+//! - `lint`: what would trip the person who works by it; `counts`: how much of everything there is.
 
 mod actions;
 mod attributes;
 mod blocks;
 mod braces;
 mod condition;
+mod counts;
 mod document;
 mod fence;
 mod front;
@@ -39,12 +40,13 @@ pub use condition::{
     BadCondition, Compared, Comparison, Condition, Evaluation, Expression, Facts, Names, Op, Part, Path,
     Sensed, Target, Truth, UnknownName, Value, ValueKind,
 };
+pub use counts::Counts;
 pub use document::{
     Anchor, Command, Escalate, Item, Kind, Offer, Param, RecordKind, Runbook, Section, Tier, Warn, Window,
     WindowForm,
 };
 pub use names::{HEALTH_WORDS, ROLLBACK_STATES, Registry};
-pub use problem::{Level, Problem, TooBig};
+pub use problem::{Level, Problem, RULES, TooBig};
 
 /// The most that a runbook may have in bytes.
 pub const MOST_BYTES: usize = 1024 * 1024;

@@ -11,15 +11,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The nouns: everything may use them, they use nothing.
     ("model", &[]),
     // Pure thinking.
-    ("config", &["model", "runbook"]),
+    ("config", &["model", "runbook", "templates"]),
     ("judge", &["model"]),
     ("runbook", &["model"]),
+    ("templates", &["model"]),
     ("triggers", &["model"]),
-    ("engine", &["triggers", "judge", "runbook", "config", "model"]),
+    ("engine", &["triggers", "judge", "runbook", "templates", "config", "model"]),
     // The one async part of the engine; it alone knows the adapters.
     (
         "engine/runtime",
-        &["triggers", "judge", "runbook", "config", "model", "journal", "observe", "platform", "notify"],
+        &[
+            "triggers", "judge", "runbook", "templates", "config", "model", "journal", "observe", "platform", "notify",
+        ],
     ),
     // Adapters are leaves: they know nothing of each other.
     ("journal", &["model"]),
@@ -38,6 +41,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/journal", &["engine", "config", "model", "journal"]),
     // What it judges is a file, not a fleet.
     ("cli/judge", &["judge"]),
+    ("cli/drill", &["engine", "config", "model", "lab", "runbook"]),
+    ("cli/message", &["engine", "config", "model", "templates"]),
+    ("cli/template", &["engine", "config", "model", "templates"]),
+    // What it reads is a document.
+    ("cli/runbook", &["runbook", "config", "model"]),
     ("cli/themes", &["config", "tui"]),
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),

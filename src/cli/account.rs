@@ -7,7 +7,7 @@ use crate::engine::State;
 use crate::engine::account;
 use crate::engine::runtime::Entry;
 
-pub(crate) use crate::engine::account::{outcome_words, traffic, verdict_words};
+pub(crate) use crate::engine::account::{channel_words, outcome_words, traffic, verdict_words};
 
 /// What follows a line is indented as far as its time reaches.
 const INDENT: &str = "              ";

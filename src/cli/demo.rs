@@ -119,7 +119,7 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
     };
     let journal = open_journal(&loaded.journal_path).await?;
     let world =
-        World::build(config, Arc::clone(&loaded.secrets), true)?.with_runbooks(loaded.runbooks.clone());
+        World::build(config, Arc::clone(&loaded.secrets), true)?.with_texts(loaded);
     Ok(Engine::start(world, journal, options).await?)
 }
 

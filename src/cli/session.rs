@@ -76,7 +76,7 @@ async fn start_on(
     let config = Arc::new(loaded.config.clone());
     let options = Options { lead, role, lease: *config.store.lease, retention: *config.store.retention };
     let world = World::build(config, Arc::clone(&loaded.secrets), matches!(role, "guard" | "console"))?
-        .with_runbooks(loaded.runbooks.clone());
+        .with_texts(loaded);
     Ok(Engine::start(world, journal, options).await?)
 }
 

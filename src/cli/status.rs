@@ -1,23 +1,24 @@
 //! `unship status`: what is known now, and who leads.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::account::{clock, traffic, verdict_words};
+use super::account::{channel_words, clock, traffic, verdict_words};
 use super::incident;
 use super::output::{print_json, table};
 use super::session;
 use super::{Exit, Global};
 use crate::config::Config;
 use crate::engine::runtime::{Engine, Leadership, View};
-use crate::model::ServiceName;
 use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::operation::OperationStatus;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
+use crate::model::{ChannelName, ServiceName};
 
 /// Show every service: verdict, traffic, findings, and who leads.
 #[derive(clap::Args, Clone, Debug)]
@@ -177,6 +178,9 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     for (dependency, breaker) in view.state.breakers() {
         writeln!(out, "  {}", breaker_line(&dependency, breaker, now))?;
     }
+    for line in waiting(&view, now) {
+        writeln!(out, "  {line}")?;
+    }
     if let Some(fault) = view.state.alarms.path_down() {
         writeln!(out, "  THE ALARM PATH IS DOWN since {}: {}", clock(fault.since), fault.reason)?;
     }
@@ -214,7 +218,10 @@ fn breaker_line(dependency: &Dependency, breaker: &BreakerStatus, now: Timestamp
     let what = match dependency {
         Dependency::Source(source) => format!("source {source}"),
         Dependency::Platform(service) => format!("platform of {service}"),
-        Dependency::Channel(channel) => format!("channel {channel}"),
+        Dependency::Channel(channel) => {
+            let since = clock(breaker.since);
+            return format!("channel {channel} {}, since {since}", channel_words(breaker));
+        }
     };
     let next = match (breaker.next_try, breaker.pause) {
         (Some(next), _) if next > now => format!(", next try {}", clock(next)),
@@ -223,6 +230,23 @@ fn breaker_line(dependency: &Dependency, breaker: &BreakerStatus, now: Timestamp
     };
     let reason = if breaker.reason.is_empty() { String::new() } else { format!(": {}", breaker.reason) };
     format!("{what}: breaker {} since {}{next}{reason}", breaker.state.word(), clock(breaker.since))
+}
+
+/// Messages that no channel has accepted. How often they were tried is known to the process that leads alone.
+fn waiting(view: &View, now: Timestamp) -> Vec<String> {
+    let mut by_channel: BTreeMap<&ChannelName, (usize, Timestamp)> = BTreeMap::new();
+    for message in view.state.outbox.values() {
+        let (count, oldest) = by_channel.entry(&message.channel).or_insert((0, message.at));
+        *count += 1;
+        *oldest = message.at.min(*oldest);
+    }
+    let lines = by_channel.into_iter().map(|(channel, (count, oldest))| {
+        let many = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+        let tried = view.deliveries.iter().find(|delivery| delivery.channel == *channel);
+        let tried = tried.map(|delivery| format!(", {}", delivery.words(now))).unwrap_or_default();
+        format!("{many} to {channel} not accepted yet, the oldest of {}{tried}", clock(oldest))
+    });
+    lines.collect()
 }
 
 fn age(view: &View, service: &ServiceName, now: Timestamp) -> Option<Duration> {

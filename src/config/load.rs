@@ -17,10 +17,12 @@ use super::schema::Config;
 use super::secrets;
 use super::spanned::{self, place, table_json};
 use super::syntax::{self, Trust};
+use super::templates;
 use super::themes;
 use super::walk::{self, Reference};
 use crate::model::RunbookName;
 use crate::model::secret::Secrets;
+use crate::templates::Templates;
 
 /// The largest config, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -34,6 +36,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The runbooks that it names, as they were read.
     pub runbooks: BTreeMap<RunbookName, RunbookText>,
+    /// The texts of messages: its own, and those that are built in.
+    pub templates: Arc<Templates>,
     /// The secrets that it refers to.
     pub secrets: Arc<Secrets>,
     /// The file.
@@ -124,6 +128,7 @@ fn load_from(
             journal_path: folder.join(&config.store.path),
             config,
             runbooks: checked.runbooks,
+            templates: Arc::new(checked.templates),
             warnings: report.problems(&source),
             secrets: Arc::new(secrets),
             path: path.to_owned(),
@@ -156,11 +161,13 @@ struct Checked {
     /// Where the console's theme is written, if it is.
     theme: Option<std::ops::Range<usize>>,
     runbooks: BTreeMap<RunbookName, RunbookText>,
+    templates: Templates,
 }
 
 impl Checked {
     fn nothing(secrets: Vec<Reference>) -> Self {
-        Self { config: None, secrets, theme: None, runbooks: BTreeMap::new() }
+        let templates = Templates::default();
+        Self { config: None, secrets, theme: None, runbooks: BTreeMap::new(), templates }
     }
 }
 
@@ -185,7 +192,9 @@ fn check_text(source: &Source<'_>, folder: Option<&Path>, report: &mut Report) -
             let theme = tree.get(&theme).is_some().then(|| tree.value_span(&theme));
             let runbooks =
                 folder.map(|folder| runbooks::load(&config, &tree, folder, report)).unwrap_or_default();
-            Checked { config: Some(config), secrets, theme, runbooks }
+            let templates =
+                folder.map(|folder| templates::load(&config, &tree, folder, report)).unwrap_or_default();
+            Checked { config: Some(config), secrets, theme, runbooks, templates }
         }
         // The walk let something pass that serde does not: the place is unknown, the words are serde's.
         Err(error) => {

@@ -65,6 +65,10 @@ pub struct Config {
     /// The runbooks that are worked through in incidents. `emergency` is built in.
     #[serde(default)]
     pub runbooks: BTreeMap<RunbookName, RunbookSpec>,
+    /// Texts of messages in place of those that are built in: `rollback-started`, `performance-degraded`, `update`, `resolved`,
+    /// `escalation`, `approval`.
+    #[serde(default)]
+    pub templates: BTreeMap<String, TemplateSpec>,
     /// How checklists run.
     #[serde(default)]
     pub checklists: ChecklistsSpec,
@@ -208,6 +212,9 @@ pub struct ServiceSpec {
     /// Services it cannot work without.
     #[serde(default)]
     pub depends_on: Vec<ServiceName>,
+    /// Where its dashboard is, for those who are told about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<String>,
     /// Its health checks.
     #[serde(default)]
     pub probes: BTreeMap<ProbeName, ProbeSpec>,
@@ -244,6 +251,14 @@ pub struct RunbookSpec {
     /// Whether it is attached by itself to the incidents that it is for. A person can always attach it.
     #[serde(default = "yes")]
     pub attach: bool,
+}
+
+/// The text of a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateSpec {
+    /// The file, relative to the config file. `unship template check` tells what may be in it.
+    pub file: String,
 }
 
 /// How checklists run.

@@ -136,7 +136,9 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
                 Dependency::Platform(service) => {
                     Told::on(Some(service), mood, format!("the platform {words}"))
                 }
-                Dependency::Channel(channel) => Told::new(mood, format!("channel {channel} {words}")),
+                Dependency::Channel(channel) => {
+                    Told::new(mood, format!("channel {channel} {}", channel_words(breaker)))
+                }
             }
         }
         Event::VerdictChanged { service, arm, verdict } => {
@@ -418,6 +420,19 @@ pub fn breaker_words(breaker: &BreakerStatus) -> String {
             let pause = breaker.pause.map_or_else(|| "a while".to_owned(), |pause| human(*pause));
             format!("is left alone for up to {pause} (breaker open): {}", breaker.reason)
         }
+    }
+}
+
+/// The breaker of a channel, as a sentence goes on after its name.
+pub fn channel_words(breaker: &BreakerStatus) -> String {
+    match (breaker.state, breaker.pause) {
+        (BreakerState::Closed, _) => "takes messages as usual (breaker closed)".to_owned(),
+        (BreakerState::HalfOpen, _) => "is tried with one message (breaker half-open)".to_owned(),
+        (BreakerState::Open, Some(pause)) => {
+            format!("is left alone for up to {} (breaker open): {}", human(*pause), breaker.reason)
+        }
+        // It answered; what was configured is not what is there.
+        (BreakerState::Open, None) => format!("refuses messages; check its config: {}", breaker.reason),
     }
 }
 

@@ -87,6 +87,8 @@ impl Policy {
         let settings = Settings {
             config: Arc::new(config),
             runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
             platforms: platforms.clone(),
             by_itself: true,
         };

@@ -277,6 +277,11 @@ pub(super) fn consider(work: &mut Work<'_>, service: &ServiceName) {
 
 /// What follows when an incident was declared: people are told, and the escalation begins.
 pub(super) fn opened(work: &mut Work<'_>, id: &IncidentId) {
+    let is_marked = work.state.incident(id).is_some_and(|incident| incident.drill);
+    if work.settings.drill && !is_marked {
+        let change = IncidentChange::Drill;
+        work.emit(Event::IncidentChanged { incident: id.clone(), by: Actor::Engine, change });
+    }
     let Some(incident) = work.state.incident(id).cloned() else { return };
     if incident.suspected {
         return;
@@ -317,6 +322,7 @@ pub(super) fn tick(work: &mut Work<'_>) {
         }
     }
     escalation::tick(work);
+    messages::updates_tick(work);
 }
 
 pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {

@@ -15,6 +15,7 @@ use crate::model::probe::ProbeResult;
 use crate::model::received::{AlarmBatch, AlarmPoll};
 use crate::model::release::Inventory;
 use crate::model::source::SourceReport;
+use crate::templates::Templates;
 use crate::model::{IdempotencyKey, NotificationId, OperationId, RunbookName, ServiceName, Span};
 
 /// What the core is told.
@@ -179,8 +180,12 @@ pub struct Settings {
     pub config: Arc<Config>,
     /// The runbooks of the config, as they were read.
     pub runbooks: BTreeMap<RunbookName, RunbookText>,
+    /// The texts of messages.
+    pub templates: Arc<Templates>,
     /// What each service's platform can do and declares.
     pub platforms: BTreeMap<ServiceName, PlatformFacts>,
+    /// Whether all of this is a drill: its incidents and messages say so.
+    pub drill: bool,
     /// Whether this process may act without being asked. One that was started for a single command may not.
     pub by_itself: bool,
 }

@@ -1,10 +1,15 @@
 //! What people are told, and when: queued as events, so that a message survives the process that wanted to send it.
 
 mod incidents;
+mod updates;
+mod values;
 
 pub(super) use incidents::{
     Turn, exhausted, incident_opened, incident_over, page, remind, unacknowledged, withdraw_pages,
 };
+pub(super) use updates::{may_tell, send_update, tick as updates_tick};
+pub use updates::due;
+pub use values::{fill, update};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,6 +25,7 @@ use crate::model::{ChannelName, OperationId, ServiceName};
 use super::core::Work;
 use super::input::Effect;
 use super::state::Told;
+use crate::templates::{Kind, Rendered};
 
 /// After this people are told the same again, if it still comes up. What an operation does is always told.
 const TELL_AGAIN: Duration = Duration::from_secs(300);
@@ -30,7 +36,17 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
     let (from, to) = (&plan.from.version, &plan.to.version);
     let (topic, words) = match plan.kind {
         PlanKind::RollBack => {
-            ("rollback-started", format!("rolling back from {from} to {to} ({})", plan.strategy.word()))
+            let words = format!(
+                "{}: rolling back from {from} to {to} ({}), started by {}: {}",
+                plan.service,
+                plan.strategy.word(),
+                operation.by,
+                operation.reason
+            );
+            let own = values::rollback_started(work, operation);
+            let rendered = values::rendered(work, Kind::RollbackStarted, own, &words);
+            let facts = facts(operation);
+            return queue(work, "rollback-started", Severity::High, Some(&plan.service), rendered, &facts);
         }
         PlanKind::Promote => {
             ("promotion-started", format!("promoting {to}, which gets all the traffic of {from}"))
@@ -39,7 +55,7 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
         PlanKind::Maintenance { .. } => return,
     };
     let text = format!("{}: {words}, started by {}: {}", plan.service, operation.by, operation.reason);
-    queue(work, topic, Severity::High, Some(&plan.service), &text, &facts(operation));
+    queue(work, topic, Severity::High, Some(&plan.service), plain(text), &facts(operation));
 }
 
 /// An operation has ended.
@@ -88,7 +104,7 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
-    queue(work, topic, severity, Some(&operation.plan.service), &text, &facts);
+    queue(work, topic, severity, Some(&operation.plan.service), plain(text), &facts);
 }
 
 /// A person holds an operation.
@@ -108,20 +124,15 @@ pub(super) fn operation_resumed(work: &mut Work<'_>, id: &OperationId, by: &Acto
 fn held(work: &mut Work<'_>, operation: &Operation, topic: &str, word: &str, by: &Actor, reason: &str) {
     let plan = &operation.plan;
     let text = format!("{}: {} {} {word} by {by}: {reason}", plan.service, plan.kind.noun(), operation.id);
-    queue(work, topic, Severity::High, Some(&plan.service), &text, &facts(operation));
+    queue(work, topic, Severity::High, Some(&plan.service), plain(text), &facts(operation));
 }
 
 /// A person has to say what happened.
 pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known: &str) {
-    let text = format!("{}: a person has to decide in {}: {known}", operation.plan.service, operation.id);
-    queue(
-        work,
-        "decision-needed",
-        Severity::Critical,
-        Some(&operation.plan.service),
-        &text,
-        &facts(operation),
-    );
+    let words = format!("{}: a person has to decide in {}: {known}", operation.plan.service, operation.id);
+    let rendered = values::rendered(work, Kind::Approval, values::approval(operation, known), &words);
+    let facts = facts(operation);
+    queue(work, "decision-needed", Severity::Critical, Some(&operation.plan.service), rendered, &facts);
 }
 
 /// A decision that changed nothing, if people should hear of it: one that would have acted, or one that holds.
@@ -161,9 +172,18 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
         facts.insert("guardrails".to_owned(), words.join(", "));
     }
     let severity = Work::severity(decision);
-    if !was_told(work, topic, Some(&decision.service), &facts) {
-        queue(work, topic, severity, Some(&decision.service), &text, &facts);
+    if was_told(work, topic, Some(&decision.service), &facts) {
+        return;
     }
+    let worst = decision.findings.iter().max_by_key(|finding| finding.severity);
+    let rendered = match (decision.recommendation, worst) {
+        (Recommendation::Watch, Some(worst)) => {
+            let own = values::degraded(work, decision, worst);
+            values::rendered(work, Kind::PerformanceDegraded, own, &text)
+        }
+        _ => plain(text),
+    };
+    queue(work, topic, severity, Some(&decision.service), rendered, &facts);
 }
 
 /// Something is wrong over the whole environment. Nobody's release may be to blame, and then no decision tells of it.
@@ -172,7 +192,7 @@ pub(super) fn environment_finding(work: &mut Work<'_>, finding: &Finding) {
     let text = format!("{environment}: {}: {}", finding.trigger, finding.evidence.told());
     let facts = BTreeMap::from([("triggers".to_owned(), finding.trigger.to_string())]);
     if !was_told(work, "finding-raised", None, &facts) {
-        queue(work, "finding-raised", finding.severity, None, &text, &facts);
+        queue(work, "finding-raised", finding.severity, None, plain(text), &facts);
     }
 }
 
@@ -195,7 +215,7 @@ fn was_told(
 /// A decision to act that no plan can be made for.
 pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
     let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
-    queue(work, "rollback-impossible", Severity::Critical, Some(&decision.service), &text, &BTreeMap::new());
+    queue(work, "rollback-impossible", Severity::Critical, Some(&decision.service), plain(text), &BTreeMap::new());
 }
 
 fn facts(operation: &Operation) -> BTreeMap<String, String> {
@@ -207,12 +227,17 @@ fn facts(operation: &Operation) -> BTreeMap<String, String> {
     ])
 }
 
+/// Words that no template is for.
+const fn plain(text: String) -> Rendered {
+    Rendered { subject: None, text }
+}
+
 fn queue(
     work: &mut Work<'_>,
     topic: &str,
     severity: Severity,
     service: Option<&ServiceName>,
-    text: &str,
+    told: Rendered,
     facts: &BTreeMap<String, String>,
 ) {
     for channel in listening(work, severity) {
@@ -220,7 +245,8 @@ fn queue(
             topic: topic.to_owned(),
             severity,
             service: service.cloned(),
-            text: text.to_owned(),
+            text: told.text.clone(),
+            subject: told.subject.clone(),
             facts: facts.clone(),
             ..notification
         });
@@ -242,8 +268,9 @@ fn queue_to(
     let environment = work.config().environment.name.clone();
     // Unique across journals: it names the millisecond.
     let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
-    let notification =
+    let mut notification =
         fill(Notification::new(id, channel, String::new(), Severity::Low, environment, String::new(), work.now));
+    notification.drill |= work.settings.drill;
     work.emit(Event::NotificationQueued { notification: notification.clone() });
     work.effects.push(Effect::Notify(notification));
 }

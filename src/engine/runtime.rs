@@ -4,8 +4,8 @@
 //! [`Engine`] is the handle that the faces hold. It follows the journal, leads when it may and nobody else does, and takes
 //! commands through the journal's inbox, so that a command takes the same way whichever process leads. [`leader`] is the
 //! loop of the one that acts; [`follower`] shows what it did; [`world`] makes adapters from the config; [`act`] carries one
-//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; [`outbox`] delivers messages;
-//! [`preflight`] tries sources out, and [`mod@backtest`] reads the past for policies to be tried on; `memory` is how far back
+//! step out, as long as this process's `tenure` lasts, and [`mod@output`] is what the platform says meanwhile; `outbox` sends messages until they are accepted;
+//! [`preflight`] tries sources out and [`trial`] channels, and [`mod@backtest`] reads the past for policies to be tried on; `memory` is how far back
 //! samples are of use to either.
 
 pub mod act;
@@ -15,11 +15,12 @@ mod clock;
 pub mod follower;
 pub mod leader;
 mod memory;
-pub mod outbox;
+mod outbox;
 pub mod output;
 pub mod preflight;
 pub mod received;
 mod tenure;
+pub mod trial;
 pub mod view;
 pub mod world;
 

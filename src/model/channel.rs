@@ -213,7 +213,7 @@ pub struct EmailSpec {
     /// How the connection is encrypted.
     #[serde(default)]
     pub tls: EmailTls,
-    /// Certificates to trust besides those of the system, as PEM: `file:certs/mail-ca.pem`.
+    /// Certificates to trust instead of those of the system, as PEM: `file:certs/mail-ca.pem`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<SecretRef>,
     /// The name to log in with. Without it nobody logs in.

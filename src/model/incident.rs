@@ -196,6 +196,47 @@ pub struct Incident {
     /// Everybody was told that nobody has acknowledged it.
     #[serde(default)]
     pub told_unacknowledged: bool,
+    /// What those who wait were told last, by who they are.
+    #[serde(default)]
+    pub updates: BTreeMap<Audience, Update>,
+}
+
+/// Who waits for messages about an incident.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Those who work in the house.
+    Internal,
+    /// Those who are hurt outside.
+    External,
+}
+
+impl Audience {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Internal, Self::External];
+
+    /// The word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::External => "external",
+        }
+    }
+}
+
+/// What an audience was told last.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Update {
+    /// When; none: never.
+    pub at: Option<Timestamp>,
+    /// When the next one was promised, where that was said.
+    pub promised: Option<Timestamp>,
+    /// How many there were.
+    pub count: u32,
+    /// How many came late, or not at all.
+    pub missed: u32,
+    /// The one that is late already: it is counted once.
+    pub late: Option<Timestamp>,
 }
 
 /// Somebody has a role.
@@ -298,6 +339,22 @@ pub enum IncidentAsk {
         /// How that is known.
         reason: String,
     },
+    /// Tell those who wait.
+    Tell {
+        /// Who they are.
+        audience: Audience,
+        /// What, as a person wrote or read it.
+        text: String,
+        /// Its heading.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// Through which channels; none: through all that listen to what is so urgent.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        channels: Vec<super::ChannelName>,
+        /// When the next message is promised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+    },
     /// Tell the next level, or this one, now.
     Escalate {
         /// Which level, from 1; none: the next.
@@ -337,6 +394,7 @@ impl IncidentAsk {
             Self::AddService { .. } => "add a service",
             Self::Link { .. } => "link an operation",
             Self::Onset { .. } => "say when it began",
+            Self::Tell { .. } => "send a message",
             Self::Escalate { .. } => "escalate",
             Self::Snooze { .. } => "snooze the escalation",
             Self::StopEscalation { .. } => "stop the escalation",
@@ -435,6 +493,24 @@ pub enum IncidentChange {
     },
     /// Nobody has acknowledged it for as long as the config allows.
     Unacknowledged,
+    /// A person told those who wait.
+    Told {
+        /// Who they are.
+        audience: Audience,
+        /// What.
+        text: String,
+        /// Through which channels.
+        channels: Vec<super::ChannelName>,
+        /// When the next message is promised, where that was said.
+        next: Option<Timestamp>,
+    },
+    /// A message is late.
+    UpdateMissed {
+        /// Who waits for it.
+        audience: Audience,
+        /// When it was due.
+        due: Timestamp,
+    },
 }
 
 impl Incident {

@@ -45,10 +45,6 @@ impl MessageKind {
             Self::Notice => "notice",
         }
     }
-
-    fn is_notice(&self) -> bool {
-        *self == Self::Notice
-    }
 }
 
 /// What a message does to an alert that is kept on the other side, as PagerDuty keeps them.
@@ -72,10 +68,6 @@ impl AlertAction {
             Self::Acknowledge => "acknowledge",
             Self::Resolve => "resolve",
         }
-    }
-
-    fn is_trigger(&self) -> bool {
-        *self == Self::Trigger
     }
 }
 
@@ -119,23 +111,23 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
     /// What it is for.
-    #[serde(default, skip_serializing_if = "MessageKind::is_notice")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub kind: MessageKind,
     /// The incident that it speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
     /// Which message of its incident this is, from 1; 0 for one that nobody counted.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub seq: u64,
     /// The same on every retry and on every channel that carries this page: `INC-12/2/slack-ops/1`, which is incident, level,
     /// target and generation. Without one the id stands for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Sent to try a channel out.
-    #[serde(default, skip_serializing_if = "is_no")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub test: bool,
     /// Part of a rehearsal.
-    #[serde(default, skip_serializing_if = "is_no")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub drill: bool,
     /// A heading, for channels that have a place for one. Without it: the first line of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,19 +140,15 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup: Option<String>,
     /// What it does to that alert.
-    #[serde(default, skip_serializing_if = "AlertAction::is_trigger")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub action: AlertAction,
     /// The message in whose place this one is sent, as its channel did not take it in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_of: Option<NotificationId>,
 }
 
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-const fn is_no(flag: &bool) -> bool {
-    !*flag
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Notification {

@@ -51,6 +51,10 @@ impl Channel for Desktop {
             Err(_) => Err(failed(format!("did not end within {} s", PATIENCE.as_secs()))),
         }
     }
+
+    fn host(&self) -> String {
+        "this machine".to_owned()
+    }
 }
 
 /// A NUL cannot be an argument, and nothing else that steers a terminal is of use.

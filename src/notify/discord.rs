@@ -62,6 +62,10 @@ impl Channel for Discord {
             Ok(()) => Ok(Accepted::default()),
         }
     }
+
+    fn host(&self) -> String {
+        self.0.address.host()
+    }
 }
 
 /// The wish in the body: seconds with a fraction.

@@ -259,6 +259,10 @@ impl Channel for Email {
         let own = notification.to.is_empty();
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).settle(key, &self.shown(), own)
     }
+
+    fn host(&self) -> String {
+        self.server.clone()
+    }
 }
 
 fn certificates(pem: &str) -> Option<Vec<Certificate>> {
@@ -285,7 +289,7 @@ mod tests {
     use super::*;
     use crate::model::secret::Secret;
 
-    fn email(change: serde_json::Value) -> Result<Email, SendError> {
+    fn email(change: &serde_json::Value) -> Result<Email, SendError> {
         let mut spec = json!({
             "server": "127.0.0.1", "from": "unship <unship@example.com>", "to": ["ana@example.com"],
         });
@@ -308,10 +312,10 @@ mod tests {
             (json!({"user": "ana", "password": "env:PASSWORD", "tls": "none"}), "in plain text"),
             (json!({"ca": "env:PASSWORD"}), "`env:PASSWORD` holds no certificate"),
         ] {
-            let error = email(change).unwrap_err().to_string();
+            let error = email(&change).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
-        let fine = email(json!({"user": "ana", "password": "env:PASSWORD"})).unwrap();
+        let fine = email(&json!({"user": "ana", "password": "env:PASSWORD"})).unwrap();
         assert_eq!((fine.port, fine.shown().as_str()), (587, "smtp://127.0.0.1:587"));
         assert!(!format!("{fine:?}").contains("hunter2"));
     }

@@ -69,6 +69,12 @@ impl Address {
         Ok(Self { url, shown })
     }
 
+    /// The host, and the port where it is not the usual one.
+    pub(super) fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// An address that is kept as a secret.
     pub(super) fn secret(kind: &str, reference: &SecretRef, secrets: &Secrets) -> Result<Self, SendError> {
         Self::parse(read(kind, reference, secrets)?, true)

@@ -55,6 +55,10 @@ impl Channel for Pagerduty {
         self.poster.judge(answer.status, &answer.headers, &self.said(&answer.body))?;
         Ok(Accepted::default())
     }
+
+    fn host(&self) -> String {
+        self.poster.address.host()
+    }
 }
 
 impl Pagerduty {

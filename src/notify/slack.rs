@@ -46,6 +46,10 @@ impl Channel for Slack {
         self.0.judge(answer.status, &answer.headers, &word(&answer.body))?;
         Ok(Accepted::default())
     }
+
+    fn host(&self) -> String {
+        self.0.address.host()
+    }
 }
 
 /// A refusal is one word. Anything else is the page of somebody in between.

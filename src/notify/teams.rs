@@ -58,6 +58,10 @@ impl Channel for Teams {
         }
         Ok(Accepted::default())
     }
+
+    fn host(&self) -> String {
+        self.0.address.host()
+    }
 }
 
 /// The status that a fine answer tells of in its body.

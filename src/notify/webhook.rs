@@ -102,6 +102,10 @@ impl Channel for Webhook {
         self.poster.judge(answer.status, &answer.headers, "")?;
         Ok(Accepted::default())
     }
+
+    fn host(&self) -> String {
+        self.poster.address.host()
+    }
 }
 
 /// The key that signs.

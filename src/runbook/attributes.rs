@@ -58,9 +58,10 @@ impl Attribute {
         }
     }
 
-    fn is_known(&self) -> bool {
+    /// A flag or a key that means something.
+    pub(super) fn is_ours(&self) -> bool {
         match self {
-            Self::Id(_) => true,
+            Self::Id(_) => false,
             Self::Flag(flag) => FLAGS.contains(&flag.as_str()),
             Self::Pair(key, _) => KEYS.contains(&key.as_str()),
         }
@@ -74,7 +75,10 @@ pub(super) struct Attributes(pub(super) Vec<(Attribute, Place)>);
 /// What stands in braces, where it is attributes: each with the byte where it begins. `text` is the braces and all between.
 pub(super) fn braces(text: &str) -> Option<Vec<(usize, Attribute)>> {
     let found = tokens(text)?;
-    found.iter().any(|(_, attribute)| attribute.is_known()).then_some(found)
+    found
+        .iter()
+        .any(|(_, attribute)| attribute.is_ours() || matches!(attribute, Attribute::Id(_)))
+        .then_some(found)
 }
 
 /// The same whether or not anything in it is known: for what only looks like attributes.

@@ -96,6 +96,7 @@ pub struct Section {
 }
 
 /// One line of a checklist.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the document sets")]
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Item {
     /// Its `#id`, else the id of its section and its number there, from 1, as `immediate/3`. Nested items count in turn.
@@ -108,6 +109,9 @@ pub struct Item {
     pub parent: Option<usize>,
     /// The items directly in it. It cannot be done while one that counts is open.
     pub children: Vec<usize>,
+    /// The text of the list entry that it is directly in, where that is no item: a label for it and for those beside it, as
+    /// `Triage` for the tasks below `1. **Triage (0-5 min)**`.
+    pub group: Option<String>,
     /// What is to be done or to be true, as plain text.
     pub text: String,
     /// Its line.
@@ -134,8 +138,8 @@ pub struct Item {
     pub within: Option<Duration>,
     /// When to warn of the deadline or the window; 80 % where nothing is said.
     pub warn: Option<Warn>,
-    /// The window of the numbered group that it leads or is in: `1. **Triage (0-5 min)**`. Items of one group have the window of one
-    /// line.
+    /// The window of the numbered group that it leads, or, where the group is no item itself, that it is directly in:
+    /// `1. **Triage (0-5 min)**`. Items of one group have the window of one line.
     pub window: Option<Window>,
     /// How old the data of its conditions may be; none for three times the interval of their source.
     #[serde(rename = "stale_ms", serialize_with = "optional_ms")]
@@ -401,11 +405,11 @@ impl Runbook {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
 fn optional_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => ms(duration, serializer),

@@ -16,9 +16,7 @@ const ALWAYS_SET: [&str; 14] = [
 /// A fence, with the attributes in its info string that are none of a fence.
 pub(super) fn command(info: &str, text: &str, line: usize) -> (Command, Vec<(usize, Attribute)>) {
     let info = info.trim();
-    let start = info
-        .find(|c: char| c == '{')
-        .filter(|start| info[..*start].ends_with(char::is_whitespace) || *start == 0);
+    let start = info.find('{').filter(|start| info[..*start].ends_with(char::is_whitespace) || *start == 0);
     let attributes = start.and_then(|start| braces(&info[start..])).unwrap_or_default();
     let is_note = attributes.iter().any(|(_, attribute)| *attribute == Attribute::Flag("note".to_owned()));
     let odd = attributes.into_iter().filter(|(_, attribute)| attribute.name() != "note").collect();

@@ -60,22 +60,20 @@ pub(super) fn read(text: &str) -> Front {
     front
 }
 
-/// A line of YAML or TOML. Prose after a rule is no front matter.
+/// A line of YAML or TOML. Before the first key only comments are; behind it anything may go on, but no checklist.
 fn looks_like_data(line: &str, separator: char, has_key: bool) -> bool {
     let trimmed = line.trim_start();
-    // A list or what goes on in brackets belongs to a key; a list by itself is a checklist.
-    let goes_on = trimmed.len() < line.len()
-        || trimmed.starts_with([']', '}', '"'])
-        || trimmed.starts_with("- ")
-        || trimmed == "-";
-    trimmed.is_empty()
-        || trimmed.starts_with('#')
-        || (separator == '=' && trimmed.starts_with('['))
-        || (has_key && goes_on)
-        || line.split_once(separator).is_some_and(|(key, _)| {
-            !key.is_empty()
-                && key.trim_end().chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '"'))
-        })
+    let is_document = trimmed.starts_with("## ")
+        || trimmed.starts_with("```")
+        || ["[ ] ", "[x] ", "[X] "]
+            .iter()
+            .any(|mark| trimmed.get(2..).is_some_and(|rest| rest.starts_with(mark)));
+    let is_key = line.split_once(separator).is_some_and(|(key, _)| {
+        !key.is_empty()
+            && key.trim_end().chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '"'))
+    });
+    let is_table = separator == '=' && trimmed.starts_with('[');
+    !is_document && (has_key || is_key || is_table || trimmed.is_empty() || trimmed.starts_with('#'))
 }
 
 fn unquoted(value: &str) -> &str {
@@ -111,6 +109,9 @@ mod tests {
             ("---\ntitle: A\n", 0, None, None),
             ("---\nThis is prose.\n---\n", 0, None, None),
             ("---\n- [ ] a\n---\n", 0, None, None),
+            ("---\nNote: read this\n- [ ] a\n---\n", 0, None, None),
+            // A value may go on in ways that only YAML knows.
+            ("---\na: 'long\ngoes on'\n{b: c}\n---\n", 33, None, None),
             ("", 0, None, None),
         ] {
             let front = read(text);

@@ -72,7 +72,9 @@ impl Lint {
                     "two things in one item, joined by `and then`; make two items of it",
                 );
             }
-            if item.kind == Kind::Manual && item.children.is_empty() && only_says_check(&text) {
+            // Bullets below it say what is to be found.
+            let is_bare = item.children.is_empty() && item.bullets.is_empty();
+            if item.kind == Kind::Manual && is_bare && only_says_check(&text) {
                 let why = "it says to check and not what is found when all is well; write the value: `error rate is below 1%`";
                 self.warn("no-desired-value", item.line, why);
             }

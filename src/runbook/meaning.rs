@@ -76,6 +76,7 @@ impl Reader<'_> {
     /// Tells of attributes that mean nothing here.
     fn names(&mut self, attributes: &Attributes, on: On) {
         let mut seen: Vec<(&str, &Place)> = Vec::new();
+        let is_ours = attributes.0.iter().any(|(attribute, _)| attribute.is_ours());
         for (attribute, place) in &attributes.0 {
             let name = attribute.name();
             if let Attribute::Id(_) = attribute {
@@ -92,14 +93,19 @@ impl Reader<'_> {
             let is_flag = matches!(attribute, Attribute::Flag(_));
             let (valid, other) = if is_flag { (FLAGS, KEYS) } else { (KEYS, FLAGS) };
             if !valid.contains(&name) {
+                let near = nearest(name, FLAGS.iter().chain(KEYS).copied());
                 let text = if other.contains(&name) {
                     let form = if is_flag { format!("{name}=…") } else { format!(".{name}") };
                     format!("`{name}` is written `{form}`")
+                } else if let Some(near) = near {
+                    format!("`{name}` is no attribute; did you mean `{near}`?")
+                } else if is_ours {
+                    format!("`{name}` is no attribute; docs/runbooks.md lists them")
                 } else {
-                    match nearest(name, FLAGS.iter().chain(KEYS).copied()) {
-                        Some(near) => format!("`{name}` is no attribute; did you mean `{near}`?"),
-                        None => format!("`{name}` is no attribute; docs/runbooks.md lists them"),
-                    }
+                    // Beside an id alone it is another program's: `{#install .unnumbered}`.
+                    let text = format!("`{name}` is no attribute and means nothing here");
+                    self.problem(Level::Warning, "near-miss", place, text);
+                    continue;
                 };
                 self.error("unknown-attribute", place, text);
                 continue;

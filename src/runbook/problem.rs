@@ -46,6 +46,46 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Every rule with its level and what it means; docs/runbooks.md has the same.
+pub const RULES: &[(&str, Level, &str)] = &[
+    ("attribute-conflict", Level::Error, "two attributes make an item two kinds of item"),
+    ("bad-value", Level::Error, "an attribute has a value that it cannot have"),
+    ("condition", Level::Error, "a condition cannot be read"),
+    ("decision-options", Level::Error, "a decision has fewer than two options"),
+    ("duplicate-attribute", Level::Error, "an attribute is given twice"),
+    ("duplicate-id", Level::Error, "an id is taken"),
+    ("duplicate-record", Level::Error, "two items ask for a value of one name"),
+    ("gate-cycle", Level::Error, "an item is deferred to a section that waits for the item's own"),
+    ("misplaced-attribute", Level::Error, "an attribute means nothing where it stands"),
+    ("not-built", Level::Error, "an attribute is reserved and does nothing yet"),
+    ("sidecar-syntax", Level::Error, "a sidecar cannot be read"),
+    ("unit", Level::Error, "a value is compared with one of another kind"),
+    ("unknown-action", Level::Error, "there is no such action, or it does not take that"),
+    ("unknown-attribute", Level::Error, "there is no such attribute"),
+    ("unknown-item", Level::Error, "a sidecar names an item that is not there"),
+    ("unknown-name", Level::Error, "a condition names what is not there"),
+    ("unknown-record", Level::Error, "an action uses a value that nobody is asked for before"),
+    ("unknown-section", Level::Error, "an item is deferred to a section that is not there"),
+    ("command-placeholder", Level::Warning, "a command has something to fill in"),
+    ("critical-not-first", Level::Warning, "a critical item comes after ordinary ones"),
+    ("empty-item", Level::Warning, "an item says nothing"),
+    ("fence-like-action", Level::Warning, "a command does what the engine can do with more care"),
+    ("long-list", Level::Warning, "more than nine items without a pause"),
+    ("near-miss", Level::Warning, "what looks like an attribute or a task is text"),
+    ("no-completion-line", Level::Warning, "nothing at the end says when it is complete"),
+    ("no-desired-value", Level::Warning, "an item says to check and not what is to be found"),
+    ("no-items", Level::Warning, "nothing in the document is an item"),
+    ("steps-beside-tasks", Level::Warning, "`.steps` stands on a section that holds tasks"),
+    ("task-in-quote", Level::Warning, "a task in a quote is not read"),
+    ("ticked-in-source", Level::Warning, "a box is ticked in the file"),
+    ("two-in-one", Level::Warning, "two things in one item, joined by `and then`"),
+    ("window-gap", Level::Warning, "between two windows there is time that belongs to no list"),
+    ("window-inverted", Level::Warning, "a window ends before it begins"),
+    ("window-order", Level::Warning, "a window begins before the one above it"),
+    ("window-outside", Level::Warning, "a window reaches beyond the one that it is in"),
+    ("window-overlap", Level::Warning, "two windows overlap"),
+];
+
 /// Why a runbook is not read at all.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TooBig {

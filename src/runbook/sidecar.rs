@@ -1,10 +1,12 @@
 //! `NAME.bind.toml` beside `NAME.md`: attributes for the items of a runbook that belongs to somebody else, without touching it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::MOST_BYTES;
 use super::attributes::{Attribute, FLAGS, KEYS, Place};
 use super::document::{Runbook, Tier};
 use super::place::Lines;
@@ -20,6 +22,14 @@ struct Sidecar<'t> {
 /// Adds the attributes of a sidecar, and gives what is wrong with its form.
 pub(super) fn bind(runbook: &mut Runbook, file: &str, text: &str) -> Vec<Problem> {
     let mut sidecar = Sidecar { file: Arc::from(file), lines: Lines::new(text), problems: Vec::new() };
+    if text.len() > MOST_BYTES {
+        sidecar.error(
+            "sidecar-syntax",
+            &(0..0),
+            format!("it has more than {MOST_BYTES} bytes; split the runbook"),
+        );
+        return sidecar.problems;
+    }
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().unwrap_or_default();
@@ -29,6 +39,15 @@ pub(super) fn bind(runbook: &mut Runbook, file: &str, text: &str) -> Vec<Problem
     if !errors.is_empty() {
         return sidecar.problems;
     }
+    // The first of its name, as elsewhere.
+    let mut items: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, item) in runbook.items.iter().enumerate() {
+        items.entry(item.id.to_string()).or_insert(index);
+    }
+    let mut sections: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, section) in runbook.sections.iter().enumerate() {
+        sections.entry(section.id.clone()).or_insert(index);
+    }
     for (id, value) in root.get_ref() {
         let name: &str = id.get_ref();
         let DeValue::Table(table) = value.get_ref() else {
@@ -36,12 +55,12 @@ pub(super) fn bind(runbook: &mut Runbook, file: &str, text: &str) -> Vec<Problem
             sidecar.error("sidecar-syntax", &id.span(), text);
             continue;
         };
-        let item = runbook.items.iter().position(|item| item.id.as_str() == name);
-        let section = runbook.sections.iter().position(|section| section.id == name);
+        let (item, section) = (items.get(name).copied(), sections.get(name).copied());
         if item.is_none() && section.is_none() {
-            let ids = runbook.items.iter().map(|item| item.id.as_str());
-            let ids = ids.chain(runbook.sections.iter().map(|section| section.id.as_str()));
-            let text = match nearest(name, ids) {
+            // A few are worth a search, a thousand are another file.
+            let ids =
+                items.keys().chain(sections.keys()).take(if sidecar.problems.len() < 20 { 4_000 } else { 0 });
+            let text = match nearest(name, ids.map(String::as_str)) {
                 Some(near) => format!("no item `{name}` in `{}`; did you mean `{near}`?", runbook.name),
                 None => {
                     format!("no item `{name}` in `{}`; `unship runbook check` lists their ids", runbook.name)

@@ -17,6 +17,14 @@ fn problems(runbook: &Runbook) -> Vec<String> {
     runbook.problems.iter().map(|problem| format!("{} {}", problem.line, problem.rule)).collect()
 }
 
+/// Every rule that is broken somewhere in the tests is one that the documentation has, at that level.
+fn assert_known(runbook: &Runbook) {
+    for problem in &runbook.problems {
+        let is_known = RULES.iter().any(|(rule, level, _)| *rule == problem.rule && *level == problem.level);
+        assert!(is_known, "not in RULES: {problem}");
+    }
+}
+
 fn texts(runbook: &Runbook) -> Vec<&str> {
     runbook.items.iter().map(|item| item.text.as_str()).collect()
 }

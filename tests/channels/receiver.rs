@@ -95,8 +95,9 @@ async fn serve(stream: TcpStream, answer: Answer, requests: Arc<Mutex<Vec<Reques
     requests.lock().unwrap().push(Request { line, body: String::from_utf8(body).ok()? });
     let said = match answer {
         Answer::With(status, headers, body) => {
-            let headers: String =
+            let headers: Vec<String> =
                 headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers = headers.concat();
             // A 204 has no body, and no length.
             let length =
                 if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };

@@ -80,7 +80,7 @@ impl Server {
     }
 
     /// A channel to it.
-    fn channel(&self, change: Value) -> std::sync::Arc<dyn Channel> {
+    fn channel(&self, change: &Value) -> std::sync::Arc<dyn Channel> {
         let mut channel = json!({
             "kind": "email", "server": "localhost", "port": self.port, "ca": "env:CA",
             "from": "unship <unship@example.com>", "to": ["ana@example.com", "Bo <bo@example.com>"],
@@ -131,7 +131,7 @@ fn assert_silent(error: &SendError) {
 async fn a_mail_arrives_encrypted() {
     for mode in ["starttls", "implicit"] {
         let Some(server) = Server::start(mode, "unship") else { return };
-        let channel = server.channel(json!({"tls": mode, "user": "unship", "password": "env:PASSWORD"}));
+        let channel = server.channel(&json!({"tls": mode, "user": "unship", "password": "env:PASSWORD"}));
         for _ in 0..2 {
             assert_eq!(channel.send(&page()).await, Ok(Accepted::default()), "{mode}");
         }
@@ -159,7 +159,7 @@ fn header(mail: &Value, name: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_text_arrives() {
     let Some(server) = Server::start("none", "") else { return };
-    let channel = server.channel(json!({"tls": "none", "ca": null}));
+    let channel = server.channel(&json!({"tls": "none", "ca": null}));
     let mut message = page();
     message.text = format!("first\n.\n..\n{} end\nümlaut 🚒", "long ".repeat(1_000));
     channel.send(&message).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_stranger_gets_nothing() {
         let foreign = std::fs::read_to_string(other.dir.path().join("ca.pem")).unwrap();
         std::fs::write(server.dir.path().join("ca.pem"), foreign).unwrap();
         for change in [unknown, login] {
-            let error = server.channel(change).send(&page()).await.unwrap_err();
+            let error = server.channel(&change).send(&page()).await.unwrap_err();
             assert!(matches!(error, SendError::Retry { .. }), "{mode}: {error:?}");
             assert!(error.to_string().starts_with(&format!("smtp://localhost:{}: ", server.port)), "{error}");
             assert_silent(&error);
@@ -199,7 +199,7 @@ async fn a_stranger_gets_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_encryption_no_mail() {
     let Some(server) = Server::start("none", "") else { return };
-    let channel = server.channel(json!({"tls": "starttls", "user": "unship", "password": "env:PASSWORD"}));
+    let channel = server.channel(&json!({"tls": "starttls", "user": "unship", "password": "env:PASSWORD"}));
     let error = channel.send(&page()).await.unwrap_err();
     assert!(
         matches!(&error, SendError::Permanent { reason, fault: Fault::Config } if reason.contains("STARTTLS")),
@@ -212,7 +212,7 @@ async fn no_encryption_no_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_not_repeated() {
     let Some(server) = Server::start("starttls", "unship") else { return };
-    let channel = server.channel(json!({"user": "unship", "password": "env:WRONG"}));
+    let channel = server.channel(&json!({"user": "unship", "password": "env:WRONG"}));
     let error = channel.send(&page()).await.unwrap_err();
     assert!(
         matches!(&error, SendError::Permanent { reason, fault: Fault::Config } if reason.contains("535")),
@@ -226,7 +226,7 @@ async fn a_wrong_password_is_not_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_recipient_gets_it_later() {
     let Some(server) = Server::start("starttls", "") else { return };
-    let channel = server.channel(json!({"to": ["ana@example.com", "busy@example.com"]}));
+    let channel = server.channel(&json!({"to": ["ana@example.com", "busy@example.com"]}));
     let error = channel.send(&page()).await.unwrap_err();
     assert!(
         matches!(&error, SendError::Retry { reason, .. } if reason.contains("busy@example.com") && reason.contains("451")),
@@ -243,7 +243,7 @@ async fn a_busy_recipient_gets_it_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_recipient_is_named() {
     let Some(server) = Server::start("starttls", "") else { return };
-    let channel = server.channel(json!({"to": ["ana@example.com", "nobody@example.com"]}));
+    let channel = server.channel(&json!({"to": ["ana@example.com", "nobody@example.com"]}));
     let accepted = channel.send(&page()).await.unwrap();
     assert!(
         accepted.detail.starts_with("1 of 2 took it; nobody@example.com: ")
@@ -266,13 +266,13 @@ async fn a_wrong_recipient_is_named() {
 async fn after_the_text() {
     let Some(server) = Server::start("starttls", "") else { return };
     let to = |name: &str| json!({"to": [format!("{name}@example.com")], "timeout": "2s"});
-    let error = server.channel(to("full")).send(&page()).await.unwrap_err();
+    let error = server.channel(&to("full")).send(&page()).await.unwrap_err();
     assert!(
         matches!(&error, SendError::Permanent { reason, fault: Fault::Message } if reason.contains("552")),
         "{error:?}"
     );
     for name in ["slow", "drop"] {
-        let error = server.channel(to(name)).send(&page()).await.unwrap_err();
+        let error = server.channel(&to(name)).send(&page()).await.unwrap_err();
         assert!(matches!(error, SendError::Unknown { .. }), "{name}: {error:?}");
     }
     // The text did arrive, as the next attempt's will, under the same id.

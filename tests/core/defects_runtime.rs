@@ -143,6 +143,10 @@ impl Channel for Post {
             }
         }
     }
+
+    fn host(&self) -> String {
+        "test".to_owned()
+    }
 }
 
 /// A channel that hangs does not keep the messages of another from being sent.
@@ -168,6 +172,10 @@ async fn a_channel_that_hangs_holds_no_other_up() {
     let taken = Arc::new(AtomicUsize::new(0));
     let mut world =
         world(Arc::new(Fake { calls: AtomicUsize::new(0), panics: false, takes: Duration::ZERO }));
+    world.settings = settings(|config| {
+        let hook = config.channels["hook"].clone();
+        config.channels = ["dead", "live"].map(|name| (name.into(), hook.clone())).into();
+    });
     world.channels.insert("dead".into(), Arc::new(Post(None)));
     world.channels.insert("live".into(), Arc::new(Post(Some(Arc::clone(&taken)))));
     let engine = Engine::start(world, journal, options(Lead::Auto)).await.unwrap();

@@ -6,6 +6,7 @@ mod backtest;
 mod defects;
 mod defects_runtime;
 mod escalations;
+mod deliveries;
 mod following;
 mod harness;
 mod incidents;

@@ -15,6 +15,7 @@ use unship::lab::{Lab, LabHandle, Scenario};
 use unship::model::command::{self, Actor, Envelope, Override, RollBack};
 use unship::model::decision::Guardrail;
 use unship::model::event::Event;
+use unship::model::notification::Notification;
 use unship::model::operation::{Outcome, Strategy};
 
 /// The longest that anything here may take.
@@ -212,6 +213,17 @@ pub(crate) fn roll_back_to(service: &str, version: &str) -> Envelope {
             overrides: vec![Override { guardrail: Guardrail::Target, reason: "a test".into() }],
         }),
     }
+}
+
+/// Puts messages into the outbox of a journal that nobody leads, as a guard does that dies right after it. Answers how many
+/// entries the journal has then.
+pub(crate) async fn seed(journal: &dyn Journal, messages: impl IntoIterator<Item = Notification>) -> u64 {
+    let lease = journal.acquire("before", Duration::from_secs(60)).await.unwrap();
+    let events: Vec<Event> =
+        messages.into_iter().map(|notification| Event::NotificationQueued { notification }).collect();
+    let entries = journal.append(lease.token, Timestamp::now(), &events, &[]).await.unwrap();
+    journal.release(lease.token).await.unwrap();
+    entries.last().unwrap().seq
 }
 
 /// All entries of a journal.

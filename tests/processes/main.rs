@@ -4,6 +4,7 @@
 
 mod answers;
 mod backtest;
+mod channels;
 mod commands;
 mod file;
 mod harness;
@@ -11,6 +12,7 @@ mod incidents;
 mod judge;
 mod killed;
 mod outbox;
+mod outbox_killed;
 mod programs;
 mod starts;
 mod stopped;

@@ -166,15 +166,20 @@ fn sent(entries: &[unship::journal::Entry]) -> Vec<String> {
 /// Looks into every file for what must be in none of them.
 fn search(dir: &Path, looked_at: &mut Vec<String>) {
     let encoded = STANDARD.encode(KEY);
+    search_for(&[PLACE.as_bytes(), TOKEN.as_bytes(), encoded.as_bytes(), KEY], dir, looked_at);
+}
+
+/// Looks into every file for these.
+pub(crate) fn search_for(secrets: &[&[u8]], dir: &Path, looked_at: &mut Vec<String>) {
     for file in fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();
         if path.is_dir() {
-            search(&path, looked_at);
+            search_for(secrets, &path, looked_at);
             continue;
         }
         let bytes = fs::read(&path).unwrap();
-        for secret in [PLACE.as_bytes(), TOKEN.as_bytes(), encoded.as_bytes(), KEY] {
-            let found = bytes.windows(secret.len()).position(|window| window == secret);
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).position(|window| window == *secret);
             let around = found.map(|at| {
                 let around = at.saturating_sub(200)..(at + 200).min(bytes.len());
                 String::from_utf8_lossy(&bytes[around]).into_owned()

@@ -84,6 +84,16 @@ fn changed(incident: &IncidentId, by: &Actor, change: &IncidentChange) -> Told {
         }
         IncidentChange::AlarmLinked { alarm } => (Mood::Wary, format!("the alarm {alarm} speaks of it")),
         IncidentChange::Unacknowledged => (Mood::Bad, "NOBODY has acknowledged it; everybody is told".to_owned()),
+        IncidentChange::Told { audience, text, channels, next } => {
+            let channels: Vec<_> = channels.iter().map(ChannelName::as_str).collect();
+            let next = next.map_or_else(String::new, |next| format!(", the next one by {next:.0}"));
+            let first = text.lines().next().unwrap_or_default();
+            let words = format!("{by} sends an {} message by {}{next}: {first}", audience.word(), channels.join(", "));
+            (Mood::Plain, words)
+        }
+        IncidentChange::UpdateMissed { audience, due } => {
+            (Mood::Wary, format!("an {} message was due at {due:.0}", audience.word()))
+        }
     };
     Told::new(mood, format!("{incident}: {words}"))
 }

@@ -134,6 +134,16 @@ fn escalate(
                 accept(work, envelope.clone());
                 escalation::snooze(work, id, until, by, reason);
             }),
+        IncidentAsk::Tell { audience, text: told, subject, channels, next } => {
+            let may = known(work, id).and_then(|incident| {
+                let told = text(&told, NOTE_LIMIT, "a text")?;
+                Ok((told, messages::may_tell(work, incident, &channels, next)?))
+            });
+            may.map(|(told, channels)| {
+                accept(work, envelope.clone());
+                messages::send_update(work, id, &by, audience, told, subject, channels, next);
+            })
+        }
         IncidentAsk::StopEscalation { reason } => {
             checked(work).and_then(|()| escalation::may_stop(work, id)).map(|()| {
                 accept(work, envelope.clone());
@@ -266,7 +276,10 @@ fn asked(work: &Work<'_>, incident: &Incident, ask: IncidentAsk, by: &Actor) -> 
             }
             IncidentChange::OnsetSet { onset: at, reason }
         }
-        IncidentAsk::Escalate { .. } | IncidentAsk::Snooze { .. } | IncidentAsk::StopEscalation { .. } => {
+        IncidentAsk::Tell { .. }
+        | IncidentAsk::Escalate { .. }
+        | IncidentAsk::Snooze { .. }
+        | IncidentAsk::StopEscalation { .. } => {
             return Err("the escalation was asked for (a defect of unship)".to_owned());
         }
     };

@@ -56,6 +56,7 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
                 alarms: Vec::new(),
                 drill: false,
                 told_unacknowledged: false,
+                updates: BTreeMap::new(),
             };
             for service in services {
                 join(&mut incident, service, state);
@@ -217,6 +218,18 @@ fn changed(incident: &mut Incident, by: &Actor, change: &IncidentChange, at: Tim
             }
         }
         IncidentChange::Unacknowledged => incident.told_unacknowledged = true,
+        IncidentChange::Told { audience, next, .. } => {
+            let update = incident.updates.entry(*audience).or_default();
+            update.at = Some(at);
+            update.promised = *next;
+            update.count = update.count.saturating_add(1);
+            update.late = None;
+        }
+        IncidentChange::UpdateMissed { audience, due } => {
+            let update = incident.updates.entry(*audience).or_default();
+            update.missed = update.missed.saturating_add(1);
+            update.late = Some(*due);
+        }
     }
 }
 

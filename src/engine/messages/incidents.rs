@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::queue_to;
+use super::{plain, queue_to, values};
 use crate::model::incident::{Incident, Level};
 use crate::model::notification::{AlertAction, MessageKind, Notification, fact};
 use crate::model::trigger::Severity;
@@ -11,6 +11,7 @@ use crate::model::units::human;
 use crate::model::{ChannelName, IncidentId, PolicyName, ServiceName};
 
 use super::super::core::Work;
+use crate::templates::{Kind, Rendered};
 use super::super::escalation::Reach;
 use super::super::incidents::{status, whole};
 use super::super::input::Effect;
@@ -27,7 +28,7 @@ pub(in crate::engine) struct Turn<'a> {
 }
 
 /// How urgent an incident is for those who read a channel.
-const fn severity(level: Level) -> Severity {
+pub(super) const fn severity(level: Level) -> Severity {
     match level {
         Level::Sev1 => Severity::Critical,
         Level::Sev2 => Severity::High,
@@ -38,7 +39,7 @@ const fn severity(level: Level) -> Severity {
 
 /// An incident was declared: every channel that listens to what is so urgent is told, where no policy tells them.
 pub(in crate::engine) fn incident_opened(work: &mut Work<'_>, incident: &Incident) {
-    let text = format!("{} {} declared by {}: {}", incident.id, incident.level, incident.by, told(incident));
+    let text = format!("{} {} declared by {}: {}", incident.id, incident.level, incident.by, about(incident));
     to_all(work, incident, "incident-opened", severity(incident.level), MessageKind::Notice, &text);
 }
 
@@ -49,14 +50,14 @@ pub(in crate::engine) fn unacknowledged(work: &mut Work<'_>, incident: &Incident
         incident.id,
         incident.level,
         human(whole(waited)),
-        told(incident)
+        about(incident)
     );
     to_all(work, incident, "incident-unacknowledged", Severity::Critical, MessageKind::Page, &text);
 }
 
 /// Everybody of a policy was told and nobody answered.
 pub(in crate::engine) fn exhausted(work: &mut Work<'_>, incident: &Incident, why: &str) {
-    let text = format!("{} {} has no one: {why}: {}", incident.id, incident.level, told(incident));
+    let text = format!("{} {} has no one: {why}: {}", incident.id, incident.level, about(incident));
     to_all(work, incident, "escalation-exhausted", Severity::Critical, MessageKind::Page, &text);
 }
 
@@ -66,7 +67,9 @@ pub(in crate::engine) fn incident_over(work: &mut Work<'_>, id: &IncidentId) {
     let Some(end) = incident.resolved.clone() else { return };
     let lasted = human(whole(incident.lasted(work.now)));
     let how = status(&incident, work.state, work.now).word();
-    let text = format!("{id} {how} by {} after {lasted}: {}", end.by, end.reason);
+    let words = format!("{id} {how} by {} after {lasted}: {}", end.by, end.reason);
+    let own = values::resolved(&incident, work.state, work.now);
+    let told = values::rendered(work, Kind::Resolved, own, &words);
     // What is on its way of how it was is old news.
     work.effects.push(Effect::Withdraw {
         key: id.to_string(),
@@ -82,7 +85,7 @@ pub(in crate::engine) fn incident_over(work: &mut Work<'_>, id: &IncidentId) {
             severity: severity(incident.level),
             kind: MessageKind::Resolve,
             action: AlertAction::Resolve,
-            text: text.clone(),
+            told: told.clone(),
             key: Some(key),
             to: Vec::new(),
             dedup: None,
@@ -99,18 +102,17 @@ pub(in crate::engine) fn page(
     reach: &Reach,
     why: &str,
 ) {
-    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-    let text = format!(
-        "{} {} waits for {}, level {} of {}{why}: {}. Answer with: unship incident ack {}",
+    let words = format!(
+        "{} {} waits for {}: {}. Answer with: unship incident ack {}",
         incident.id,
         incident.level,
         reach.who,
-        turn.level,
-        turn.policy,
-        told(incident),
+        about(incident),
         incident.id
     );
-    to_reach(work, incident, turn, reach, "page", AlertAction::Trigger, text);
+    let own = values::escalation(incident, work.state, turn, &reach.who, why, work.now);
+    let told = values::rendered(work, Kind::Escalation, own, &words);
+    to_reach(work, incident, turn, reach, "page", told);
 }
 
 /// Reminds whoever answered that something waits to be done.
@@ -121,8 +123,8 @@ pub(in crate::engine) fn remind(
     reach: &Reach,
     why: &str,
 ) {
-    let text = format!("{} {} {}: {why}: {}", incident.id, incident.level, reach.who, told(incident));
-    to_reach(work, incident, turn, reach, "acknowledgement-reminder", AlertAction::Trigger, text);
+    let text = format!("{} {} {}: {why}: {}", incident.id, incident.level, reach.who, about(incident));
+    to_reach(work, incident, turn, reach, "acknowledgement-reminder", plain(text));
 }
 
 /// Takes back what calls for people and was not sent yet.
@@ -136,8 +138,7 @@ fn to_reach(
     turn: Turn<'_>,
     reach: &Reach,
     topic: &'static str,
-    action: AlertAction,
-    text: String,
+    told: Rendered,
 ) {
     let Turn { level, pass, generation, .. } = turn;
     let count = work.state.counts.notifications;
@@ -150,8 +151,8 @@ fn to_reach(
         topic,
         severity: Severity::Critical,
         kind: MessageKind::Page,
-        action,
-        text,
+        action: AlertAction::Trigger,
+        told,
         key: Some(key),
         to: reach.address.iter().cloned().collect(),
         dedup,
@@ -174,7 +175,7 @@ fn to_all(
             severity,
             kind,
             action: AlertAction::Trigger,
-            text: text.to_owned(),
+            told: plain(text.to_owned()),
             key: Some(key),
             to: Vec::new(),
             dedup: None,
@@ -184,19 +185,20 @@ fn to_all(
 }
 
 /// What is sent, without what follows from the incident.
-struct Message {
-    topic: &'static str,
-    severity: Severity,
-    kind: MessageKind,
-    action: AlertAction,
-    text: String,
-    key: Option<String>,
-    to: Vec<String>,
-    dedup: Option<String>,
+pub(super) struct Message {
+    pub(super) topic: &'static str,
+    pub(super) severity: Severity,
+    pub(super) kind: MessageKind,
+    pub(super) action: AlertAction,
+    pub(super) told: Rendered,
+    pub(super) key: Option<String>,
+    pub(super) to: Vec<String>,
+    pub(super) dedup: Option<String>,
 }
 
-fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message: Message) {
-    let Message { topic, severity, kind, action, text, key, to, dedup } = message;
+pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message: Message) {
+    let Message { topic, severity, kind, action, told, key, to, dedup } = message;
+    let subject = told.subject.or_else(|| Some(format!("{} {} {}", incident.id, incident.level, incident.title)));
     let services: Vec<_> = incident.services.iter().map(ServiceName::as_str).collect();
     let facts = BTreeMap::from([
         (fact::TITLE.to_owned(), incident.title.clone()),
@@ -210,13 +212,13 @@ fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message:
         topic: topic.to_owned(),
         severity,
         service,
-        text,
+        text: told.text,
         facts,
         kind,
         incident: Some(incident.id.clone()),
         key,
         drill: incident.drill,
-        subject: Some(format!("{} {} {}", incident.id, incident.level, incident.title)),
+        subject,
         to,
         dedup,
         action,
@@ -225,7 +227,7 @@ fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message:
 }
 
 /// What an incident is about, in one sentence.
-fn told(incident: &Incident) -> String {
+fn about(incident: &Incident) -> String {
     if incident.reason.is_empty() || incident.reason == incident.title {
         incident.title.clone()
     } else {

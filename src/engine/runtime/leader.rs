@@ -8,29 +8,29 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
 use crate::model::breaker::{Breaker, BreakerLimits, Dependency};
 use crate::model::command::Envelope;
-use crate::model::notification::{MessageKind, Notification};
 use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
-use crate::model::{ChannelName, CommandId, OperationId, ServiceName};
+use crate::model::{CommandId, OperationId, ServiceName};
 use crate::observe::Observation;
 use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{DeliveryEnd, Effect, Input, RunStep, StepFinished, StepResult};
+use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
+use super::outbox::{Outbox, Returned};
 use super::tenure::{LeaseClock, Tenure};
 use super::view::{Asked, Leadership};
-use super::{Shared, act, follower, memory, now, outbox, output, received};
+use super::{Shared, act, follower, memory, now, output, received};
 
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_millis(100);
@@ -50,8 +50,6 @@ const SAMPLES_KEPT: usize = 100_000;
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long commands wait for the first reading of every platform after a change of leader.
 const FIRST_READINGS: Duration = Duration::from_secs(5);
-/// Messages sent at once to one channel.
-const DELIVERIES: usize = 16;
 /// How long the tasks of a leader have to end with it.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
@@ -75,7 +73,12 @@ pub(super) async fn lead(shared: &Arc<Shared>, lease: Lease) -> Result<(), Journ
     if let Err(error) = shared.journal.release(token).await {
         tracing::warn!(%error, "the lease was not given back; it ends by itself");
     }
-    shared.view.send_modify(|view| Arc::make_mut(view).leadership = Leadership::Nobody);
+    shared.view.send_modify(|view| {
+        let view = Arc::make_mut(view);
+        view.leadership = Leadership::Nobody;
+        // Whoever leads next knows how they are.
+        view.deliveries.clear();
+    });
     result
 }
 
@@ -91,14 +94,13 @@ struct Leader<'a> {
     observations: mpsc::Receiver<Observation>,
     _observer: Observer,
     pollers: BTreeMap<ServiceName, Arc<Notify>>,
+    outbox: Outbox,
+    /// What came of attempts to send.
+    returns: mpsc::Receiver<Returned>,
     /// What was asked since that was shown last.
     asked: BTreeMap<Dependency, Asked>,
     /// Has the Alertmanager asked at once.
     ask_alarms: Arc<Notify>,
-    /// One for each channel, so that one which takes nothing does not hold the others up.
-    deliveries: BTreeMap<ChannelName, Arc<Semaphore>>,
-    /// What is being delivered.
-    on_their_way: Vec<(Notification, AbortHandle)>,
     steps_in_flight: Arc<AtomicUsize>,
     /// What platforms say goes in here, is shown from here, and waits in the third to be stored.
     output: mpsc::Sender<(OperationId, OutputLine)>,
@@ -147,6 +149,7 @@ impl<'a> Leader<'a> {
         let (inputs, inbox) = mpsc::channel(4_096);
         let (out, observations) = mpsc::channel(4_096);
         let (output, heard) = mpsc::channel(output::ON_THE_WAY);
+        let (returned, returns) = mpsc::channel(256);
         let world = &shared.world;
         // What it could refuse was checked when the world was built.
         let observer =
@@ -166,10 +169,10 @@ impl<'a> Leader<'a> {
             observations,
             _observer: observer,
             pollers: BTreeMap::new(),
+            outbox: Outbox::new(&world.settings.config, world.channels.clone(), returned, now()),
+            returns,
             asked: BTreeMap::new(),
             ask_alarms: Arc::default(),
-            deliveries: BTreeMap::new(),
-            on_their_way: Vec::new(),
             steps_in_flight: Arc::default(),
             output,
             heard,
@@ -202,6 +205,7 @@ impl<'a> Leader<'a> {
             tokio::select! {
                 Some(input) = self.inbox.recv() => self.take_inputs(input).await?,
                 Some(observation) = self.observations.recv() => self.take_observations(observation).await?,
+                Some(returned) = self.returns.recv() => self.take_returns(returned).await?,
                 _ = tick.tick() => {
                     self.show_output();
                     self.take(vec![Input::Tick], &[]).await?;
@@ -268,6 +272,18 @@ impl<'a> Leader<'a> {
         self.take(inputs, &[]).await
     }
 
+    /// Attempts to send have ended.
+    async fn take_returns(&mut self, first: Returned) -> Result<(), JournalError> {
+        let now = self.now();
+        let mut next = Some(first);
+        while let Some(returned) = next {
+            self.outbox.returned(returned, now);
+            next = self.returns.try_recv().ok();
+        }
+        // What follows from them is told to the core.
+        self.take(Vec::new(), &[]).await
+    }
+
     /// Reads the inbox if anything was written since it was read last.
     async fn look_for_commands(&mut self) -> Result<(), JournalError> {
         let is_as_it_was = self.inbox_read.is_some_and(|(glance, at)| {
@@ -295,8 +311,21 @@ impl<'a> Leader<'a> {
         self.take(envelopes.into_iter().map(received::input).collect(), &ids).await
     }
 
-    /// The heart of leading: core, journal, view, world.
+    /// The heart of leading: core, journal, view, world. What the outbox makes of it goes in again, until there is no news.
     async fn take(&mut self, inputs: Vec<Input>, answers: &[CommandId]) -> Result<(), JournalError> {
+        let (mut inputs, mut answers) = (inputs, answers);
+        loop {
+            self.take_once(inputs, answers).await?;
+            let now = self.now();
+            inputs = self.outbox.turn(now, &mut self.tasks);
+            answers = &[];
+            if inputs.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take_once(&mut self, inputs: Vec<Input>, answers: &[CommandId]) -> Result<(), JournalError> {
         let now = self.now();
         let mut events = Vec::new();
         let mut effects = Vec::new();
@@ -348,33 +377,15 @@ impl<'a> Leader<'a> {
             }
             Effect::AskAlarms => self.ask_alarms.notify_one(),
             Effect::Notify(notification) => {
-                let channel = self.shared.world.channels.get(&notification.channel).map(Arc::clone);
-                let deliveries = self.deliveries.entry(notification.channel.clone());
-                let deliveries = deliveries.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES)));
-                let (inputs, deliveries) = (self.inputs.clone(), Arc::clone(deliveries));
-                let message = notification.clone();
-                let task = self.tasks.spawn(async move {
-                    let Ok(_permit) = deliveries.acquire().await else { return };
-                    let input = outbox::deliver(channel, notification).await;
-                    // A leader that is gone leaves the message in the outbox.
-                    let _ = inputs.send(input).await;
-                });
-                self.on_their_way.retain(|(_, task)| !task.is_finished());
-                self.on_their_way.push((message, task));
+                let reached = &self.core.state().reached;
+                let has_reached = notification
+                    .incident
+                    .as_ref()
+                    .and_then(|incident| reached.get(incident))
+                    .is_some_and(|channels| channels.contains(&notification.channel));
+                self.outbox.push(notification, has_reached);
             }
-            Effect::Withdraw { key, pages_only, reason } => {
-                let is_meant = |message: &Notification| {
-                    message.is_below(&key) && (!pages_only || message.kind == MessageKind::Page)
-                };
-                for (message, task) in self.on_their_way.extract_if(.., |(message, _)| is_meant(message)) {
-                    task.abort();
-                    let end = DeliveryEnd::Suppressed(reason.clone());
-                    let input = Input::NotificationFinished { id: message.id, attempt: 0, end };
-                    if let Err(error) = self.inputs.try_send(input) {
-                        tracing::warn!(%error, "a withdrawn message stays in the outbox");
-                    }
-                }
-            }
+            Effect::Withdraw { key, pages_only, reason } => self.outbox.withdraw(&key, pages_only, &reason),
         }
     }
 
@@ -465,6 +476,10 @@ impl<'a> Leader<'a> {
                 // That something was asked is no news by itself.
                 !changed.is_empty()
             });
+        }
+        let deliveries = self.outbox.deliveries();
+        if self.shared.view.borrow().deliveries != deliveries {
+            self.shared.view.send_modify(|view| Arc::make_mut(view).deliveries = deliveries);
         }
         if self.samples.len() > SAMPLES_KEPT {
             let surplus = self.samples.len() - SAMPLES_KEPT;

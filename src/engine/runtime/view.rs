@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::journal::{Lease, Position};
 use crate::model::ServiceName;
 use crate::model::breaker::Dependency;
+use crate::model::delivery::Delivery;
 use crate::model::reading::ServiceReading;
 
 use super::super::state::State;
@@ -46,6 +47,8 @@ pub struct View {
     pub readings: BTreeMap<ServiceName, (Timestamp, Arc<ServiceReading>)>,
     /// What platforms say while steps of the newest operations are carried out, oldest first; the newest lines of each.
     pub output: Output,
+    /// Messages that were tried and have not ended, if this process leads; it alone knows.
+    pub deliveries: Vec<Delivery>,
     /// When sources and platforms were asked last, where this process does that.
     pub asked: BTreeMap<Dependency, Asked>,
     /// Who leads.
@@ -62,6 +65,7 @@ impl View {
             position,
             readings: BTreeMap::new(),
             output: Output::new(),
+            deliveries: Vec::new(),
             asked: BTreeMap::new(),
             leadership,
             trouble: None,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, RunbookText};
+use crate::config::{Config, Loaded};
 use crate::model::platform::{Declares, PlatformAction};
 use crate::model::secret::Secrets;
-use crate::model::{ChannelName, ReleaseRef, RunbookName, ServiceName};
+use crate::model::{ChannelName, ReleaseRef, ServiceName};
 use crate::notify::{self, Channel};
 use crate::observe::{Alertmanager, ProbeTarget, SourceTarget};
 use crate::platform::{self, Platform};
@@ -81,14 +81,30 @@ impl World {
             reason,
         })?;
         let alertmanager = alertmanager.map(Arc::new);
-        let settings = Arc::new(Settings { config, runbooks: BTreeMap::new(), platforms: facts, by_itself });
+        let settings = Arc::new(Settings {
+            config,
+            runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
+            platforms: facts,
+            by_itself,
+        });
         Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager })
     }
 
-    /// With the runbooks of the config, as they were read with it.
+    /// As a drill: its incidents and its messages say so.
     #[must_use]
-    pub fn with_runbooks(mut self, runbooks: BTreeMap<RunbookName, RunbookText>) -> Self {
-        Arc::make_mut(&mut self.settings).runbooks = runbooks;
+    pub fn as_drill(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).drill = true;
+        self
+    }
+
+    /// With the runbooks and the texts of messages that were read with the config.
+    #[must_use]
+    pub fn with_texts(mut self, loaded: &Loaded) -> Self {
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.runbooks = loaded.runbooks.clone();
+        settings.templates = Arc::clone(&loaded.templates);
         self
     }
 }

@@ -50,6 +50,18 @@ fn near_misses_are_told() {
         assert!(!runbook.items[0].critical, "{text}");
         assert_eq!(problems(&runbook), ["1 near-miss"], "{text}");
     }
+    // On what is no item they mean nothing.
+    for text in [
+        "- [ ] a\n- b {.critical}\n",
+        "- [ ] a\n\n  b {.critical}\n",
+        "- b {.critical}\n  - [ ] a\n",
+        "b {.critical}\n\n- [ ] a\n",
+        "- b\n  - c <!-- {.critical} -->\n\n# A\n- [ ] a\n",
+    ] {
+        let runbook = read(&format!("{text}\nThe incident is resolved.\n"));
+        let found = problems(&runbook);
+        assert!(found.len() == 1 && found[0].ends_with("near-miss"), "{text}: {found:?}");
+    }
     // A comment on a line of its own belongs to nothing.
     for text in ["- [ ] a\n  <!-- {.critical} -->\n", "<!-- {.pause} -->\n\n- [ ] a\n"] {
         let runbook = read(&format!("{text}\nThe incident is resolved.\n"));

@@ -18,8 +18,10 @@ fn limits_hold() {
         "`big` has more than 2000 items from line 2001 on; split it"
     );
     assert_eq!(read(&"- [ ] a\n".repeat(2_000)).items.len(), 2_000);
-    let nested =
-        |depth: usize| (0..depth).map(|depth| format!("{}- [ ] a\n", "  ".repeat(depth))).collect::<String>();
+    let nested = |depth: usize| {
+        let lines: Vec<String> = (0..depth).map(|depth| format!("{}- [ ] a", "  ".repeat(depth))).collect();
+        lines.join("\n")
+    };
     assert_eq!(refused(&nested(7)), "line 7 of `big` is nested deeper than 6 levels; make a section of it");
     assert_eq!(read(&nested(6)).items.len(), 6);
     assert!(refused(&("- ".repeat(5_000) + "x")).contains("nested deeper"));

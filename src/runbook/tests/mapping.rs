@@ -197,6 +197,7 @@ fn fences_belong_to_items() {
         ("- [ ] a\n# B\n```sh\nx\n```\n", &[], 1),
         ("- plain\n```sh\nx\n```\n- [ ] a\n", &[], 1),
         ("- plain\n  ```sh\n  x\n  ```\n- [ ] a\n", &[], 1),
+        ("- plain\n  ```sh\n  x\n  ```\n\n# A\n- [ ] a\n", &[], 1),
         ("1. one\n```sh\nx\n```\n2. two\n```sh\ny\n```\n", &[("one", 1), ("two", 1)], 0),
         ("1. one\n\n   ```sh\n   x\n   ```\n\n   ```\n   y\n   ```\n2. two\n", &[("one", 2)], 0),
         // Indented code is no fence, and a fence in a quote is part of the quote.
@@ -230,9 +231,16 @@ fn the_rest_is_notes() {
     assert_eq!(runbook.notes, ["before"]);
     assert_eq!(
         runbook.sections[0].notes,
-        ["prose with marks", "- plain\n  - deep", "| a | b |\n|---|---|\n| 1 | 2 |", "plain", "html here"]
+        ["prose with marks", "- plain\n  - deep", "| a | b |\n|---|---|\n| 1 | 2 |", "html here"]
     );
     assert_eq!(runbook.items[0].notes, ["para", "> quote\n> more", "- bullet\n- two"]);
+    // A plain entry with items in it is their label.
+    let groups: Vec<_> = runbook.items.iter().map(|item| item.group.as_deref()).collect();
+    assert_eq!(groups, [None, Some("plain")]);
+    let runbook =
+        read("1. **Triage (0-5 min)**: look\n   - [ ] a\n     - [ ] b\n     - why\n       - [ ] c\n");
+    let groups: Vec<_> = runbook.items.iter().map(|item| item.group.as_deref()).collect();
+    assert_eq!(groups, [Some("Triage: look"), None, Some("why")]);
 }
 
 /// `{.steps}` makes the numbered entries of a section items in a document of tasks; beside a task it has no effect and says so.

@@ -151,6 +151,7 @@ fn mistakes_are_errors() {
         ("- [ ] a {#x #y}", "1 duplicate-attribute"),
         ("- [ ] a {.critical role=ic role=scribe}", "1 duplicate-attribute"),
         ("- [ ] a {.critical .urgent}", "1 unknown-attribute"),
+        ("- [ ] a {#x .critcal}", "1 unknown-attribute"),
         ("- [ ] a {.critical .sense}", "1 unknown-attribute"),
         ("- [ ] a {.critical note=x}", "1 unknown-attribute"),
         ("- [ ] a {approve=2}", "1 not-built"),
@@ -171,7 +172,7 @@ fn mistakes_are_errors() {
         ("- [ ] a {warn=50%}", "1 misplaced-attribute"),
         ("- [ ] a {.latch}", "1 misplaced-attribute"),
         ("# A (30+ min) {warn=50%}\n- [ ] a", "1 misplaced-attribute"),
-        ("- [ ] a\n  ```sh {#x}\n  ls\n  ```", "2 misplaced-attribute"),
+        ("- [ ] a\n  ```sh {.critical}\n  ls\n  ```", "2 misplaced-attribute"),
         ("- [ ] a {do=rollback wait=5m}", "1 attribute-conflict"),
         ("- [ ] a {sense=incident.scoped hold=incident.scoped for=1m}", "1 attribute-conflict"),
         ("- [ ] a {do=rollback ask=x}", "1 attribute-conflict"),
@@ -213,6 +214,7 @@ fn mistakes_are_errors() {
             .map(|problem| format!("{} {}", problem.line, problem.rule))
             .collect();
         assert_eq!(errors, [rule], "{text}: {:?}", runbook.problems);
+        assert_known(&runbook);
         assert!(runbook.has_errors());
     }
     for text in [
@@ -245,7 +247,11 @@ fn habits_are_warned_of() {
         ("- [ ] Stop it and then start it", &["1 two-in-one"]),
         ("- [ ] Check the dashboard", &["1 no-desired-value"]),
         ("- [ ] Check the dashboard {sense=incident.scoped}", &[]),
+        ("- [ ] Check the dashboard\n  - no red line", &[]),
         ("- [x] a", &["1 ticked-in-source"]),
+        // What other programs write beside an id.
+        ("# A {#x .unnumbered}\n- [ ] a", &["1 near-miss"]),
+        ("- [ ] a\n  ```sh {#x .numbered}\n  ls\n  ```", &[]),
         ("- [ ]", &["1 empty-item"]),
         ("> - [ ] a\n\n- [ ] b", &["1 task-in-quote"]),
         ("- [ ] a\n  ```sh\n  kubectl logs <pod>\n  ```", &["2 command-placeholder"]),
@@ -266,6 +272,7 @@ fn habits_are_warned_of() {
     ] {
         let runbook = read(&format!("{text}\n\nDone.\n"));
         assert_eq!(problems(&runbook), warnings, "{text}: {:?}", runbook.problems);
+        assert_known(&runbook);
         assert!(!runbook.has_errors());
     }
     assert_eq!(problems(&read("- [ ] a\n")), ["1 no-completion-line"]);
@@ -333,6 +340,7 @@ fn a_sidecar_is_checked() {
         let errors: Vec<_> =
             runbook.problems.iter().filter(|problem| problem.level == Level::Error).collect();
         assert!(!errors.is_empty(), "{sidecar}");
+        assert_known(&runbook);
         assert_eq!(errors[0].rule, rule, "{sidecar}: {errors:?}");
         let shown = errors[0].to_string();
         assert!(shown.starts_with(place) && shown.contains(part), "{sidecar}: {shown}");

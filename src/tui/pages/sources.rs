@@ -1,13 +1,14 @@
 //! Where the figures come from: each source, whether it can be read, whether it is left alone for a while, how old its newest
-//! reading is and what it feeds. Beside them the platforms that cannot be read.
+//! reading is and what it feeds. Beside them the platforms that cannot be read, and the channels that take no messages.
 
 use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
 use super::sheet::{Sheet, Writer};
-use crate::engine::account::breaker_words;
+use crate::engine::account::{breaker_words, channel_words};
 use crate::model::SourceName;
 use crate::model::breaker::Dependency;
+use crate::model::delivery::Delivery;
 use crate::model::units::human;
 use crate::tui::roster::age;
 use crate::tui::scene::Scene;
@@ -20,6 +21,7 @@ pub(super) fn write<'a>(scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
     let mut page = Writer::new(scene.look(), columns);
     table(&mut page, scene);
     troubles(&mut page, scene);
+    messages(&mut page, scene);
     Sheet::new("Sources".to_owned(), page.finish())
 }
 
@@ -96,17 +98,38 @@ fn troubles(page: &mut Writer<'_>, scene: &Scene<'_>) {
         }
     }
     for (dependency, breaker) in state.breakers() {
-        let name = match &dependency {
-            Dependency::Source(source) => source.to_string(),
-            Dependency::Platform(service) => format!("the platform of {service}"),
-            Dependency::Channel(channel) => format!("the channel {channel}"),
-        };
-        lines.push(format!("{name} {}", breaker_words(breaker)));
+        lines.push(match &dependency {
+            Dependency::Source(source) => format!("{source} {}", breaker_words(breaker)),
+            Dependency::Platform(service) => format!("the platform of {service} {}", breaker_words(breaker)),
+            // It is written to, not read.
+            Dependency::Channel(_) => continue,
+        });
     }
     if lines.is_empty() {
         return;
     }
     page.heading("what cannot be read");
+    for line in lines {
+        page.bullet(&mark, Tone::Text, &line);
+    }
+}
+
+/// What people have not been told, as far as it was tried.
+fn messages(page: &mut Writer<'_>, scene: &Scene<'_>) {
+    let look = page.look;
+    let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
+    let mut lines = Vec::new();
+    for (channel, breaker) in &scene.state().channel_breakers {
+        lines.push(format!("{channel} {}", channel_words(breaker)));
+    }
+    for delivery in scene.view().deliveries.iter().filter(|delivery| !delivery.reason.is_empty()) {
+        let Delivery { kind, channel, .. } = delivery;
+        lines.push(format!("{} to {channel}: {}", kind.word(), delivery.words(scene.now())));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    page.heading("what is not accepted");
     for line in lines {
         page.bullet(&mark, Tone::Text, &line);
     }

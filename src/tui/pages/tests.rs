@@ -7,7 +7,10 @@ use ratatui::buffer::Buffer;
 
 use super::*;
 use crate::engine::runtime::View;
+use crate::model::breaker::{BreakerState, BreakerStatus};
+use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::Event;
+use crate::model::notification::MessageKind;
 use crate::model::output::OutputLine;
 use crate::tui::commands::Motion;
 use crate::tui::glyphs::Glyphs;
@@ -67,6 +70,38 @@ fn a_judged_service() {
 fn the_sources() {
     insta::assert_snapshot!(looks(&testing::incident(), &Page::Sources, TOP));
     insta::assert_snapshot!(look(&testing::rest(), &Page::Sources, TOP, (80, 14)));
+}
+
+/// A message that no channel takes is seen, with when it is tried again; so is a channel that refuses what it is sent.
+#[test]
+fn what_is_not_accepted() {
+    let mut picture = testing::incident();
+    let mut live = View::clone(&picture.live);
+    let now = picture.looked_at;
+    live.deliveries.push(Delivery {
+        notification: "n-1".into(),
+        channel: "team".into(),
+        kind: MessageKind::Page,
+        attempt: 3,
+        state: DeliveryState::RetryAt(now + std::time::Duration::from_secs(8)),
+        reason: "https://chat.example.com answered 503 Service Unavailable".to_owned(),
+    });
+    let refuses = BreakerStatus {
+        state: BreakerState::Open,
+        since: now,
+        next_try: None,
+        pause: None,
+        reason: "https://hooks.slack.com answered 404 Not Found (no_service)".to_owned(),
+    };
+    Arc::make_mut(&mut live.state).channel_breakers.insert("slack".into(), refuses);
+    picture.live = Arc::new(live);
+    let shown = look(&picture, &Page::Sources, END, (160, 60));
+    for expected in [
+        "slack refuses messages; check its config: https://hooks.slack.com answered 404 Not Found (no_service)",
+        "page to team: retrying 3, next in 8 s: https://chat.example.com answered 503 Service Unavailable",
+    ] {
+        assert!(shown.contains(expected), "{shown}");
+    }
 }
 
 /// A service that is well, in the theme without colours.

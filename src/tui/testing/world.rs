@@ -77,7 +77,7 @@ pub(crate) fn facts(observable: bool) -> PlatformFacts {
 /// The settings of a config, whose platforms show what happens on them, or do not.
 pub(crate) fn settings(config: Config, observable: bool) -> Arc<Settings> {
     let platforms = config.services.keys().map(|name| (name.clone(), facts(observable))).collect();
-    Arc::new(Settings { config: Arc::new(config), runbooks: BTreeMap::new(), platforms, by_itself: true })
+    Arc::new(Settings { config: Arc::new(config), runbooks: BTreeMap::new(), templates: Arc::default(), drill: false, platforms, by_itself: true })
 }
 
 /// A moment.
@@ -292,6 +292,7 @@ impl World {
             position: self.timeline.len() as u64,
             readings,
             output: BTreeMap::new(),
+            deliveries: Vec::new(),
             asked: BTreeMap::new(),
             leadership: Leadership::Theirs(Lease { holder: HOLDER.to_owned(), token: 1, until }),
             trouble: None,

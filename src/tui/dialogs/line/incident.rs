@@ -2,13 +2,15 @@
 
 use super::Words;
 use crate::model::checklist::ItemAct;
-use crate::model::incident::IncidentAsk;
+use crate::model::incident::{Audience, IncidentAsk};
 use crate::model::{IncidentId, ItemId, Span};
 
 /// What is asked about an incident, as one types it. A snooze until a time is one for as long as that is from now.
 pub(super) fn asked(words: &mut Words, incident: &IncidentId, ask: &IncidentAsk, now: jiff::Timestamp) {
-    words.verb("incident");
     let id = incident.as_str();
+    if !matches!(ask, IncidentAsk::Tell { .. }) {
+        words.verb("incident");
+    }
     match ask {
         IncidentAsk::Declare => {
             words.verb("declare").value(id);
@@ -42,6 +44,20 @@ pub(super) fn asked(words: &mut Words, incident: &IncidentId, ask: &IncidentAsk,
         }
         IncidentAsk::Onset { at, reason } => {
             words.verb("onset").value(&at.to_string()).value(id).reason(reason);
+        }
+        IncidentAsk::Tell { audience, text, channels, next, .. } => {
+            words.verb("message").verb("send").value(id).option("--text", text);
+            if *audience == Audience::External {
+                words.flag("--external");
+            }
+            for channel in channels {
+                words.option("--to", channel.as_str());
+            }
+            if let Some(next) = next {
+                let left = crate::tui::roster::age(now, *next).as_secs().max(1);
+                words.option("--next", &Span::secs(left).to_string());
+            }
+            return;
         }
         IncidentAsk::Escalate { level, policy, reason } => {
             words.verb("escalate").value(id);

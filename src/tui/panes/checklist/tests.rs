@@ -72,7 +72,7 @@ fn the_current_line_is_always_seen() {
         let scene_ui = Ui::new((80, 24));
         let at_hand = at_hand(&Scene::new(&picture, &scene_ui)).unwrap();
         let title = of(&Scene::new(&picture, &scene_ui), picture.live.state.open_incident().unwrap())
-            .item(&at_hand.as_str().into())
+            .item(&at_hand)
             .unwrap()
             .title
             .clone();
@@ -97,7 +97,7 @@ fn a_chosen_line_is_always_seen() {
         seen.push(ui.item.what.clone().unwrap());
         let incident = picture.live.state.open_incident().unwrap();
         let checklist = of(&Scene::new(&picture, &ui), incident);
-        let title = &checklist.item(&seen.last().unwrap().as_str().into()).unwrap().title;
+        let title = &checklist.item(seen.last().unwrap()).unwrap().title;
         let shown = picture_text(&drawn(&picture, &ui, (80, 12), draw));
         assert!(
             shown.lines().any(|line| line.contains('▸') && line.contains(title.as_str())),
