@@ -198,7 +198,7 @@ pub(super) fn environment_finding(work: &mut Work<'_>, finding: &Finding) {
 
 /// Something concerns the whole environment, whatever its services do.
 pub(super) fn of_environment(work: &mut Work<'_>, topic: &str, severity: Severity, text: &str) {
-    queue(work, topic, severity, None, text, &BTreeMap::new());
+    queue(work, topic, severity, None, plain(text.to_owned()), &BTreeMap::new());
 }
 
 /// Whether people were told the same only just: a value that wanders about its limit is no news at every reading.

@@ -57,6 +57,8 @@ impl Rig {
         let settings = Arc::new(Settings {
             config: Arc::new(config),
             runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
             platforms: BTreeMap::new(),
             by_itself: true,
         });
