@@ -45,10 +45,11 @@ impl Rig {
         let mut text = CONFIG.to_owned();
         for service in ["shop", "pay"].into_iter().map(str::to_owned).chain((0..20).map(|n| format!("s{n}")))
         {
-            text.push_str(&format!(
+            let lines = format!(
                 "[services.{service}]\nplatform = {{ kind = \"lab\", admin = \"http://127.0.0.1:1\", service = \"{service}\" }}\n\
                  probes.live = {{ url = \"http://127.0.0.1:1/\" }}\n"
-            ));
+            );
+            text.push_str(&lines);
         }
         let text = format!("{text}{more}");
         let config = config::parse(&text, "unship.toml")
@@ -370,7 +371,7 @@ fn what_labels_mean() {
         }
         rig.send(vec![report]);
         let incident = rig.incident();
-        assert_eq!(incident.services.first().map(|name| name.as_str()), service, "{labels:?}");
+        assert_eq!(incident.services.first().map(ServiceName::as_str), service, "{labels:?}");
         assert_eq!(incident.level, level, "{labels:?}");
         assert_eq!(incident.onset, Some(start() - Duration::from_secs(10)));
         assert!(incident.suspected && incident.by == Actor::Engine);
