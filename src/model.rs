@@ -11,8 +11,8 @@ pub mod channel;
 pub mod checklist;
 pub mod command;
 pub mod decision;
-pub mod escalation;
 pub mod delivery;
+pub mod escalation;
 pub mod event;
 pub mod incident;
 pub mod judge;
@@ -34,8 +34,8 @@ pub mod trigger;
 pub mod units;
 
 pub use names::{
-    AlarmId, ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId, IndicatorName,
-    ItemId, NotificationId, OperationId, PolicyName, ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName,
-    ServiceName, SourceName, TriggerName, Version,
+    AlarmId, ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId,
+    IndicatorName, ItemId, NotificationId, OperationId, PolicyName, ProbeName, ReleaseRef, RunId,
+    RunbookName, ScheduleName, ServiceName, SourceName, TriggerName, Version,
 };
 pub use units::{Quantity, Span, Unit};

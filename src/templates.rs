@@ -252,10 +252,16 @@ impl Template {
     pub fn render(&self, values: &Values) -> Result<Rendered, String> {
         let one = |name: &str| -> Result<String, String> {
             let template = self.environment.get_template(name).map_err(|error| error.to_string())?;
-            let text = template.render(minijinja::Value::from(minijinja::value::Serde(values))).map_err(|error| {
-                let line = error.line().map_or_else(String::new, |line| format!(" (line {line} of it)"));
-                format!("{}: {}{line}", self.kind.name(), error.detail().unwrap_or("it cannot be filled in"))
-            })?;
+            let text = template.render(minijinja::Value::from(minijinja::value::Serde(values))).map_err(
+                |error| {
+                    let line = error.line().map_or_else(String::new, |line| format!(" (line {line} of it)"));
+                    format!(
+                        "{}: {}{line}",
+                        self.kind.name(),
+                        error.detail().unwrap_or("it cannot be filled in")
+                    )
+                },
+            )?;
             Ok(text.trim().chars().take(LONGEST).collect())
         };
         let subject = if self.has_subject {

@@ -21,7 +21,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "engine/runtime",
         &[
-            "triggers", "judge", "runbook", "templates", "config", "model", "journal", "observe", "platform", "notify",
+            "triggers",
+            "judge",
+            "runbook",
+            "templates",
+            "config",
+            "model",
+            "journal",
+            "observe",
+            "platform",
+            "notify",
         ],
     ),
     // Adapters are leaves: they know nothing of each other.

@@ -118,8 +118,7 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
         retention: *config.store.retention,
     };
     let journal = open_journal(&loaded.journal_path).await?;
-    let world =
-        World::build(config, Arc::clone(&loaded.secrets), true)?.with_texts(loaded);
+    let world = World::build(config, Arc::clone(&loaded.secrets), true)?.with_texts(loaded);
     Ok(Engine::start(world, journal, options).await?)
 }
 

@@ -85,7 +85,8 @@ async fn on_fleet(args: &Args, own: Option<&Loaded>, global: &Global) -> anyhow:
     let options = LabOptions { seed: args.seed, ..LabOptions::default() };
     let lab = Lab::start_with(scenario, options).await?;
     let path = dir.join("unship.toml");
-    std::fs::write(&path, lab.config_toml(&dir)).with_context(|| format!("cannot write `{}`", path.display()))?;
+    std::fs::write(&path, lab.config_toml(&dir))
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
     let mut loaded = config::load(&path)?;
     if let Some(own) = own {
         bring(&mut loaded, own);
@@ -111,7 +112,10 @@ async fn on_environment(
     global: &Global,
 ) -> anyhow::Result<Exit> {
     let Some(mut loaded) = own else {
-        note!("there is no `{}`: name the config of the environment with `--config`", global.config.display());
+        note!(
+            "there is no `{}`: name the config of the environment with `--config`",
+            global.config.display()
+        );
         return Ok(Exit::Usage);
     };
     if !session::has_service(&loaded, service) {

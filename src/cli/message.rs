@@ -14,10 +14,10 @@ use super::{Exit, Global};
 use crate::config::Loaded;
 use crate::engine::messages::{due, fill, update};
 use crate::engine::runtime::View;
+use crate::model::Span;
 use crate::model::command::Command;
 use crate::model::incident::{Audience, Incident, IncidentAsk};
 use crate::model::units::human;
-use crate::model::Span;
 use crate::templates::{Kind, Rendered};
 
 /// Draft a message about an incident, send one, or show what was sent and when the next one is due.
@@ -148,7 +148,8 @@ fn draft(
 
 fn show(incident: &Incident, global: &Global) -> anyhow::Result<Exit> {
     let now = Timestamp::now();
-    let rows = Audience::ALL.map(|audience| (audience, incident.updates.get(&audience), due(incident, audience)));
+    let rows =
+        Audience::ALL.map(|audience| (audience, incident.updates.get(&audience), due(incident, audience)));
     if global.json {
         let all: Vec<_> = rows
             .iter()

@@ -5,7 +5,6 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -14,10 +13,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::{Exit, Global};
-use crate::config::{self, Config, MissingSecrets};
-use crate::runbook::{
-    ActionTable, EMERGENCY, EMERGENCY_NAME, MOST_BYTES, Registry, Runbook, Tier, ValueKind,
-};
+use crate::config::{self, Config, MissingSecrets, runbooks};
+use crate::runbook::{ActionTable, EMERGENCY, EMERGENCY_NAME, MOST_BYTES, Registry, Runbook, Tier};
 
 /// Check runbooks, or show one as a checklist.
 #[derive(clap::Args, Clone, Debug)]
@@ -153,18 +150,7 @@ impl World {
     }
 
     fn from_config(config: &Config) -> Self {
-        let services = config.services.iter().map(|(name, service)| {
-            let kinds = service.indicators.iter();
-            let kinds = kinds.map(|(name, indicator)| (name.to_string(), ValueKind::from(&indicator.read)));
-            (name.to_string(), kinds.collect::<BTreeMap<_, _>>())
-        });
-        let alarms = config.triggers.values().flat_map(|trigger| {
-            config.services.keys().filter_map(|service| Some(trigger.when.alarm(service)?.1))
-        });
-        Self {
-            names: Registry::of(services.collect()).with_alarms(alarms),
-            actions: ActionTable::of(config.services.keys().map(ToString::to_string)),
-        }
+        Self { names: runbooks::names(config), actions: runbooks::actions(config) }
     }
 
     /// A runbook with the sidecar beside it, or why it cannot be read.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::problem::{Draft, Report};
 use super::schema::{Config, ServiceSpec};
 use super::spanned::{Tree, place};
-use crate::model::{RunbookName, Unit};
+use crate::model::RunbookName;
 use crate::runbook::{ActionTable, EMERGENCY, Level, Registry, Runbook, ValueKind};
 
 /// The largest runbook and the largest file of bindings, in bytes.
@@ -40,18 +40,11 @@ impl RunbookText {
     }
 }
 
-/// What the conditions of runbooks may name in an environment.
+/// What the conditions of runbooks may name in an environment. An alarm may have any name: what sends alarms is not ours.
 pub fn names(config: &Config) -> Registry {
     let indicators = |spec: &ServiceSpec| {
-        let kinds = spec.indicators.iter().map(|(name, spec)| {
-            let kind = match spec.read.unit() {
-                Unit::Millis => ValueKind::Duration,
-                Unit::Share => ValueKind::Share,
-                Unit::Plain => ValueKind::Number,
-            };
-            (name.to_string(), kind)
-        });
-        kinds.collect()
+        let kinds = spec.indicators.iter();
+        kinds.map(|(name, spec)| (name.to_string(), ValueKind::from(&spec.read))).collect()
     };
     Registry::of(config.services.iter().map(|(name, spec)| (name.to_string(), indicators(spec))).collect())
 }
@@ -132,4 +125,3 @@ fn read(path: &FilePath) -> Result<Option<String>, String> {
     }
     std::fs::read_to_string(path).map(Some).map_err(|error| error.to_string())
 }
-

@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::channel::{ChannelSpec, NotifySpec};
-use crate::model::judge::JudgeSpec;
-use crate::model::platform::PlatformSpec;
-use crate::model::received::spec::{AlarmsSpec, ApiSpec};
-use crate::model::probe::ProbeSpec;
-use crate::model::source::{IndicatorSpec, SourceSpec};
-use crate::model::trigger::TriggerSpec;
 use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
 use crate::model::incident::Level;
+use crate::model::judge::JudgeSpec;
+use crate::model::platform::PlatformSpec;
+use crate::model::probe::ProbeSpec;
+use crate::model::received::spec::{AlarmsSpec, ApiSpec};
+use crate::model::source::{IndicatorSpec, SourceSpec};
+use crate::model::trigger::TriggerSpec;
 use crate::model::{
     ChannelName, ContactName, IndicatorName, PolicyName, ProbeName, RunbookName, ScheduleName, ServiceName,
     SourceName, Span, TriggerName,

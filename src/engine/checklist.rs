@@ -98,7 +98,8 @@ pub(super) fn attach_own(work: &mut Work<'_>, id: &IncidentId) {
     let config = Arc::clone(&work.settings.config);
     let is_for = |name: &RunbookName| {
         let Some(spec) = config.runbooks.get(name) else { return false };
-        let of_service = spec.services.is_empty() || spec.services.iter().any(|service| incident.has(service));
+        let of_service =
+            spec.services.is_empty() || spec.services.iter().any(|service| incident.has(service));
         let of_level = spec.severities.is_empty() || spec.severities.contains(&incident.level);
         spec.attach && of_service && of_level
     };
@@ -158,21 +159,20 @@ pub(super) fn tick(work: &mut Work<'_>) {
         if is_new && incident.is_open() && !incident.suspected {
             attach_own(work, &incident.id);
         }
-        let runs: Vec<RunId> =
-            work.state.runs_of(&incident.id).iter().filter(|run| !run.closed).map(|run| run.id.clone()).collect();
+        let runs: Vec<RunId> = work
+            .state
+            .runs_of(&incident.id)
+            .iter()
+            .filter(|run| !run.closed)
+            .map(|run| run.id.clone())
+            .collect();
         for id in runs {
             look(work, &incident.id, &id, &config, &readings);
         }
     }
 }
 
-fn look(
-    work: &mut Work<'_>,
-    incident: &IncidentId,
-    id: &RunId,
-    config: &Config,
-    readings: &Readings,
-) {
+fn look(work: &mut Work<'_>, incident: &IncidentId, id: &RunId, config: &Config, readings: &Readings) {
     let state = Arc::clone(work.state);
     let (Some(incident), Some(run)) = (state.incident(incident), state.runs.get(id)) else { return };
     let sight = Sight { incident, state: &state, config, readings, now: work.now };
@@ -244,7 +244,9 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         Command::Item { incident, run, item, seen, act } => {
             on_item(work, &envelope, &incident, run.as_ref(), &item, seen, &act, "")
         }
-        other => Err(Refusal::because(format!("`{}` is not about a checklist (a defect of unship)", other.verb()))),
+        other => {
+            Err(Refusal::because(format!("`{}` is not about a checklist (a defect of unship)", other.verb())))
+        }
     };
     if let Err(Refusal { why, guardrails }) = result {
         refuse(work, envelope, why, guardrails);
@@ -294,7 +296,12 @@ fn attach_by_hand(
 }
 
 /// Finds the run and the item that are meant: `item`, or `runbook:item` where several have one of that name.
-fn find(work: &Work<'_>, id: &IncidentId, run: Option<&RunId>, item: &ItemId) -> Result<(RunId, usize), String> {
+fn find(
+    work: &Work<'_>,
+    id: &IncidentId,
+    run: Option<&RunId>,
+    item: &ItemId,
+) -> Result<(RunId, usize), String> {
     let (runbook, item) = match item.as_str().split_once(':') {
         Some((runbook, item)) => (Some(runbook), item),
         None => (None, item.as_str()),

@@ -290,7 +290,8 @@ fn exhaust(work: &mut Work<'_>, incident: &Incident, escalation: &Escalation) {
     };
     let told = found.iter().map(|reach| (reach.who.clone(), reach.channel.clone())).collect();
     emit(work, &incident.id, EscalationChange::Exhausted { told });
-    let why = format!("everybody of {} was told {} times and nobody answered", escalation.policy, escalation.pass);
+    let why =
+        format!("everybody of {} was told {} times and nobody answered", escalation.policy, escalation.pass);
     let turn = messages::Turn {
         policy: &escalation.policy,
         level,
@@ -343,7 +344,10 @@ pub(super) fn acknowledge(work: &mut Work<'_>, id: &IncidentId, by: &Actor) {
 /// Whether somebody is asked for again: the incident was acknowledged, and that counts no more.
 pub(super) fn asks_again(escalation: Option<&Escalation>) -> bool {
     escalation.is_some_and(|escalation| {
-        matches!(escalation.standing, Standing::Paging | Standing::Exhausted { .. } | Standing::Snoozed { .. })
+        matches!(
+            escalation.standing,
+            Standing::Paging | Standing::Exhausted { .. } | Standing::Snoozed { .. }
+        )
     })
 }
 
@@ -469,13 +473,16 @@ pub(super) fn may_escalate(
         },
     };
     match level {
-        Some(level) if level == 0 || level > levels => Err(format!("there is no level {level}; there are {levels}")),
+        Some(level) if level == 0 || level > levels => {
+            Err(format!("there is no level {level}; there are {levels}"))
+        }
         _ => Ok(()),
     }
 }
 
 fn no_policy() -> String {
-    "the config has no escalation policy: add `[policy.NAME]` with its levels, and `[escalation] policy`".to_owned()
+    "the config has no escalation policy: add `[policy.NAME]` with its levels, and `[escalation] policy`"
+        .to_owned()
 }
 
 /// Whether there is something to stop, and if not, why.

@@ -153,7 +153,9 @@ impl State {
     pub fn open_incident(&self) -> Option<&Arc<Incident>> {
         let open = self.incidents.values().filter(|incident| incident.is_open());
         // Ids are numbered; a longer one is later.
-        open.min_by_key(|incident| (incident.suspected, incident.level, incident.id.as_str().len(), incident.id.clone()))
+        open.min_by_key(|incident| {
+            (incident.suspected, incident.level, incident.id.as_str().len(), incident.id.clone())
+        })
     }
 
     /// An incident, if it is known.

@@ -15,8 +15,8 @@ use crate::model::probe::ProbeResult;
 use crate::model::received::{AlarmBatch, AlarmPoll};
 use crate::model::release::Inventory;
 use crate::model::source::SourceReport;
-use crate::templates::Templates;
 use crate::model::{IdempotencyKey, NotificationId, OperationId, RunbookName, ServiceName, Span};
+use crate::templates::Templates;
 
 /// What the core is told.
 #[derive(Clone, Debug, PartialEq)]

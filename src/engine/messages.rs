@@ -7,8 +7,8 @@ mod values;
 pub(super) use incidents::{
     Turn, exhausted, incident_opened, incident_over, page, remind, unacknowledged, withdraw_pages,
 };
-pub(super) use updates::{may_tell, send_update, tick as updates_tick};
 pub use updates::due;
+pub(super) use updates::{may_tell, send_update, tick as updates_tick};
 pub use values::{fill, update};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -215,7 +215,14 @@ fn was_told(
 /// A decision to act that no plan can be made for.
 pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
     let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
-    queue(work, "rollback-impossible", Severity::Critical, Some(&decision.service), plain(text), &BTreeMap::new());
+    queue(
+        work,
+        "rollback-impossible",
+        Severity::Critical,
+        Some(&decision.service),
+        plain(text),
+        &BTreeMap::new(),
+    );
 }
 
 fn facts(operation: &Operation) -> BTreeMap<String, String> {
@@ -260,16 +267,19 @@ fn listening(work: &Work<'_>, severity: Severity) -> Vec<ChannelName> {
 }
 
 /// Puts a message for a channel into the outbox.
-fn queue_to(
-    work: &mut Work<'_>,
-    channel: ChannelName,
-    fill: impl FnOnce(Notification) -> Notification,
-) {
+fn queue_to(work: &mut Work<'_>, channel: ChannelName, fill: impl FnOnce(Notification) -> Notification) {
     let environment = work.config().environment.name.clone();
     // Unique across journals: it names the millisecond.
     let id = format!("{environment}-{}-{}", work.state.counts.notifications + 1, work.now.as_millisecond());
-    let mut notification =
-        fill(Notification::new(id, channel, String::new(), Severity::Low, environment, String::new(), work.now));
+    let mut notification = fill(Notification::new(
+        id,
+        channel,
+        String::new(),
+        Severity::Low,
+        environment,
+        String::new(),
+        work.now,
+    ));
     notification.drill |= work.settings.drill;
     work.emit(Event::NotificationQueued { notification: notification.clone() });
     work.effects.push(Effect::Notify(notification));

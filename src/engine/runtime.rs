@@ -49,10 +49,10 @@ use super::core::Core;
 use super::input::{Input, Settings};
 use super::proposal::Proposal;
 use super::series;
+pub use crate::observe::{Matchers, Silence};
 pub use alarms::{AlarmsPlan, make_alarm, plan_alarms};
 pub use backtest::{BacktestError, BacktestRequest, PastSource, backtest};
 pub use output::Output;
-pub use crate::observe::{Matchers, Silence};
 pub use received::{Door, alarms_to_silence, make_silence};
 pub use view::{Asked, Leadership, View};
 pub use world::World;
@@ -82,7 +82,9 @@ pub enum EngineError {
     #[error(transparent)]
     Senses(#[from] crate::observe::ObserveError),
     /// Nobody takes what waits in the inbox.
-    #[error("more than {0} messages wait in the journal's inbox: is a guard running, and is its journal this one?")]
+    #[error(
+        "more than {0} messages wait in the journal's inbox: is a guard running, and is its journal this one?"
+    )]
     Backlog(u64),
     /// The engine has stopped.
     #[error("the engine has stopped")]

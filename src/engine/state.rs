@@ -19,13 +19,13 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanK
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    ChannelName, CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef, RunId,
-    ServiceName, SourceName, Version,
+    ChannelName, CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef,
+    RunId, ServiceName, SourceName, Version,
 };
 
-use super::history::HistoryEntry;
 use super::checklist::{self, Run};
 use super::escalation;
+use super::history::HistoryEntry;
 use super::incidents::{self, Settled};
 use super::received::{self, Alarms};
 

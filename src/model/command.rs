@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::decision::Guardrail;
 use super::checklist::ItemAct;
+use super::decision::Guardrail;
 use super::incident::{IncidentAsk, Level, Ticked};
 use super::operation::Strategy;
 use super::received::AlarmBatch;

@@ -112,7 +112,9 @@ impl std::str::FromStr for TargetSpec {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("`{text}` is not a target; write `contact:NAME`, `schedule:NAME`, `role:ROLE` or `channel:NAME`")
+            format!(
+                "`{text}` is not a target; write `contact:NAME`, `schedule:NAME`, `role:ROLE` or `channel:NAME`"
+            )
         };
         let (kind, name) = text.split_once(':').ok_or_else(wrong)?;
         if name.trim().is_empty() {
@@ -307,14 +309,7 @@ pub struct EscalationSpec {
 
 impl Default for EscalationSpec {
     fn default() -> Self {
-        Self {
-            policy: None,
-            sev1: None,
-            sev2: None,
-            sev3: None,
-            sev4: None,
-            unacknowledged: Span::secs(300),
-        }
+        Self { policy: None, sev1: None, sev2: None, sev3: None, sev4: None, unacknowledged: Span::secs(300) }
     }
 }
 

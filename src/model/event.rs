@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::breaker::{BreakerStatus, Dependency};
+use super::checklist::ChecklistChange;
 use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
-use super::checklist::ChecklistChange;
 use super::escalation::EscalationChange;
 use super::incident::{IncidentChange, Level, Ticked};
 use super::notification::Notification;

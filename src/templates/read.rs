@@ -80,10 +80,6 @@ pub(super) fn unknown(kind: Kind, name: &str, source: &str, first_line: usize) -
     let names: Vec<_> = kind.placeholders().map(|(known, _)| known).collect();
     Fault {
         line: first_line + line,
-        text: format!(
-            "unknown placeholder `{name}`; {near}`{}` has {}",
-            kind.name(),
-            names.join(", ")
-        ),
+        text: format!("unknown placeholder `{name}`; {near}`{}` has {}", kind.name(), names.join(", ")),
     }
 }

@@ -63,6 +63,7 @@ fn world(platform: Arc<Fake>) -> World {
         channels: BTreeMap::new(),
         probes: Vec::new(),
         sources: Vec::new(),
+        alertmanager: None,
     }
 }
 

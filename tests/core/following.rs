@@ -35,6 +35,7 @@ fn world() -> World {
         channels: BTreeMap::new(),
         probes: Vec::new(),
         sources: Vec::new(),
+        alertmanager: None,
     }
 }
 

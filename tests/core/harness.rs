@@ -96,7 +96,14 @@ pub(crate) fn settings(change: impl FnOnce(&mut Config)) -> Arc<Settings> {
         ("pay".into(), facts(false, true, false)),
         ("swap".into(), facts(false, false, false)),
     ]);
-    Arc::new(Settings { config: Arc::new(config), runbooks: BTreeMap::new(), templates: Arc::default(), drill: false, platforms, by_itself: true })
+    Arc::new(Settings {
+        config: Arc::new(config),
+        runbooks: BTreeMap::new(),
+        templates: Arc::default(),
+        drill: false,
+        platforms,
+        by_itself: true,
+    })
 }
 
 pub(crate) fn start() -> Timestamp {

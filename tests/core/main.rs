@@ -5,8 +5,8 @@
 mod backtest;
 mod defects;
 mod defects_runtime;
-mod escalations;
 mod deliveries;
+mod escalations;
 mod following;
 mod harness;
 mod incidents;

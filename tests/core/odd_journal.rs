@@ -81,6 +81,9 @@ impl Journal for Odd {
     async fn submit(&self, envelope: &Envelope) -> Result<(), JournalError> {
         self.journal.submit(envelope).await
     }
+    async fn waiting(&self) -> Result<u64, JournalError> {
+        self.journal.waiting().await
+    }
     async fn inbox(&self) -> Result<Vec<Envelope>, JournalError> {
         self.journal.inbox().await
     }

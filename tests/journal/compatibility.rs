@@ -427,6 +427,7 @@ fn incidents() -> Vec<Event> {
             },
         },
     ]);
+    events.extend(crate::people::events());
     events
 }
 
@@ -453,7 +454,7 @@ fn baseline() -> Baseline {
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 44;
+const KINDS: usize = 48;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -501,6 +502,10 @@ const fn number(event: &Event) -> usize {
         Event::BaselineForgotten { .. } => 41,
         Event::BreakerChanged { .. } => 42,
         Event::NotificationSuppressed { .. } => 43,
+        Event::IncidentChanged { .. } => 44,
+        Event::EscalationChanged { .. } => 45,
+        Event::ChecklistChanged { .. } => 46,
+        Event::AlarmChanged { .. } => 47,
     }
 }
 

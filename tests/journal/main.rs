@@ -5,4 +5,5 @@
 mod child;
 mod compatibility;
 mod disk;
+mod people;
 mod processes;

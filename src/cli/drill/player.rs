@@ -149,7 +149,8 @@ impl Player {
 
     /// What a person does about an item now, if anything is to be done.
     fn act(&self, item: &Item) -> Option<Do> {
-        if item.is_settled() || item.gate.is_some() || self.tried.contains(&(item.key.clone(), item.changes)) {
+        if item.is_settled() || item.gate.is_some() || self.tried.contains(&(item.key.clone(), item.changes))
+        {
             return None;
         }
         let of = || (item.run.clone(), item.id.clone());
@@ -163,7 +164,8 @@ impl Player {
                 Some(Do::Item(of(), ItemAct::Record { value }))
             }
             (ItemKind::Decision { options }, _) if is_open => {
-                let option = options.iter().find(|option| option.recommended == Some(true)).or(options.first())?;
+                let option =
+                    options.iter().find(|option| option.recommended == Some(true)).or(options.first())?;
                 let reason = "a drill".to_owned();
                 Some(Do::Item(of(), ItemAct::Choose { option: option.id.clone(), reason }))
             }

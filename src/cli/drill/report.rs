@@ -77,7 +77,8 @@ impl Account {
                 };
                 let steps = operation.plan.steps.iter().enumerate().map(|(index, step)| {
                     let times = player.steps.get(&(operation.id.to_string(), index));
-                    let took = times.and_then(|(from, to)| Some(to.as_ref()?.duration_since(*from).unsigned_abs()));
+                    let took =
+                        times.and_then(|(from, to)| Some(to.as_ref()?.duration_since(*from).unsigned_abs()));
                     StepAccount {
                         title: step.title.clone(),
                         took_ms: took.map(ms),
@@ -113,7 +114,11 @@ impl Account {
                 })
                 .collect(),
         });
-        Self { incident: incident.map(|incident| incident.id.to_string()), operations, sections: sections.collect() }
+        Self {
+            incident: incident.map(|incident| incident.id.to_string()),
+            operations,
+            sections: sections.collect(),
+        }
     }
 
     /// As a table.
@@ -138,14 +143,16 @@ impl Account {
             text.push_str("nothing was rolled back\n");
         }
         for section in &self.sections {
-            let window = section.until_ms.map_or_else(String::new, |until| format!(", by {}", shown(Some(until))));
+            let window =
+                section.until_ms.map_or_else(String::new, |until| format!(", by {}", shown(Some(until))));
             let late = if section.late { ", LATE" } else { "" };
             let _ = writeln!(text, "{}{window}{late}", section.title);
             let rows: Vec<_> = section
                 .items
                 .iter()
                 .map(|item| {
-                    let when = if item.open { "open".to_owned() } else { format!("after {}", shown(item.after_ms)) };
+                    let when =
+                        if item.open { "open".to_owned() } else { format!("after {}", shown(item.after_ms)) };
                     vec![format!("  {}", item.item), when, item.title.clone()]
                 })
                 .collect();
@@ -159,7 +166,8 @@ impl Account {
         if self.operations.iter().any(|operation| !operation.verified) {
             return Exit::Failed;
         }
-        let is_open = self.sections.iter().any(|section| section.late || section.items.iter().any(|item| item.open));
+        let is_open =
+            self.sections.iter().any(|section| section.late || section.items.iter().any(|item| item.open));
         if is_open || self.operations.is_empty() { Exit::Unhealthy } else { Exit::Fine }
     }
 }

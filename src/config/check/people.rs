@@ -119,11 +119,11 @@ fn policies(checker: &mut Checker<'_>) {
                 .hint("name a contact, a schedule or a channel");
         }
         if policy.level.is_empty() {
-            checker
-                .error_at_key(&at, format!("the policy {} has no level", quoted(name.as_str())))
-                .hint(format!(
+            checker.error_at_key(&at, format!("the policy {} has no level", quoted(name.as_str()))).hint(
+                format!(
                     "add `[[policy.{name}.level]]` with `targets = [\"contact:…\"]` and `delay = \"5m\"`"
-                ));
+                ),
+            );
         }
         for (index, level) in policy.level.iter().enumerate() {
             let at = at.then("level").then(index);
@@ -160,10 +160,11 @@ fn policies(checker: &mut Checker<'_>) {
                     .hint("name more targets, or leave `mode` away");
             }
         }
-        let only_channels =
-            policy.level.iter().flat_map(|level| &level.targets).all(|target| {
-                matches!(target, TargetSpec::Channel(_) | TargetSpec::Other(_))
-            });
+        let only_channels = policy
+            .level
+            .iter()
+            .flat_map(|level| &level.targets)
+            .all(|target| matches!(target, TargetSpec::Channel(_) | TargetSpec::Other(_)));
         if only_channels && !policy.level.is_empty() {
             checker
                 .warn_at_key(&at, format!("the policy {} wakes nobody", quoted(name.as_str())))

@@ -69,26 +69,30 @@ fn changed(incident: &IncidentId, by: &Actor, change: &IncidentChange) -> Told {
         IncidentChange::Reopened { reason } => (Mood::Bad, format!("opened again by {by}: {reason}")),
         IncidentChange::Closed { reason } => (Mood::Good, format!("closed by {by}{}", because(reason))),
         IncidentChange::RoleTaken { role, name } => (Mood::Plain, format!("{name} is {role}")),
-        IncidentChange::RoleOffered { role, to } => {
-            (Mood::Plain, format!("{by} offers {to} to be {role}"))
-        }
+        IncidentChange::RoleOffered { role, to } => (Mood::Plain, format!("{by} offers {to} to be {role}")),
         IncidentChange::OfferLapsed { role, to } => {
             (Mood::Wary, format!("{to} did not take it up to be {role}"))
         }
-        IncidentChange::Linked { operation } => (Mood::Plain, format!("{operation} belongs to it, says {by}")),
+        IncidentChange::Linked { operation } => {
+            (Mood::Plain, format!("{operation} belongs to it, says {by}"))
+        }
         IncidentChange::OnsetSet { onset, reason } => {
             (Mood::Plain, format!("began at {onset:.0}, says {by}: {reason}"))
         }
-        IncidentChange::Mitigated { since } => {
-            (Mood::Good, format!("its impact is over since {since:.0}"))
-        }
+        IncidentChange::Mitigated { since } => (Mood::Good, format!("its impact is over since {since:.0}")),
         IncidentChange::AlarmLinked { alarm } => (Mood::Wary, format!("the alarm {alarm} speaks of it")),
-        IncidentChange::Unacknowledged => (Mood::Bad, "NOBODY has acknowledged it; everybody is told".to_owned()),
+        IncidentChange::Unacknowledged => {
+            (Mood::Bad, "NOBODY has acknowledged it; everybody is told".to_owned())
+        }
         IncidentChange::Told { audience, text, channels, next } => {
             let channels: Vec<_> = channels.iter().map(ChannelName::as_str).collect();
             let next = next.map_or_else(String::new, |next| format!(", the next one by {next:.0}"));
             let first = text.lines().next().unwrap_or_default();
-            let words = format!("{by} sends an {} message by {}{next}: {first}", audience.word(), channels.join(", "));
+            let words = format!(
+                "{by} sends an {} message by {}{next}: {first}",
+                audience.word(),
+                channels.join(", ")
+            );
             (Mood::Plain, words)
         }
         IncidentChange::UpdateMissed { audience, due } => {

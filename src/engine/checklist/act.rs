@@ -71,7 +71,9 @@ impl Attempt<'_> {
                     Standing::Running | Standing::Unknown => {
                         return Err(format!("`{id}` is being done{}", ago(&it, self.sight)));
                     }
-                    Standing::Inactive | Standing::Done | Standing::Overridden => return Err(self.is_settled(&it)),
+                    Standing::Inactive | Standing::Done | Standing::Overridden => {
+                        return Err(self.is_settled(&it));
+                    }
                     _ => ChecklistChange::Inactive { item: id, reason: optional(reason)? },
                 }
             }
@@ -126,7 +128,11 @@ impl Attempt<'_> {
         let id = &self.item().id;
         match &it.by {
             Some((by, _)) => {
-                format!("{by} changed `{id}`{}: it is {} now; look again", ago(it, self.sight), word(it.standing))
+                format!(
+                    "{by} changed `{id}`{}: it is {} now; look again",
+                    ago(it, self.sight),
+                    word(it.standing)
+                )
             }
             None => format!("`{id}` has changed since you looked; look again"),
         }
@@ -190,7 +196,9 @@ impl Attempt<'_> {
             Kind::Action { verify, .. } => {
                 let fact = verify.as_ref().map(|verify| facts::fact(verify, self.sight));
                 // What nobody can see a person may have seen.
-                if it.standing == Standing::Unknown || fact.as_ref().is_some_and(|fact| fact.holds == Some(true)) {
+                if it.standing == Standing::Unknown
+                    || fact.as_ref().is_some_and(|fact| fact.holds == Some(true))
+                {
                     fact
                 } else {
                     let seen = fact.map_or_else(String::new, |fact| format!(" is not so: {};", fact.text));
@@ -206,7 +214,11 @@ impl Attempt<'_> {
                 ));
             }
             Kind::Wait { .. } => {
-                let way = if it.standing == Standing::Waiting { "it is ticked when its time has passed" } else { "begin it" };
+                let way = if it.standing == Standing::Waiting {
+                    "it is ticked when its time has passed"
+                } else {
+                    "begin it"
+                };
                 return Err(format!("`{id}` is a wait: {way}, or override it with a reason"));
             }
             Kind::Record { name, .. } => {
@@ -286,7 +298,11 @@ impl Attempt<'_> {
         let item = self.item();
         let id = &item.id;
         match it.standing {
-            Standing::Open | Standing::Satisfied | Standing::Failed | Standing::Waiting | Standing::Unknown => {}
+            Standing::Open
+            | Standing::Satisfied
+            | Standing::Failed
+            | Standing::Waiting
+            | Standing::Unknown => {}
             Standing::Running => return Err(format!("`{id}` is being done{}", ago(it, self.sight))),
             _ => return Err(self.is_settled(it)),
         }
@@ -385,11 +401,7 @@ impl Attempt<'_> {
                 chosen.id, fact.text
             ));
         }
-        Ok(ChecklistChange::Chosen {
-            item: id,
-            option: chosen.id.clone(),
-            reason: optional(reason)?,
-        })
+        Ok(ChecklistChange::Chosen { item: id, option: chosen.id.clone(), reason: optional(reason)? })
     }
 
     fn record(&self, it: &ItemRun, value: &str) -> Result<ChecklistChange, String> {

@@ -44,11 +44,7 @@ pub(super) fn resolved(
 }
 
 /// The service that an action names, if it names one that has a value now.
-pub(super) fn service(
-    run: &Run,
-    params: &BTreeMap<String, Param>,
-    sight: &Sight<'_>,
-) -> Option<ServiceName> {
+pub(super) fn service(run: &Run, params: &BTreeMap<String, Param>, sight: &Sight<'_>) -> Option<ServiceName> {
     let only: BTreeMap<String, Param> =
         params.get("service").map(|param| ("service".to_owned(), param.clone())).into_iter().collect();
     resolved(run, &only, sight).ok()?.remove("service").map(ServiceName::from)

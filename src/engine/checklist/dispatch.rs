@@ -95,7 +95,8 @@ pub(super) fn dispatch(
         "freeze" => {
             let until = match get("for") {
                 Some(time) => {
-                    let time: Span = time.parse().map_err(|why: String| Refusal::because(format!("`for`: {why}")))?;
+                    let time: Span =
+                        time.parse().map_err(|why: String| Refusal::because(format!("`for`: {why}")))?;
                     Some(work.now.checked_add(*time).map_err(|error| Refusal::because(error.to_string()))?)
                 }
                 None => None,
@@ -149,11 +150,8 @@ fn ended(
     detail: &str,
 ) -> Result<(), Refusal> {
     let item = &run.book().items[index];
-    let change = ChecklistChange::Outcome {
-        item: item.id.clone(),
-        succeeded: Some(true),
-        detail: detail.to_owned(),
-    };
+    let change =
+        ChecklistChange::Outcome { item: item.id.clone(), succeeded: Some(true), detail: detail.to_owned() };
     emit(work, &incident.id, &run.id, by, change);
     if matches!(&item.kind, Kind::Action { verify: None, .. }) {
         let change =
@@ -181,7 +179,9 @@ fn only(incident: &Incident) -> Option<ServiceName> {
 
 fn level_of(level: Option<&str>) -> Result<Option<usize>, Refusal> {
     level
-        .map(|level| level.parse().map_err(|_| Refusal::because(format!("`level` is a number, not `{level}`"))))
+        .map(|level| {
+            level.parse().map_err(|_| Refusal::because(format!("`level` is a number, not `{level}`")))
+        })
         .transpose()
 }
 

@@ -26,13 +26,8 @@ pub(in crate::engine) fn fold(
     at: Timestamp,
 ) {
     if let ChecklistChange::Attached { runbook, source, bindings, sha256, pace_percent } = change {
-        let attachment = Attachment {
-            runbook,
-            source,
-            bindings: bindings.as_ref(),
-            sha256,
-            pace_percent: *pace_percent,
-        };
+        let attachment =
+            Attachment { runbook, source, bindings: bindings.as_ref(), sha256, pace_percent: *pace_percent };
         let mut run = Run::new(id, incident, &attachment, at);
         // What was ticked before there were runbooks stays ticked.
         if let Some(incident) = state.incidents.get(incident) {
@@ -197,7 +192,8 @@ fn sensed(item: &mut ItemRun, holds: Option<bool>, fact: &str, at: Timestamp) {
             (Some(true), None) => clock.runs_since = Some(at),
             (Some(false) | None, Some(since)) => {
                 let passed = super::elapsed(since, at).as_millis();
-                clock.gathered_ms = clock.gathered_ms.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
+                clock.gathered_ms =
+                    clock.gathered_ms.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
                 clock.runs_since = None;
             }
             _ => {}

@@ -72,9 +72,9 @@ impl Sight<'_> {
     /// The service that `canary` and `stable` speak of: the one to roll back, else the first with a canary, else the first.
     fn subject(&self) -> Option<ServiceName> {
         let services = &self.incident.services;
-        let with_canary = services.iter().find(|service| {
-            self.state.service(service).is_some_and(|known| known.canary().is_some())
-        });
+        let with_canary = services
+            .iter()
+            .find(|service| self.state.service(service).is_some_and(|known| known.canary().is_some()));
         self.to_roll_back().or_else(|| with_canary.or_else(|| services.first()).cloned())
     }
 
@@ -94,11 +94,7 @@ impl Sight<'_> {
         };
         // One that is known to be hurt counts; that none is takes knowing all of them.
         let is_known = fact.holds.is_some();
-        Sensed {
-            value: is_known.then_some(Value::Number(number)),
-            at: fact.at,
-            told: Some(fact.text),
-        }
+        Sensed { value: is_known.then_some(Value::Number(number)), at: fact.at, told: Some(fact.text) }
     }
 
     /// What is verified is verified in order: error rates say nothing while something healed is not seen.
@@ -126,10 +122,8 @@ impl Sight<'_> {
     fn frozen(&self, service: &ServiceName) -> Sensed {
         let of_service = self.state.service(service).and_then(|known| known.freeze.as_ref());
         let freezes = [of_service, self.state.freeze.as_ref()];
-        let holds = freezes
-            .into_iter()
-            .flatten()
-            .any(|freeze| freeze.until.is_none_or(|until| until > self.now));
+        let holds =
+            freezes.into_iter().flatten().any(|freeze| freeze.until.is_none_or(|until| until > self.now));
         value(Value::Bool(holds))
     }
 
@@ -206,13 +200,25 @@ impl Sight<'_> {
                 _ => told(self.not_seen(service)),
             },
             ["indicator", name] => {
-                self.indicator(service, arm, &IndicatorName::from(*name), |seen, _| {
+                let name = IndicatorName::from(*name);
+                let spec = self.config.services.get(service).and_then(|spec| spec.indicators.get(&name));
+                let is_rate = spec.is_some_and(|spec| matches!(spec.read, SeriesSpec::Rate { .. }));
+                let sensed = self.indicator(service, arm, &name, |seen, _| {
                     seen.value.map(|it| in_unit(it, seen.unit))
-                })
+                });
+                match sensed.value {
+                    Some(Value::Number(a_second)) if is_rate => {
+                        Sensed { value: Some(Value::Rate(a_second)), ..sensed }
+                    }
+                    _ => sensed,
+                }
             }
-            ["error_rate"] => self.of_kind(service, arm, |spec| matches!(spec, SeriesSpec::Ratio { .. }), |seen, _| {
-                seen.value.map(Value::Share)
-            }),
+            ["error_rate"] => self.of_kind(
+                service,
+                arm,
+                |spec| matches!(spec, SeriesSpec::Ratio { .. }),
+                |seen, _| seen.value.map(Value::Share),
+            ),
             ["requests"] => self.of_kind(
                 service,
                 arm,

@@ -168,9 +168,10 @@ impl Run {
                 within.push(index);
             }
         }
-        self.book.items.iter().filter(move |item| {
-            item.countable && within.contains(&item.section) && !self.is_settled(item)
-        })
+        self.book
+            .items
+            .iter()
+            .filter(move |item| item.countable && within.contains(&item.section) && !self.is_settled(item))
     }
 }
 

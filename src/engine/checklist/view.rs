@@ -76,7 +76,11 @@ impl Progress {
         more.extend((inactive > 0).then(|| format!("{inactive} n/a")));
         more.extend((deferred > 0).then(|| format!("{deferred} deferred")));
         more.extend((regressed > 0).then(|| format!("{regressed} regressed")));
-        if more.is_empty() { format!("{settled}/{all}") } else { format!("{settled}/{all} ({})", more.join(", ")) }
+        if more.is_empty() {
+            format!("{settled}/{all}")
+        } else {
+            format!("{settled}/{all} ({})", more.join(", "))
+        }
     }
 
     fn add(&mut self, item: &Item) {
@@ -434,9 +438,7 @@ pub(super) fn checklist(sight: &Sight<'_>) -> Checklist {
     }
     name(&mut phases, &runs);
     let mut current = None;
-    let is_next = |item: &&mut Item| {
-        item.counts && item.is_open() && item.gate.is_none()
-    };
+    let is_next = |item: &&mut Item| item.counts && item.is_open() && item.gate.is_none();
     if let Some(item) = phases.iter_mut().flat_map(|phase| &mut phase.items).find(is_next) {
         if item.state == ItemState::Open {
             item.state = ItemState::Current;
@@ -547,7 +549,8 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
 
 /// What is to be done, with what is known of it: `roll checkout back to 2.8.0`.
 fn title(line: &Line, sight: &Sight<'_>) -> String {
-    let names_its_service = matches!(&line.kind, Kind::Action { params, .. } if params.contains_key("service"));
+    let names_its_service =
+        matches!(&line.kind, Kind::Action { params, .. } if params.contains_key("service"));
     if is_action(line, "rollback")
         && !names_its_service
         && let Some(service) = sight.to_roll_back()
@@ -652,7 +655,11 @@ fn fact(run: &Run, line: &Line, it: &ItemRun, sight: &Sight<'_>) -> Option<Fact>
         Kind::Manual if line.id.as_str() == "assess-severity" => {
             Some(Fact::new(sight.incident.level.to_string(), None))
         }
-        Kind::Manual | Kind::Record { .. } | Kind::Wait { .. } | Kind::Decision { .. } | Kind::Cadence { .. } => {
+        Kind::Manual
+        | Kind::Record { .. }
+        | Kind::Wait { .. }
+        | Kind::Decision { .. }
+        | Kind::Cadence { .. } => {
             let when = line.when.as_ref()?;
             Some(facts::fact(when, sight))
         }

@@ -77,22 +77,21 @@ impl Look<'_> {
     /// Whether it does not concern this incident: what it depends on is false. Once a person has touched it, it stays.
     fn is_left_out(&mut self) -> bool {
         let section = &self.run.book().sections[self.item.section];
-        let is_option = self.item.parent.is_some_and(|parent| {
-            matches!(self.run.book().items[parent].kind, Kind::Decision { .. })
-        });
+        let is_option = self
+            .item
+            .parent
+            .is_some_and(|parent| matches!(self.run.book().items[parent].kind, Kind::Decision { .. }));
         // On an option it only recommends.
         let own = self.item.when.as_ref().filter(|_| !is_option);
-        let conditions: Vec<Fact> = own
-            .into_iter()
-            .chain(section.when.as_ref())
-            .map(|when| facts::fact(when, self.sight))
-            .collect();
+        let conditions: Vec<Fact> =
+            own.into_iter().chain(section.when.as_ref()).map(|when| facts::fact(when, self.sight)).collect();
         let by_engine = matches!(self.it.by, Some((Actor::Engine, _)));
         let is_false = conditions.iter().find(|fact| fact.holds == Some(false));
         match self.it.standing {
             Standing::Open if !self.it.touched => {
                 if let Some(fact) = is_false {
-                    self.changes.push(ChecklistChange::Inactive { item: self.id(), reason: fact.text.clone() });
+                    self.changes
+                        .push(ChecklistChange::Inactive { item: self.id(), reason: fact.text.clone() });
                     return true;
                 }
                 false
@@ -239,8 +238,7 @@ impl Look<'_> {
 
     /// Sets the clock of a hold back, once.
     fn reset(&mut self, fact: String) {
-        let has_run =
-            self.it.clock.is_some_and(|clock| clock.gathered_ms > 0 || clock.runs_since.is_some());
+        let has_run = self.it.clock.is_some_and(|clock| clock.gathered_ms > 0 || clock.runs_since.is_some());
         if has_run {
             self.changes.push(ChecklistChange::ClockReset { item: self.id(), fact });
         }
@@ -255,7 +253,9 @@ impl Look<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(place, other)| other.section == self.item.section && !self.is_around(*place))
-                .filter(|(_, other)| other.countable && !matches!(other.kind, Kind::Manual | Kind::Record { .. }))
+                .filter(|(_, other)| {
+                    other.countable && !matches!(other.kind, Kind::Manual | Kind::Record { .. })
+                })
                 .all(|(_, other)| self.run.is_settled(other))
     }
 
@@ -303,7 +303,11 @@ impl Look<'_> {
                 speaks_for.push((option.id.clone(), fact.text));
             }
         }
-        if !auto || self.it.standing != Standing::Open || !is_clear || gate::of(self.run, self.index).is_some() {
+        if !auto
+            || self.it.standing != Standing::Open
+            || !is_clear
+            || gate::of(self.run, self.index).is_some()
+        {
             return;
         }
         if let [(option, fact)] = speaks_for.as_slice() {

@@ -63,7 +63,10 @@ struct Deadline<'a> {
 
 /// What is to be noticed about the times of sections and items now.
 pub(super) fn watch(run: &Run, sight: &Sight<'_>) -> Vec<ChecklistChange> {
-    deadlines(run, sight.incident).into_iter().filter_map(|deadline| notice(run, deadline, sight.now)).collect()
+    deadlines(run, sight.incident)
+        .into_iter()
+        .filter_map(|deadline| notice(run, deadline, sight.now))
+        .collect()
 }
 
 /// Every time that runs out, of what was not over before the runbook was attached.
@@ -143,5 +146,6 @@ fn notice(run: &Run, deadline: Deadline<'_>, now: Timestamp) -> Option<Checklist
         });
     }
     let is_warned = past.is_some_and(|past| past.warned);
-    (!is_warned && warn.is_some_and(|warn| now >= warn)).then(|| ChecklistChange::WindowWarning { section: section() })
+    (!is_warned && warn.is_some_and(|warn| now >= warn))
+        .then(|| ChecklistChange::WindowWarning { section: section() })
 }

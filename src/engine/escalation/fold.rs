@@ -13,7 +13,12 @@ use super::super::state::State;
 const TOLD_KEPT: usize = 200;
 
 /// Takes a change of an escalation into the state.
-pub(in crate::engine) fn fold(state: &mut State, incident: &IncidentId, change: &EscalationChange, at: Timestamp) {
+pub(in crate::engine) fn fold(
+    state: &mut State,
+    incident: &IncidentId,
+    change: &EscalationChange,
+    at: Timestamp,
+) {
     if let EscalationChange::Began { policy, levels, next_at, .. } = change {
         let before = state.escalations.get(incident);
         let (generation, told) =
@@ -64,8 +69,7 @@ pub(in crate::engine) fn fold(state: &mut State, incident: &IncidentId, change: 
             escalation.next_at = Some(at);
         }
         EscalationChange::Snoozed { until, by, reason } => {
-            escalation.standing =
-                Standing::Snoozed { until: *until, by: by.clone(), reason: reason.clone() };
+            escalation.standing = Standing::Snoozed { until: *until, by: by.clone(), reason: reason.clone() };
             escalation.next_at = None;
         }
         EscalationChange::Woke { next_at } => {

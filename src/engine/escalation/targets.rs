@@ -62,8 +62,7 @@ pub(super) fn reaches(
 
 /// Every way to a contact.
 pub(super) fn of_contact(config: &Config, name: &ContactName, target: &str) -> Result<Vec<Reach>, String> {
-    let contact =
-        config.contacts.get(name).ok_or_else(|| format!("the config has no contact `{name}`"))?;
+    let contact = config.contacts.get(name).ok_or_else(|| format!("the config has no contact `{name}`"))?;
     let ways: Vec<Reach> = contact
         .ways()
         .filter(|(_, way)| config.channels.contains_key(&way.channel))

@@ -128,12 +128,12 @@ fn escalate(
                 escalation::by_hand(work, id, level, policy.as_ref(), &format!("{by} escalates: {reason}"));
             })
         }
-        IncidentAsk::Snooze { until, reason } => checked(work)
-            .and_then(|()| escalation::may_snooze(work, id, until))
-            .map(|()| {
+        IncidentAsk::Snooze { until, reason } => {
+            checked(work).and_then(|()| escalation::may_snooze(work, id, until)).map(|()| {
                 accept(work, envelope.clone());
                 escalation::snooze(work, id, until, by, reason);
-            }),
+            })
+        }
         IncidentAsk::Tell { audience, text: told, subject, channels, next } => {
             let may = known(work, id).and_then(|incident| {
                 let told = text(&told, NOTE_LIMIT, "a text")?;
@@ -263,7 +263,9 @@ fn asked(work: &Work<'_>, incident: &Incident, ask: IncidentAsk, by: &Actor) -> 
         }
         IncidentAsk::Link { operation } => {
             if work.state.operation(&operation).is_none() {
-                return Err(format!("no operation `{operation}`; `unship history` names those that are known"));
+                return Err(format!(
+                    "no operation `{operation}`; `unship history` names those that are known"
+                ));
             }
             if incident.operations.contains(&operation) {
                 return Err(format!("{operation} belongs to {id} already"));
@@ -339,10 +341,7 @@ fn may_reopen(work: &Work<'_>, incident: &Incident) -> Result<(), String> {
         return Err(format!("{id} was a false alarm; declare another one"));
     }
     if elapsed(resolved.at, work.now) > REOPEN_WITHIN {
-        return Err(format!(
-            "{id} was resolved more than {} ago: declare another one",
-            human(REOPEN_WITHIN)
-        ));
+        return Err(format!("{id} was resolved more than {} ago: declare another one", human(REOPEN_WITHIN)));
     }
     Ok(())
 }
@@ -361,8 +360,8 @@ fn may_take(
         return Err(format!("{name} is {role} already"));
     }
     let offered = incident.offers.get(&role);
-    let is_offered = offered
-        .is_some_and(|offer| offer.to == name && elapsed(offer.at, work.now) <= OFFER_LASTS);
+    let is_offered =
+        offered.is_some_and(|offer| offer.to == name && elapsed(offer.at, work.now) <= OFFER_LASTS);
     let is_deputy = role == IncidentRole::Commander
         && incident.roles.get(&IncidentRole::Deputy).is_some_and(|deputy| deputy.name == name);
     // Giving a role away needs nobody's consent but the giver's.

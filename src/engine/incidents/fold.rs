@@ -72,8 +72,10 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
         }
         Event::OperationPlanned { operation, plan, by, .. } => {
             let open = state.incidents.values().filter(|incident| incident.is_open());
-            let of: Vec<IncidentId> =
-                open.filter(|incident| incident.has(&plan.service)).map(|incident| incident.id.clone()).collect();
+            let of: Vec<IncidentId> = open
+                .filter(|incident| incident.has(&plan.service))
+                .map(|incident| incident.id.clone())
+                .collect();
             for id in of {
                 if let Some(incident) = incident_mut(state, &id) {
                     link(incident, operation);
@@ -313,4 +315,3 @@ fn what_is_wrong(state: &State, at: Timestamp) -> BTreeMap<ServiceName, Settled>
     }
     wrong
 }
-

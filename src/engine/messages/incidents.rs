@@ -11,10 +11,10 @@ use crate::model::units::human;
 use crate::model::{ChannelName, IncidentId, PolicyName, ServiceName};
 
 use super::super::core::Work;
-use crate::templates::{Kind, Rendered};
 use super::super::escalation::Reach;
 use super::super::incidents::{status, whole};
 use super::super::input::Effect;
+use crate::templates::{Kind, Rendered};
 
 /// Whose turn it is in an escalation.
 #[derive(Clone, Copy)]
@@ -76,8 +76,7 @@ pub(in crate::engine) fn incident_over(work: &mut Work<'_>, id: &IncidentId) {
         pages_only: true,
         reason: format!("{id} is {how}"),
     });
-    let reached: Vec<ChannelName> =
-        work.state.reached.get(id).into_iter().flatten().cloned().collect();
+    let reached: Vec<ChannelName> = work.state.reached.get(id).into_iter().flatten().cloned().collect();
     for channel in reached {
         let key = format!("{id}/over/{channel}/{}", incident.reopened);
         let message = Message {
@@ -198,7 +197,8 @@ pub(super) struct Message {
 
 pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message: Message) {
     let Message { topic, severity, kind, action, told, key, to, dedup } = message;
-    let subject = told.subject.or_else(|| Some(format!("{} {} {}", incident.id, incident.level, incident.title)));
+    let subject =
+        told.subject.or_else(|| Some(format!("{} {} {}", incident.id, incident.level, incident.title)));
     let services: Vec<_> = incident.services.iter().map(ServiceName::as_str).collect();
     let facts = BTreeMap::from([
         (fact::TITLE.to_owned(), incident.title.clone()),

@@ -59,7 +59,11 @@ pub(in crate::engine) fn tick(work: &mut Work<'_>) {
             let is_awaited = audience == Audience::Internal || incident.updates.contains_key(&audience);
             if due <= work.now && !is_known && is_awaited {
                 let change = IncidentChange::UpdateMissed { audience, due };
-                work.emit(Event::IncidentChanged { incident: incident.id.clone(), by: Actor::Engine, change });
+                work.emit(Event::IncidentChanged {
+                    incident: incident.id.clone(),
+                    by: Actor::Engine,
+                    change,
+                });
             }
         }
     }
@@ -86,11 +90,7 @@ pub(in crate::engine) fn may_tell(
     let chosen =
         if channels.is_empty() { listening(work, severity(incident.level)) } else { channels.to_vec() };
     if chosen.is_empty() {
-        return Err(format!(
-            "no channel listens to a {}; name one with `--to`: {}",
-            incident.level,
-            names()
-        ));
+        return Err(format!("no channel listens to a {}; name one with `--to`: {}", incident.level, names()));
     }
     Ok(chosen)
 }
@@ -107,8 +107,7 @@ pub(in crate::engine) fn send_update(
     channels: Vec<ChannelName>,
     next: Option<Timestamp>,
 ) {
-    let change =
-        IncidentChange::Told { audience, text: text.clone(), channels: channels.clone(), next };
+    let change = IncidentChange::Told { audience, text: text.clone(), channels: channels.clone(), next };
     work.emit(Event::IncidentChanged { incident: id.clone(), by: by.clone(), change });
     let Some(incident) = work.state.incident(id).cloned() else { return };
     let count: BTreeMap<_, _> =

@@ -59,10 +59,11 @@ pub(super) fn rollback_started(work: &Work<'_>, operation: &Operation) -> Values
     let plan = &operation.plan;
     let expected = proposal::expected(work.state, &plan.service, plan.kind, plan.strategy);
     let end = expected.and_then(|expected| operation.at.checked_add(expected.lasts).ok());
-    let (done, next): (Vec<_>, Vec<_>) =
-        plan.steps.iter().zip(&operation.steps).partition(|(_, state)| {
-            matches!(state, StepState::Succeeded { .. } | StepState::Skipped { .. })
-        });
+    let (done, next): (Vec<_>, Vec<_>) = plan
+        .steps
+        .iter()
+        .zip(&operation.steps)
+        .partition(|(_, state)| matches!(state, StepState::Succeeded { .. } | StepState::Skipped { .. }));
     let titles = |steps: Vec<(&Step, &StepState)>| {
         Value::from(steps.into_iter().map(|(step, _)| step.title.clone()).collect::<Vec<_>>())
     };
@@ -90,10 +91,15 @@ pub(super) fn rollback_started(work: &Work<'_>, operation: &Operation) -> Values
 pub(super) fn degraded(work: &Work<'_>, decision: &Decision, finding: &Finding) -> Values {
     let evidence = &finding.evidence;
     let unit = evidence.limit.unit;
-    let arm = finding.arm.map_or_else(|| decision.service.to_string(), |arm| format!("the {arm} of {}", decision.service));
+    let arm = finding
+        .arm
+        .map_or_else(|| decision.service.to_string(), |arm| format!("the {arm} of {}", decision.service));
     let dashboard = work.config().services.get(&decision.service).and_then(|spec| spec.dashboard.clone());
-    let findings: Vec<String> =
-        decision.findings.iter().map(|finding| format!("{}: {}", finding.trigger, finding.evidence.told())).collect();
+    let findings: Vec<String> = decision
+        .findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.trigger, finding.evidence.told()))
+        .collect();
     BTreeMap::from([
         ("service", json!(decision.service)),
         ("metric", json!(evidence.query)),
@@ -125,7 +131,9 @@ pub fn update(incident: &Incident, state: &State, next: Option<Timestamp>, now: 
     let mut known = vec![];
     known.extend((!incident.reason.is_empty()).then(|| incident.reason.clone()));
     for service in &incident.services {
-        let Some((verdict, _)) = state.service(service).and_then(|known| known.verdict.as_ref()) else { continue };
+        let Some((verdict, _)) = state.service(service).and_then(|known| known.verdict.as_ref()) else {
+            continue;
+        };
         let why = verdict.reasons().first().map_or_else(String::new, |why| format!(": {why}"));
         known.push(format!("{service} is {}{why}", verdict.word()));
     }

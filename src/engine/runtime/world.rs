@@ -76,10 +76,9 @@ impl World {
         let sources: Vec<_> = sources.collect();
         crate::observe::validate(&probes, &sources)?;
         let alertmanager = config.alarms.alertmanager.as_ref().map(|spec| Alertmanager::new(spec, &secrets));
-        let alertmanager = alertmanager.transpose().map_err(|reason| EngineError::Adapter {
-            part: "alarms.alertmanager".to_owned(),
-            reason,
-        })?;
+        let alertmanager = alertmanager
+            .transpose()
+            .map_err(|reason| EngineError::Adapter { part: "alarms.alertmanager".to_owned(), reason })?;
         let alertmanager = alertmanager.map(Arc::new);
         let settings = Arc::new(Settings {
             config,

@@ -96,8 +96,7 @@ fn calm(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 /// The phase that is worked through: that of the current line, else the last.
 fn current(checklist: &Checklist) -> Option<&Phase> {
     let now = checklist.current.as_ref().map(crate::model::ItemId::as_str);
-    let has_current =
-        |phase: &&Phase| phase.items.iter().any(|item| Some(item.key.as_str()) == now);
+    let has_current = |phase: &&Phase| phase.items.iter().any(|item| Some(item.key.as_str()) == now);
     checklist.phases.iter().find(has_current).or_else(|| checklist.phases.last())
 }
 
@@ -132,7 +131,8 @@ enum Row<'a> {
 
 /// What is shown in so many rows: all of it; or with the phases folded that are not at hand.
 fn rows<'a>(checklist: &'a Checklist, at_hand: Option<&str>, height: usize) -> Vec<Row<'a>> {
-    let holds = |phase: &Phase, id: Option<&str>| phase.items.iter().any(|item| Some(item.key.as_str()) == id);
+    let holds =
+        |phase: &Phase, id: Option<&str>| phase.items.iter().any(|item| Some(item.key.as_str()) == id);
     let now = checklist.current.as_ref().map(crate::model::ItemId::as_str);
     let must: Vec<bool> =
         checklist.phases.iter().map(|phase| holds(phase, now) || holds(phase, at_hand)).collect();

@@ -77,7 +77,14 @@ pub(crate) fn facts(observable: bool) -> PlatformFacts {
 /// The settings of a config, whose platforms show what happens on them, or do not.
 pub(crate) fn settings(config: Config, observable: bool) -> Arc<Settings> {
     let platforms = config.services.keys().map(|name| (name.clone(), facts(observable))).collect();
-    Arc::new(Settings { config: Arc::new(config), runbooks: BTreeMap::new(), templates: Arc::default(), drill: false, platforms, by_itself: true })
+    Arc::new(Settings {
+        config: Arc::new(config),
+        runbooks: BTreeMap::new(),
+        templates: Arc::default(),
+        drill: false,
+        platforms,
+        by_itself: true,
+    })
 }
 
 /// A moment.

@@ -1,0 +1,204 @@
+//! The events of incidents as they are stored: what happens to them, to their escalations and their checklists, and to alarms.
+
+use jiff::Timestamp;
+use unship::model::Span;
+use unship::model::checklist::ChecklistChange;
+use unship::model::command::Actor;
+use unship::model::escalation::{
+    EscalationChange, IncidentRole, LevelMode, LevelSpec, OnNewAlarm, PolicySpec, TargetSpec,
+};
+use unship::model::event::Event;
+use unship::model::incident::{Audience, IncidentChange};
+use unship::model::received::{AlarmFacts, AlarmSource, Muted, ReceivedChange};
+
+fn at() -> Timestamp {
+    "2026-03-01T12:00:00.25Z".parse().unwrap()
+}
+
+fn mira() -> Actor {
+    Actor::Person { name: "mira".to_owned() }
+}
+
+fn why() -> String {
+    "the cause is known".to_owned()
+}
+
+/// One of each form. A new one goes to the end.
+pub(crate) fn events() -> Vec<Event> {
+    let mut events = Vec::new();
+    events.extend(incidents().map(|change| Event::IncidentChanged {
+        incident: "INC-1".into(),
+        by: mira(),
+        change,
+    }));
+    events.extend(
+        escalations().map(|change| Event::EscalationChanged { incident: "INC-1".into(), change }),
+    );
+    events.extend(checklists().map(|change| Event::ChecklistChanged {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        by: Actor::Engine,
+        change,
+    }));
+    events.extend(alarms().map(|change| Event::AlarmChanged { alarm: "a-1".into(), change }));
+    events
+}
+
+fn incidents() -> impl Iterator<Item = IncidentChange> {
+    let role = IncidentRole::Commander;
+    [
+        IncidentChange::Suspected,
+        IncidentChange::Drill,
+        IncidentChange::Declared,
+        IncidentChange::FalseAlarm { reason: why() },
+        IncidentChange::Merged { into: "INC-2".into(), reason: why() },
+        IncidentChange::Reopened { reason: why() },
+        IncidentChange::Closed { reason: String::new() },
+        IncidentChange::RoleTaken { role, name: "mira".to_owned() },
+        IncidentChange::RoleOffered { role: IncidentRole::Deputy, to: "jonas".to_owned() },
+        IncidentChange::OfferLapsed { role: IncidentRole::Scribe, to: "jonas".to_owned() },
+        IncidentChange::Linked { operation: "op-1".into() },
+        IncidentChange::OnsetSet { onset: at(), reason: why() },
+        IncidentChange::Mitigated { since: at() },
+        IncidentChange::AlarmLinked { alarm: "a-1".to_owned() },
+        IncidentChange::Unacknowledged,
+        IncidentChange::Told {
+            audience: Audience::External,
+            text: why(),
+            channels: vec!["team".into()],
+            next: Some(at()),
+        },
+        IncidentChange::UpdateMissed { audience: Audience::Internal, due: at() },
+    ]
+    .into_iter()
+}
+
+fn policy() -> PolicySpec {
+    PolicySpec {
+        repeat: 2,
+        ack_timeout: Span::secs(1_800),
+        ack_reminder: Span::secs(600),
+        on_new_alarm: OnNewAlarm::Restart,
+        last_resort: TargetSpec::Contact("lee".into()),
+        level: vec![LevelSpec {
+            targets: vec![
+                TargetSpec::Schedule("shop".into()),
+                TargetSpec::Role(IncidentRole::Commander),
+                TargetSpec::Channel("team".into()),
+            ],
+            mode: LevelMode::RoundRobin,
+            delay: Span::secs(300),
+            severity: Some(2),
+        }],
+    }
+}
+
+fn escalations() -> impl Iterator<Item = EscalationChange> {
+    let told = || vec![("mira (phone)".to_owned(), "phone".into())];
+    [
+        EscalationChange::Began { policy: "primary".into(), levels: policy(), next_at: at(), reason: why() },
+        EscalationChange::LevelTold {
+            level: 2,
+            pass: 1,
+            told: told(),
+            late_ms: 720_000,
+            missed: vec![3],
+            next_at: Some(at()),
+            reason: why(),
+        },
+        EscalationChange::LevelTold {
+            level: 1,
+            pass: 1,
+            told: Vec::new(),
+            late_ms: 0,
+            missed: Vec::new(),
+            next_at: None,
+            reason: String::new(),
+        },
+        EscalationChange::Unreachable { level: 1, target: "role:commander".to_owned(), reason: why() },
+        EscalationChange::Acknowledged { by: mira(), until: Some(at()), next_at: None },
+        EscalationChange::Reminded { next_at: Some(at()) },
+        EscalationChange::AcknowledgementRanOut { late_ms: 0 },
+        EscalationChange::Snoozed { until: at(), by: mira(), reason: why() },
+        EscalationChange::Woke { next_at: at() },
+        EscalationChange::Exhausted { told: told() },
+        EscalationChange::Stopped { by: Actor::Engine, reason: why() },
+    ]
+    .into_iter()
+}
+
+fn checklists() -> impl Iterator<Item = ChecklistChange> {
+    let item = || "verify-health".into();
+    let fact = why;
+    let reason = why;
+    [
+        ChecklistChange::Attached {
+            runbook: "emergency".into(),
+            source: "# Emergency\n- [ ] The services are healthy <!-- {#verify-health} -->\n".to_owned(),
+            bindings: Some(("emergency.bind.toml".to_owned(), String::new())),
+            sha256: "ab12".to_owned(),
+            pace_percent: 10,
+        },
+        ChecklistChange::Done { item: item(), unsensed: true, fact: Some(why()) },
+        ChecklistChange::Done { item: item(), unsensed: false, fact: None },
+        ChecklistChange::Sensed { item: item(), holds: Some(true), fact: fact() },
+        ChecklistChange::Sensed { item: item(), holds: None, fact: fact() },
+        ChecklistChange::Satisfied { item: item(), fact: fact() },
+        ChecklistChange::Unsatisfied { item: item(), fact: fact() },
+        ChecklistChange::Regressed { item: item(), fact: fact() },
+        ChecklistChange::RegressionAcknowledged { item: item() },
+        ChecklistChange::Reopened { item: item(), reason: reason() },
+        ChecklistChange::Inactive { item: item(), reason: reason() },
+        ChecklistChange::Overridden { item: item(), reason: reason() },
+        ChecklistChange::Deferred { item: item(), until: "30m".to_owned(), due: Some(at()), reason: reason() },
+        ChecklistChange::Due { item: item() },
+        ChecklistChange::Began { item: item() },
+        ChecklistChange::ClockReset { item: item(), fact: fact() },
+        ChecklistChange::Elapsed { item: item(), late_ms: 9_000 },
+        ChecklistChange::Chosen { item: item(), option: "yes".into(), reason: reason() },
+        ChecklistChange::Recorded { item: item(), name: "ticket".to_owned(), value: "OPS-7".to_owned() },
+        ChecklistChange::Dispatched {
+            item: item(),
+            generation: 2,
+            operation: Some("op-1".into()),
+            digest: "cd34".to_owned(),
+        },
+        ChecklistChange::Outcome { item: item(), succeeded: Some(false), detail: why() },
+        ChecklistChange::Outcome { item: item(), succeeded: None, detail: why() },
+        ChecklistChange::Noted { item: item(), text: why() },
+        ChecklistChange::Claimed { item: item(), until: at() },
+        ChecklistChange::Released { item: item() },
+        ChecklistChange::WindowWarning { section: "decide".to_owned() },
+        ChecklistChange::WindowOverrun { section: "decide".to_owned(), late_ms: 0, open: vec![item()] },
+        ChecklistChange::WindowMet { section: "decide".to_owned(), late: true },
+        ChecklistChange::Closed,
+    ]
+    .into_iter()
+}
+
+fn alarms() -> impl Iterator<Item = ReceivedChange> {
+    let facts = AlarmFacts {
+        source: AlarmSource::Alertmanager,
+        name: "HighErrors".to_owned(),
+        fingerprint: "0123456789abcdef".to_owned(),
+        starts_at: at(),
+        labels: [("service".to_owned(), "checkout".to_owned())].into(),
+        annotations: [("summary".to_owned(), why())].into(),
+        service: Some("checkout".into()),
+        severity: Some(unship::model::incident::Level::Sev2),
+        runbook_url: Some("https://runbooks.example.com/errors".to_owned()),
+    };
+    [
+        ReceivedChange::Firing { facts: Box::new(facts) },
+        ReceivedChange::Resolved { at: at(), inferred: true },
+        ReceivedChange::Stale { reason: why() },
+        ReceivedChange::Fresh,
+        ReceivedChange::Muted { by: Some(Muted::Silenced) },
+        ReceivedChange::Flapping,
+        ReceivedChange::Steady,
+        ReceivedChange::Opened { incident: "INC-1".into(), storm: true },
+        ReceivedChange::PathDown { since: at() },
+        ReceivedChange::PathUp,
+    ]
+    .into_iter()
+}
