@@ -47,8 +47,9 @@ async fn take(
     source: &'static str,
     read: fn(&Value) -> Parsed,
 ) -> Response {
-    if let Err(refused) = is_json(request.headers()) {
-        return refused;
+    if !is_json(request.headers()) {
+        let message = "alarms are sent as JSON, with `Content-Type: application/json`";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", message);
     }
     let body = match body(request).await {
         Ok(body) => body,
@@ -94,14 +95,10 @@ async fn take(
 }
 
 /// A browser can send anything but this to another site without asking it first.
-fn is_json(headers: &HeaderMap) -> Result<(), Response> {
+fn is_json(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let message = "alarms are sent as JSON, with `Content-Type: application/json`";
-    Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", message))
+    media.eq_ignore_ascii_case("application/json")
 }
 
 async fn body(request: Request) -> Result<Bytes, Response> {

@@ -35,7 +35,7 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
     let is_open = matches!(path, "/health/live" | "/health/ready");
     let response = if is_open {
         next.run(request).await
-    } else if let Err(refused) = may_ask(&shared, request.headers()) {
+    } else if let Some(refused) = refused(&shared, request.headers()) {
         refused
     } else if let Ok(_place) = shared.requests.try_acquire() {
         next.run(request).await
@@ -51,23 +51,24 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
     response
 }
 
-fn may_ask(shared: &Shared, headers: &HeaderMap) -> Result<(), Response> {
+/// Why this caller may not ask; none when they may.
+fn refused(shared: &Shared, headers: &HeaderMap) -> Option<Response> {
     // A page in a browser on this machine could send alarms otherwise.
     if headers.contains_key(header::ORIGIN) {
-        return Err(refuse(StatusCode::FORBIDDEN, "forbidden", "browsers may not ask here"));
+        return Some(refuse(StatusCode::FORBIDDEN, "forbidden", "browsers may not ask here"));
     }
-    let Some(token) = &shared.token else { return Ok(()) };
+    let token = shared.token.as_ref()?;
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let shown = shown.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     if shown.is_some_and(|shown| token.is(shown)) {
-        return Ok(());
+        return None;
     }
     let message = "show the token of `api.token`, as `Authorization: Bearer TOKEN`";
     let refused = refuse(StatusCode::UNAUTHORIZED, "unauthorised", message);
-    Err(([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response())
+    Some(([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response())
 }
 
 /// A refusal of what may be sent again.

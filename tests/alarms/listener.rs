@@ -116,7 +116,8 @@ impl Listener {
 }
 
 /// What Alertmanager sends.
-pub(crate) fn message(alerts: Vec<Value>) -> Value {
+pub(crate) fn message(alerts: impl Into<Value>) -> Value {
+    let alerts: Value = alerts.into();
     json!({
         "version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing", "receiver": "unship",
         "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am", "alerts": alerts

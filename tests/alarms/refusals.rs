@@ -24,7 +24,7 @@ async fn secured(more: &str) -> Listener {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed() {
     let listener = Listener::start().await;
-    let mut old = message(vec![]);
+    let mut old = message(json!([]));
     old["version"] = json!("3");
     let mut broken = alert(1, "firing", 1);
     broken["startsAt"] = json!("yesterday");
@@ -144,7 +144,7 @@ async fn odd_requests() {
     let listener = Listener::start().await;
     assert_eq!(listener.get(WEBHOOK).await.0, 405);
     assert_eq!(listener.get("/nothing").await.0, 404);
-    let post = || listener.client.post(listener.url(WEBHOOK)).body(message(vec![]).to_string());
+    let post = || listener.client.post(listener.url(WEBHOOK)).body(message(json!([])).to_string());
     for (name, value, status) in [
         ("content-type", "text/plain", 415),
         ("origin", "https://example.com", 403),

@@ -36,7 +36,8 @@ pub(super) struct List {
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct SilenceArgs {
     /// The alarm's name.
-    name: String,
+    #[arg(value_name = "NAME")]
+    alarm: String,
     /// Only where a label has this value; can be given several times.
     #[arg(long = "match", value_name = "LABEL=VALUE", value_parser = matcher)]
     matchers: Vec<(String, String)>,
@@ -156,7 +157,7 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
         }
     };
     let mut matchers: Matchers = args.matchers.iter().cloned().collect();
-    matchers.insert("alertname".to_owned(), args.name.clone());
+    matchers.insert("alertname".to_owned(), args.alarm.clone());
     let from = Timestamp::now();
     let reason = args.reason.trim();
     let comment = incident.as_ref().map_or_else(|| reason.to_owned(), |id| format!("{id}: {reason}"));
@@ -203,7 +204,7 @@ pub(super) async fn silence(args: &SilenceArgs, global: &Global) -> anyhow::Resu
     match incident {
         Some(incident) => {
             let text =
-                format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.name);
+                format!("{} is silenced until {until:.0} ({matched}, silence {id}): {reason}", args.alarm);
             record(&loaded, by, Command::Note { incident, text }, global).await
         }
         None => Ok(Exit::Fine),
@@ -253,7 +254,7 @@ fn incident(args: &SilenceArgs, view: &View) -> Result<Option<IncidentId>, Strin
             None => Err(format!("no incident `{id}`")),
         };
     }
-    let named = view.state.alarms.all().filter(|alarm| alarm.facts.name == args.name);
+    let named = view.state.alarms.all().filter(|alarm| alarm.facts.name == args.alarm);
     let is_open = |id: &&IncidentId| view.state.incident(id).is_some_and(|incident| incident.is_open());
     let of_alarm = named.filter_map(|alarm| alarm.incident.as_ref()).find(is_open);
     Ok(of_alarm.or_else(|| view.state.open_incident().map(|open| &open.id)).cloned())

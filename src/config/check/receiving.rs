@@ -84,7 +84,8 @@ mod tests {
 
     const HEAD: &str = "[environment]\nname = \"production\"\n[services.shop]\n\
         platform = { kind = \"lab\", admin = \"http://127.0.0.1:1\", service = \"shop\" }\n\
-        probes.live = { url = \"http://127.0.0.1:1/\" }\n";
+        probes.live = { url = \"http://127.0.0.1:1/\" }\n\
+        [triggers.down]\naction = \"watch\"\nwhen = { kind = \"consecutive\", failures = 3, within = \"1m\" }\n";
 
     fn problems(more: &str) -> Vec<Problem> {
         match parse(&format!("{HEAD}{more}\n"), "unship.toml") {

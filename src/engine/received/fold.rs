@@ -1,6 +1,6 @@
 //! The fold of what happens to received alarms.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -39,10 +39,8 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
             incident,
             change: IncidentChange::Declared | IncidentChange::Reopened { .. },
             ..
-        } => {
-            if state.alarms.opened.contains_key(incident) {
-                Arc::make_mut(&mut state.alarms).opened.remove(incident);
-            }
+        } if state.alarms.opened.contains_key(incident) => {
+            Arc::make_mut(&mut state.alarms).opened.remove(incident);
         }
         Event::IncidentChanged { incident, change: IncidentChange::AlarmLinked { alarm }, .. } => {
             let id = AlarmId::from(alarm.as_str());
@@ -57,7 +55,9 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
                 state.alarms.all().filter(is_its).map(|alarm| alarm.id.clone()).collect();
             if !moved.is_empty() {
                 let alarms = Arc::make_mut(&mut state.alarms);
-                moved.iter().for_each(|id| alarms.belongs_to(id, into));
+                for id in &moved {
+                    alarms.belongs_to(id, into);
+                }
             }
         }
         _ => {}
@@ -182,10 +182,10 @@ impl Alarms {
     fn forget_old(&mut self) {
         if self.over > OVER_MOST {
             let over = |alarm: &&Arc<Alarm>| !alarm.is_firing();
-            let mut over: BTreeMap<(Timestamp, AlarmId), ()> =
-                self.all().filter(over).map(|alarm| ((alarm.changed_at, alarm.id.clone()), ())).collect();
+            let mut over: BTreeSet<(Timestamp, AlarmId)> =
+                self.all().filter(over).map(|alarm| (alarm.changed_at, alarm.id.clone())).collect();
             while over.len() > OVER_KEPT {
-                let Some(((_, id), ())) = over.pop_first() else { break };
+                let Some((_, id)) = over.pop_first() else { break };
                 self.episodes.remove(&id);
             }
             self.over = over.len();

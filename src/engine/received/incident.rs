@@ -88,7 +88,7 @@ pub(super) fn attend(work: &mut Work<'_>) {
             join(work, &storm, &about, &alarms);
         }
     } else if recent(work).len() + homeless.len() > STORM {
-        open_for_all(work, homeless);
+        open_for_all(work, &homeless);
     } else {
         for group in homeless {
             let (about, alarms) = &group;
@@ -97,7 +97,7 @@ pub(super) fn attend(work: &mut Work<'_>) {
                 [one] => format!("{}: {} is firing", about.word(), one.facts.name),
                 more => format!("{}: {} alarms are firing", about.word(), more.len()),
             };
-            open(work, title, std::slice::from_ref(&group), false);
+            open(work, &title, std::slice::from_ref(&group), false);
         }
     }
 }
@@ -136,7 +136,7 @@ fn storm(work: &Work<'_>) -> Option<IncidentId> {
 }
 
 /// One incident in the place of more than a person can look at; those that were opened just before become part of it.
-fn open_for_all(work: &mut Work<'_>, groups: Vec<Group>) {
+fn open_for_all(work: &mut Work<'_>, groups: &[Group]) {
     let before = recent(work);
     let mut services: BTreeSet<String> = BTreeSet::new();
     for id in &before {
@@ -152,7 +152,7 @@ fn open_for_all(work: &mut Work<'_>, groups: Vec<Group>) {
     } else {
         "services or alarms at once"
     };
-    let parent = open(work, format!("{} {what}", services.len()), &groups, true);
+    let parent = open(work, &format!("{} {what}", services.len()), groups, true);
     for id in before {
         let change =
             IncidentChange::Merged { into: parent.clone(), reason: "one of many at once".to_owned() };
@@ -161,7 +161,7 @@ fn open_for_all(work: &mut Work<'_>, groups: Vec<Group>) {
     }
 }
 
-fn open(work: &mut Work<'_>, title: String, groups: &[Group], storm: bool) -> IncidentId {
+fn open(work: &mut Work<'_>, title: &str, groups: &[Group], storm: bool) -> IncidentId {
     let id = work.state.next_incident();
     let alarms: Vec<&Arc<Alarm>> = groups.iter().flat_map(|(_, alarms)| alarms).collect();
     let level =
@@ -315,10 +315,8 @@ pub(super) fn end(work: &mut Work<'_>) {
         let what = if all == 1 { "its alarm is".to_owned() } else { format!("all its {all} alarms are") };
         let how = match inferred {
             0 => String::new(),
-            all_of_them if all_of_them == all => {
-                "; nobody said so: the Alertmanager has them no more".to_owned()
-            }
-            some => format!("; for {some} of them nobody said so: the Alertmanager has them no more"),
+            all_of_them if all_of_them == all => "; nobody said so, it was inferred".to_owned(),
+            some => format!("; for {some} of them nobody said so, it was inferred"),
         };
         let reason = format!("{what} over for 2 min and nobody declared it{how}");
         work.emit(Event::IncidentResolved { incident: id.clone(), by: Actor::Engine, reason });

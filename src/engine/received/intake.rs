@@ -96,6 +96,10 @@ fn is_over(work: &mut Work<'_>, report: &AlarmReport, newest: Option<&Alarm>, st
             if starts_at >= known.facts.starts_at || ended > known.facts.starts_at {
                 resolve(work, known, ended, false);
             }
+            // Another one has begun and ended since: what is late of this one is old news from now on.
+            if starts_at > known.facts.starts_at {
+                over_already(work, report, starts_at, ended);
+            }
         }
         Some(known) => {
             work.senses.received.doubtful.remove(&known.id);
