@@ -1,5 +1,7 @@
 //! Markdown out of texts that people and machines wrote: nothing in them is taken for markup, and tables stay tables.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 /// A text on one line, with what Markdown would take for markup escaped. No marker of a region can be in what comes out, as
@@ -38,7 +40,7 @@ pub(super) fn code(text: &str) -> String {
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
-        out.push_str(&format!("| {} |\n", row.join(" | ")));
+        let _ = writeln!(out, "| {} |", row.join(" | "));
     }
     out
 }

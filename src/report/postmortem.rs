@@ -9,6 +9,8 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
+
 use super::incident::Record;
 use regions::Part;
 pub use regions::RegionError;
@@ -18,7 +20,7 @@ pub fn document(record: &Record) -> String {
     let mut out = format!("{}\n\n", regions::header(record.id.as_str()));
     for part in &regions::PARTS {
         if let Some(heading) = part.heading() {
-            out.push_str(&format!("## {heading}\n\n"));
+            let _ = write!(out, "## {heading}\n\n");
         }
         let content = content(part, record);
         out.push_str(&regions::region(part.id, &content));

@@ -142,6 +142,9 @@ async fn a_post_mortem_is_written_again() {
     assert_eq!(fleet.run(&forced).await.status.code(), Some(0));
     assert!(std::fs::read_to_string(&path).unwrap().contains("acknowledged by ana"));
 
+    let data = ["report", "incident", "--json", "--out", file, "--force"];
+    assert_eq!(fleet.run(&data).await.status.code(), Some(2), "a post-mortem is not written over with data");
+
     let shown = words(&fleet.run(&["report", "incident"]).await.stdout);
     for part in ["INC-1 SEV2 resolved: ", "TTR ", "onset to resolve", "op-1 ", "acknowledged by ana"] {
         assert!(shown.contains(part), "{part} is not in {shown}");

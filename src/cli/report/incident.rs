@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::super::output::{note, out, table};
 use super::{Exit, Global, file, printable, read};
-use crate::model::IncidentId;
 use crate::model::event::Event;
 use crate::model::incident::IncidentChange;
+use crate::model::{IncidentId, ServiceName};
 use crate::report::Naming;
 use crate::report::incident::{Record, Recorder, SCHEMA};
 use crate::report::postmortem;
@@ -109,6 +109,11 @@ fn write(record: &Record, format: Option<Format>, path: &Path, force: bool) -> a
     let is_ours = before.as_deref().is_none_or(|text| {
         text.trim().is_empty() || if is_markdown { postmortem::is_ours(text) } else { is_our_json(text) }
     });
+    if !is_markdown && before.as_deref().is_some_and(postmortem::is_ours) {
+        // What people wrote into it would be gone, so not even if forced.
+        note!("`{}` is a post-mortem; nothing was written, give another file for the data", path.display());
+        return Ok(Exit::Usage);
+    }
     if !is_ours && !force {
         note!(
             "`{}` was not made by `unship report incident` in this form; nothing was written. Give another file, or `--force` to write over it",
@@ -144,7 +149,7 @@ fn is_our_json(text: &str) -> bool {
 /// The record on a screen.
 fn summary(record: &Record) -> String {
     let mut out = String::new();
-    let services: Vec<&str> = record.services.iter().map(|service| service.as_str()).collect();
+    let services: Vec<&str> = record.services.iter().map(ServiceName::as_str).collect();
     let drill = if record.drill { " [DRILL]" } else { "" };
     let _ = writeln!(
         out,

@@ -1,5 +1,7 @@
 //! Figures about several values, and shares of a whole.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::report::Millis;
@@ -69,14 +71,14 @@ impl Figures {
             (n, ..) => format!("n {n}: {}", listed(&self.values_ms, "")),
         };
         if self.negative > 0 {
-            words.push_str(&format!("; {} negative", self.negative));
+            let _ = write!(words, "; {} negative", self.negative);
         }
         if !self.open_ms.is_empty() {
             let shown = &self.open_ms[self.open_ms.len().saturating_sub(FEW)..];
-            words.push_str(&format!("; {} open: {}", self.open_ms.len(), listed(shown, "> ")));
+            let _ = write!(words, "; {} open: {}", self.open_ms.len(), listed(shown, "> "));
         }
         if self.incomplete > 0 {
-            words.push_str(&format!("; {} incomplete, left out", self.incomplete));
+            let _ = write!(words, "; {} incomplete, left out", self.incomplete);
         }
         words
     }

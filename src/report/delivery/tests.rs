@@ -1,6 +1,7 @@
 //! The measures, from journals made by hand.
 
 use super::*;
+use crate::model::Version;
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
 use crate::model::incident::IncidentChange;
@@ -44,10 +45,10 @@ fn two_deployments() -> Hand {
 #[test]
 fn deployments_and_rollbacks() {
     let changes = two_deployments().changes("12:00:00");
-    let told: Vec<(ChangeKind, &str, Option<&str>, ChangeFate, Option<Millis>, &str)> = changes
+    let told: Vec<_> = changes
         .iter()
         .map(|change| {
-            let from = change.from.as_ref().map(|from| from.as_str());
+            let from = change.from.as_ref().map(Version::as_str);
             (change.kind, change.version.as_str(), from, change.fate, change.took(), change.by.as_str())
         })
         .collect();

@@ -388,7 +388,7 @@ impl Checklists {
         });
         let run = &mut self.runs[index];
         let mut section = |name: &String| {
-            let index = run.sections.iter().position(|known| known.section == *name).unwrap_or_else(|| {
+            run.sections.iter().position(|known| known.section == *name).unwrap_or_else(|| {
                 run.sections.push(SectionRecord {
                     section: name.clone(),
                     overrun_at: None,
@@ -396,8 +396,7 @@ impl Checklists {
                     late: false,
                 });
                 run.sections.len() - 1
-            });
-            index
+            })
         };
         match change {
             ChecklistChange::Attached { runbook, sha256, .. } => {

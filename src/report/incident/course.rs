@@ -184,7 +184,7 @@ impl Course {
         let (at, seq) = (entry.at, entry.seq);
         match event {
             Event::IncidentJoined { incident, service, .. } if *incident == self.id => {
-                self.join(service, sight)
+                self.join(service, sight);
             }
             Event::IncidentAcknowledged { incident, by: by @ Actor::Person { .. } }
                 if *incident == self.id =>
@@ -215,12 +215,11 @@ impl Course {
             {
                 self.engage(entry, by, &format!("began {operation}"));
             }
-            Event::EscalationChanged { incident, change } if *incident == self.id => {
-                if let EscalationChange::Snoozed { by, .. } | EscalationChange::Stopped { by, .. } = change {
-                    // The engine stops it when the incident is over.
-                    self.engage(entry, by, "saw to the escalation");
-                }
-            }
+            // The engine stops it when the incident is over.
+            Event::EscalationChanged {
+                incident,
+                change: EscalationChange::Snoozed { by, .. } | EscalationChange::Stopped { by, .. },
+            } if *incident == self.id => self.engage(entry, by, "saw to the escalation"),
             Event::IncidentResolved { incident, by, reason } if *incident == self.id => {
                 self.engage(entry, by, "resolved it");
                 self.instants.resolve = Some(Instant::new(at, seq, format!("by {by}: {reason}")));

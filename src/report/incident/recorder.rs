@@ -205,7 +205,9 @@ impl Recorder {
                 if let EscalationChange::LevelTold { told, .. } | EscalationChange::Exhausted { told } =
                     change
                 {
-                    told.iter().for_each(|(who, _)| self.people.was_called(who));
+                    for (who, _) in told {
+                        self.people.was_called(who);
+                    }
                 }
                 if let EscalationChange::Unreachable { target, .. } = change
                     && target.starts_with("contact:")

@@ -197,7 +197,7 @@ pub(super) fn resolution(record: &Record) -> String {
                     format!("{}: {}", inline(&operation.by), inline(&operation.reason)),
                     until,
                     format!("{}{end}", inline(&operation.words())),
-                    operation.digest.as_deref().map_or_else(String::new, |digest| code(digest)),
+                    operation.digest.as_deref().map_or_else(String::new, code),
                 ]
             })
             .collect();
