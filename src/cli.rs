@@ -1,5 +1,5 @@
 //! The command line: one file a subcommand. A subcommand talks to the engine (or, for `config`, to the config); it never
-//! calls an adapter. The exceptions are `journal`, which only reads the journal, and `judge` and `runbook`, which read a file and
+//! calls an adapter. The exceptions are `journal` and `report`, which only read the journal, and `judge` and `runbook`, which read a file and
 //! need no engine.
 
 mod account;
@@ -27,6 +27,7 @@ pub mod notify;
 mod operate;
 mod output;
 pub mod promote;
+pub mod report;
 pub mod rollback;
 pub mod runbook;
 mod session;
@@ -120,6 +121,7 @@ enum Subcommand {
     Drill(drill::Args),
     Runbook(runbook::Args),
     History(history::Args),
+    Report(report::Args),
     Why(why::Args),
     Backtest(backtest::Args),
     Baseline(baseline::Args),
@@ -165,6 +167,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Template(args) => template::run(&args, global).await,
         Subcommand::Runbook(args) => runbook::run(&args, global),
         Subcommand::History(args) => history::run(&args, global).await,
+        Subcommand::Report(args) => report::run(&args, global).await,
         Subcommand::Why(args) => why::run(&args, global).await,
         Subcommand::Backtest(args) => backtest::run(&args, global).await,
         Subcommand::Baseline(args) => baseline::run(args, global).await,

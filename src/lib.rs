@@ -15,6 +15,7 @@
 //! - [`notify`]: channels to people, one file each.
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`templates`]: what people are told, in words that a team can make its own. Pure.
+//! - [`report`]: post-mortems, deployment records and delivery measures out of the journal. Pure.
 //! - [`telemetry`]: the log: a rolling file that no secret gets into.
 //! - [`api`]: the guard's HTTP listener: alarms in, health and metrics out.
 //! - [`cli`]: the headless face, one file a subcommand.
@@ -33,6 +34,7 @@ pub mod notify;
 pub mod observe;
 pub mod platform;
 pub mod runbook;
+pub mod report;
 pub mod telemetry;
 pub mod templates;
 pub mod triggers;

@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("templates", &["model"]),
     ("triggers", &["model"]),
     ("engine", &["triggers", "judge", "runbook", "templates", "config", "model"]),
+    // What the journal says afterwards, in the engine's words.
+    ("report", &["engine", "model"]),
     // The one async part of the engine; it alone knows the adapters.
     (
         "engine/runtime",
@@ -48,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/console", &["engine", "config", "model", "tui"]),
     ("cli/demo", &["engine", "config", "model", "lab", "tui"]),
     ("cli/journal", &["engine", "config", "model", "journal"]),
+    ("cli/report", &["config", "model", "journal", "report"]),
     // What it judges is a file, not a fleet.
     ("cli/judge", &["judge"]),
     ("cli/drill", &["engine", "config", "model", "lab", "runbook"]),

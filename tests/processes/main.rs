@@ -14,6 +14,7 @@ mod killed;
 mod outbox;
 mod outbox_killed;
 mod programs;
+mod report;
 mod starts;
 mod stopped;
 mod themes;
