@@ -42,8 +42,9 @@ use act::{Attempt, Follows};
 pub(super) use fold::fold;
 pub use run::{ItemRun, Regression, Run, SectionRun, Seen, Standing};
 use sight::Sight;
+pub use crate::runbook::{Anchor, Command as Fence, Offer};
 pub use view::{
-    Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,
+    Acts, Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,
 };
 
 /// What the engine sees of an item.

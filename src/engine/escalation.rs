@@ -5,6 +5,7 @@
 //! turn that has passed on meanwhile reaches whoever has it now.
 
 mod fold;
+mod preview;
 mod targets;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::core::Work;
 use super::incidents::{elapsed, whole};
 use super::messages;
 pub(super) use fold::fold;
+pub use preview::{Preview, preview};
 pub(super) use targets::Reach;
 use targets::reaches;
 

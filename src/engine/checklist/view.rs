@@ -1,5 +1,6 @@
 //! A checklist as it is looked at: every section and every item with where it stands and what the engine sees beside it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -219,6 +220,29 @@ pub struct Item {
     /// What else is written in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prose: Vec<String>,
+    /// What it does, with everything resolved, where a command does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Acts>,
+    /// That it is no longer so was seen by somebody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledged: bool,
+    /// Until when the runbook proposes to defer it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defer: Option<String>,
+}
+
+/// What an item does, as it would be done now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Acts {
+    /// The action.
+    pub action: String,
+    /// Its parameters; empty while one has no value.
+    pub with: BTreeMap<String, String>,
+    /// Which parameter has no value, and what would give it one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+    /// What it asks for is seen: whoever does it in another way settles the item too.
+    pub verified: bool,
 }
 
 /// Who settles an item.
@@ -544,7 +568,19 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
             .cloned()
             .collect(),
         prose: line.notes.clone(),
+        action: acts(run, line, sight),
+        acknowledged: it.regression.as_ref().is_some_and(|regression| regression.acknowledged),
+        defer: line.defer.clone(),
     }
+}
+
+fn acts(run: &Run, line: &Line, sight: &Sight<'_>) -> Option<Acts> {
+    let Kind::Action { action, params, verify, .. } = &line.kind else { return None };
+    let (with, lacks) = match super::actions::resolved(run, params, sight) {
+        Ok(with) => (with, None),
+        Err(why) => (BTreeMap::new(), Some(why)),
+    };
+    Some(Acts { action: action.clone(), with, lacks, verified: verify.is_some() })
 }
 
 /// What is to be done, with what is known of it: `roll checkout back to 2.8.0`.
