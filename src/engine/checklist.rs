@@ -38,11 +38,11 @@ use super::commands::{accept, refuse};
 use super::core::Work;
 use super::incidents::{self, elapsed};
 use super::state::State;
+pub use crate::runbook::{Anchor, Command as Fence, Offer};
 use act::{Attempt, Follows};
 pub(super) use fold::fold;
 pub use run::{ItemRun, Regression, Run, SectionRun, Seen, Standing};
 use sight::Sight;
-pub use crate::runbook::{Anchor, Command as Fence, Offer};
 pub use view::{
     Acts, Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,
 };

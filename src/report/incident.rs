@@ -27,7 +27,7 @@ use super::Millis;
 pub use checklists::{Deviation, DeviationKind, Dispatch, ItemEnd, RunRecord};
 pub use course::{Correction, LevelSet, Reopened, RoleHeld};
 pub use escalations::EscalationRecord;
-pub use messages::MessageRecord;
+pub use messages::{LateUpdate, MessageRecord};
 pub use operations::OperationRecord;
 pub use recorder::Recorder;
 pub use timeline::{Row, Weight};
@@ -71,6 +71,8 @@ pub struct Record {
     pub instants: Instants,
     /// What was said of the onset before.
     pub corrections: Vec<Correction>,
+    /// Messages to those who wait that were not sent when they were due.
+    pub late_updates: Vec<LateUpdate>,
     /// Its intervals.
     pub intervals: Vec<Measured>,
     /// How long it was as bad as that.

@@ -263,6 +263,8 @@ impl Releases {
                     | IncidentChange::OnsetSet { .. }
                     | IncidentChange::Mitigated { .. }
                     | IncidentChange::AlarmLinked { .. }
+                    | IncidentChange::Told { .. }
+                    | IncidentChange::UpdateMissed { .. }
                     | IncidentChange::Unacknowledged => {}
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use unship::config::RunbookText;
-use unship::engine::checklist::{Checklist, Item, ItemState, checklist};
+use unship::engine::checklist::{Checklist, Item, checklist};
 use unship::engine::{Input, Settings};
 use unship::model::checklist::ItemAct;
 use unship::model::command::{Actor, Command, Envelope};

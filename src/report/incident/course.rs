@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::messages::LateUpdate;
 use super::times::{Instant, Instants};
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
@@ -37,6 +38,7 @@ pub(crate) struct Course {
     pub(crate) instants: Instants,
     /// What was said of the onset before the last correction.
     pub(crate) corrections: Vec<Correction>,
+    pub(crate) late_updates: Vec<LateUpdate>,
     pub(crate) levels: Vec<LevelSet>,
     pub(crate) roles: Vec<RoleHeld>,
     /// When it was open: from declared to resolved, and again after each reopening.
@@ -126,6 +128,7 @@ impl Course {
             alarms: Vec::new(),
             instants: Instants::default(),
             corrections: Vec::new(),
+            late_updates: Vec::new(),
             levels: vec![first],
             roles: Vec::new(),
             spells: vec![(at, None)],
@@ -302,6 +305,12 @@ impl Course {
             IncidentChange::AlarmLinked { alarm } => {
                 self.alarms.push(alarm.clone());
                 self.detected(Noticed { at, seq, words: format!("the alarm {alarm}") });
+            }
+            IncidentChange::Told { audience, .. } => {
+                self.engage(entry, by, &format!("sent an {} message", audience.word()));
+            }
+            IncidentChange::UpdateMissed { audience, due } => {
+                self.late_updates.push(LateUpdate { audience: *audience, due: *due, seq });
             }
             IncidentChange::OfferLapsed { .. } | IncidentChange::Unacknowledged => {}
         }

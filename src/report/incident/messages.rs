@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::event::Event;
+use crate::model::incident::Audience;
 use crate::model::notification::{MessageKind, Notification};
 use crate::model::{ChannelName, NotificationId};
 use crate::report::{Entry, Millis};
@@ -30,6 +31,17 @@ pub struct MessageRecord {
     pub fallback_of: Option<NotificationId>,
     /// What became of it.
     pub end: MessageEnd,
+}
+
+/// A message to those who wait that was not sent when it was due.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LateUpdate {
+    /// Who waited for it.
+    pub audience: Audience,
+    /// When it was due.
+    pub due: Timestamp,
+    /// The entry that noted it.
+    pub seq: u64,
 }
 
 /// What became of a message.

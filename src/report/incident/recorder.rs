@@ -314,6 +314,7 @@ impl Recorder {
             end_reason: course.end_reason,
             instants,
             corrections: course.corrections,
+            late_updates: course.late_updates,
             levels: course.levels,
             reopened: course.reopened,
             roles: course.roles,

@@ -22,9 +22,11 @@ pub(super) enum Scope<'a> {
 /// What an event is about.
 pub(super) const fn scope(event: &Event) -> Scope<'_> {
     match event {
-        Event::LeaderChanged { .. } | Event::SourceReadable { .. } | Event::BreakerChanged { .. } => {
-            Scope::Process
-        }
+        // What an alarm has to do with an incident is an event of that incident.
+        Event::LeaderChanged { .. }
+        | Event::SourceReadable { .. }
+        | Event::BreakerChanged { .. }
+        | Event::AlarmChanged { .. } => Scope::Process,
         Event::InventoryChanged { service, .. }
         | Event::PlatformReadable { service, .. }
         | Event::VerdictChanged { service, .. }
@@ -98,7 +100,8 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         | Command::Automatic { .. }
         | Command::Baseline { .. }
         | Command::Reset { .. }
-        | Command::OpenIncident { .. } => (None, None),
+        | Command::OpenIncident { .. }
+        | Command::Alarms(_) => (None, None),
     }
 }
 
@@ -161,6 +164,7 @@ pub(super) const fn actor(event: &Event) -> Option<&Actor> {
         | Event::NotificationQueued { .. }
         | Event::NotificationSent { .. }
         | Event::NotificationFailed { .. }
-        | Event::NotificationSuppressed { .. } => None,
+        | Event::NotificationSuppressed { .. }
+        | Event::AlarmChanged { .. } => None,
     }
 }

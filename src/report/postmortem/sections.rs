@@ -373,6 +373,16 @@ pub(super) fn communications(record: &Record) -> String {
         out.push_str(&table(&["UTC", "what", "entry"], &rows));
         out.push('\n');
     }
+    if !record.late_updates.is_empty() {
+        out.push_str("### Messages that were late\n\n");
+        let rows: Vec<Vec<String>> = record
+            .late_updates
+            .iter()
+            .map(|late| vec![when(late.due), late.audience.word().to_owned(), entry(late.seq)])
+            .collect();
+        out.push_str(&table(&["due (UTC)", "for", "entry"], &rows));
+        out.push('\n');
+    }
     if record.messages.is_empty() {
         out.push_str("### Messages\n\nNone was queued.\n");
         return out;
