@@ -1,8 +1,8 @@
 //! Incidents in the core: when one is declared, what joins it, and where it stands. What people ask is in `ask`, the fold in
 //! `fold`.
 //!
-//! The engine declares an incident and lets services join it; it raises its severity and never lowers it; it never
-//! resolves one. What was wrong when a person resolved an incident opens no other while it stays as it is, for a day.
+//! The engine declares an incident and lets services join it; it raises its severity and never lowers it; it
+//! resolves only one that alarms of others alone opened. What was wrong when a person resolved an incident opens no other while it stays as it is, for a day.
 
 mod ask;
 mod fold;

@@ -4,7 +4,7 @@
 //! left are *transitions*: an episode begins or ends. `intake` tells them apart, `reconcile` holds them
 //! against what an Alertmanager has now, `incident` lets incidents be suspected, declared and resolved by them, and
 //! `watchdog` notices when no alarms arrive any more. What is known is the fold of the events, in [`Alarms`]; what
-//! was only heard again is in [`Memory`], and is lost with the process without harm.
+//! was only heard again is in `Memory`, and is lost with the process without harm.
 
 mod fold;
 mod incident;

@@ -129,7 +129,7 @@ impl Alertmanager {
             let ask = Ask { method: Method::POST, is_repeatable: false, ..ask };
             let exchange =
                 peer.line.lock().await.ask_for(&ask, &self.client, self.timeout, ANSWER_LIMIT).await;
-            let answer = understand(exchange).and_then(|answer| {
+            let answer = understand(exchange, self.client.secrets()).and_then(|answer| {
                 answer["silenceID"]
                     .as_str()
                     .map(str::to_owned)
@@ -146,7 +146,7 @@ impl Alertmanager {
     async fn list(&self, peer: &Peer, target: &str) -> Result<Vec<AlarmReport>, String> {
         let ask = Ask::get(&format!("{}{target}", peer.path))?;
         let exchange = peer.line.lock().await.ask_for(&ask, &self.client, self.timeout, LIST_LIMIT).await;
-        let reports = alertmanager::listed(&understand(exchange)?)?;
+        let reports = alertmanager::listed(&understand(exchange, self.client.secrets())?)?;
         // Part of a list would let the rest of it be over.
         if reports.len() > ALARMS_LIMIT {
             return Err(format!("it has {} alarms, more than {ALARMS_LIMIT}", reports.len()));
@@ -156,14 +156,16 @@ impl Alertmanager {
 }
 
 /// The JSON of an answer that succeeded, or why there is none.
-fn understand(exchange: Exchange) -> Result<Value, String> {
+fn understand(exchange: Exchange, secrets: &Secrets) -> Result<Value, String> {
     let body = exchange.body.map_err(|failure| failure.words().to_owned())?;
     let status = exchange.status.unwrap_or_default();
     if !(200..300).contains(&status) {
         let said: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
         return Err(format!("it answered {status}: {said}"));
     }
-    serde_json::from_slice(&body).map_err(|error| format!("the answer is not JSON: {error}"))
+    // A secret of ours in a label would get into the journal, which is kept for ever.
+    let text = secrets.redact(&String::from_utf8_lossy(&body));
+    serde_json::from_str(&text).map_err(|error| format!("the answer is not JSON: {error}"))
 }
 
 /// A text as part of a query.
