@@ -263,7 +263,9 @@ impl Releases {
                     | IncidentChange::OnsetSet { .. }
                     | IncidentChange::Mitigated { .. }
                     | IncidentChange::AlarmLinked { .. }
-                    | IncidentChange::Unacknowledged => {}
+                    | IncidentChange::Unacknowledged
+                    | IncidentChange::Told { .. }
+                    | IncidentChange::UpdateMissed { .. } => {}
                 }
             }
             _ => {}
