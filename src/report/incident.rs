@@ -27,7 +27,7 @@ use super::Millis;
 pub use checklists::{Deviation, DeviationKind, Dispatch, ItemEnd, RunRecord};
 pub use course::{Correction, LevelSet, Reopened, RoleHeld};
 pub use escalations::EscalationRecord;
-pub use messages::{LateUpdate, MessageRecord};
+pub use messages::{MessageRecord, UpdateRecord};
 pub use operations::OperationRecord;
 pub use recorder::Recorder;
 pub use timeline::{Row, Weight};
@@ -71,8 +71,6 @@ pub struct Record {
     pub instants: Instants,
     /// What was said of the onset before.
     pub corrections: Vec<Correction>,
-    /// Messages to those who wait that were not sent when they were due.
-    pub late_updates: Vec<LateUpdate>,
     /// Its intervals.
     pub intervals: Vec<Measured>,
     /// How long it was as bad as that.
@@ -95,6 +93,8 @@ pub struct Record {
     pub escalations: Vec<EscalationRecord>,
     /// The messages.
     pub messages: Vec<MessageRecord>,
+    /// What those who wait were told by people, and which of it was late.
+    pub updates: Vec<UpdateRecord>,
     /// The operations.
     pub operations: Vec<OperationRecord>,
     /// The last entry that this rests on.

@@ -263,9 +263,9 @@ impl Releases {
                     | IncidentChange::OnsetSet { .. }
                     | IncidentChange::Mitigated { .. }
                     | IncidentChange::AlarmLinked { .. }
+                    | IncidentChange::Unacknowledged
                     | IncidentChange::Told { .. }
-                    | IncidentChange::UpdateMissed { .. }
-                    | IncidentChange::Unacknowledged => {}
+                    | IncidentChange::UpdateMissed { .. } => {}
                 }
             }
             _ => {}

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::engine::evidence;
 use crate::model::event::Event;
+use crate::model::received::ReceivedChange;
 use crate::model::trigger::{TriggerAction, Verdict};
 use crate::model::{FindingId, ServiceName};
 
@@ -27,6 +28,15 @@ pub(crate) struct Noticed {
 pub(crate) struct Sight {
     findings: BTreeMap<FindingId, Held>,
     failing: BTreeMap<ServiceName, (Timestamp, u64)>,
+    /// Alarms of others, by their ids.
+    alarms: BTreeMap<String, Alarm>,
+}
+
+#[derive(Clone, Debug)]
+struct Alarm {
+    service: Option<ServiceName>,
+    fired: Noticed,
+    over: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,8 +80,48 @@ impl Sight {
                     self.failing.remove(service);
                 }
             },
+            Event::AlarmChanged { alarm, change } => self.alarm(entry, alarm.as_str(), change),
             _ => {}
         }
+    }
+
+    fn alarm(&mut self, entry: &Entry<'_>, id: &str, change: &ReceivedChange) {
+        match change {
+            ReceivedChange::Firing { facts } => {
+                // What is over is kept until its name fires again, for an incident that it is linked to late.
+                self.alarms.retain(|_, known| !known.over);
+                let fired = Noticed {
+                    at: facts.starts_at,
+                    seq: entry.seq,
+                    words: format!("the alarm {} fired", facts.name),
+                };
+                let alarm = Alarm { service: facts.service.clone(), fired, over: false };
+                self.alarms.insert(id.to_owned(), alarm);
+            }
+            ReceivedChange::Resolved { .. } => {
+                if let Some(known) = self.alarms.get_mut(id) {
+                    known.over = true;
+                }
+            }
+            ReceivedChange::Stale { .. }
+            | ReceivedChange::Fresh
+            | ReceivedChange::Muted { .. }
+            | ReceivedChange::Flapping
+            | ReceivedChange::Steady
+            | ReceivedChange::Opened { .. }
+            | ReceivedChange::PathDown { .. }
+            | ReceivedChange::PathUp => {}
+        }
+    }
+
+    /// When an alarm of others fired, as they say.
+    pub(super) fn fired(&self, alarm: &str) -> Option<&Noticed> {
+        self.alarms.get(alarm).map(|known| &known.fired)
+    }
+
+    /// The service that an alarm of others is about.
+    pub(super) fn service_of_alarm(&self, alarm: &str) -> Option<&ServiceName> {
+        self.alarms.get(alarm)?.service.as_ref()
     }
 
     /// The service that a finding is about.

@@ -112,6 +112,16 @@ impl Hand {
         self.push(when, Event::FindingRaised { finding: serde_json::from_value(finding).unwrap() })
     }
 
+    /// An alarm of others fires; `since` is when they say that it began.
+    pub(super) fn fired(&mut self, when: &str, id: &str, service: &str, since: &str) -> &mut Self {
+        let change = json!({
+            "what": "firing", "source": "alertmanager", "name": id, "fingerprint": "a1b2", "starts_at": at(since),
+            "service": service,
+        });
+        let change = serde_json::from_value(change).unwrap();
+        self.push(when, Event::AlarmChanged { alarm: id.into(), change })
+    }
+
     pub(super) fn cleared(&mut self, when: &str, id: &str) -> &mut Self {
         self.push(when, Event::FindingCleared { finding: id.into(), reason: "within its limit".to_owned() })
     }

@@ -245,6 +245,23 @@ fn summary(record: &Record) -> String {
     );
     part(
         &mut out,
+        "told to those who wait",
+        record.updates.iter().map(|update| {
+            let text = match update.missed {
+                Some(due) => format!("MISSED: one was due at {due:.0}"),
+                None => update.text.clone(),
+            };
+            vec![
+                format!("{:.0}", update.at),
+                format!("#{}", update.seq),
+                update.audience.word().to_owned(),
+                printable(&update.by),
+                printable(&text),
+            ]
+        }),
+    );
+    part(
+        &mut out,
         "timeline",
         record.timeline.iter().map(|row| {
             let words = match &row.collapsed {

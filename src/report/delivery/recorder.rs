@@ -125,6 +125,7 @@ const fn may_concern(event: &Event) -> bool {
             | Event::StepSucceeded { .. }
             | Event::BreakerChanged { .. }
             | Event::LeaderChanged { .. }
+            | Event::AlarmChanged { .. }
     )
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::messages::LateUpdate;
 use super::times::{Instant, Instants};
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
@@ -38,7 +37,6 @@ pub(crate) struct Course {
     pub(crate) instants: Instants,
     /// What was said of the onset before the last correction.
     pub(crate) corrections: Vec<Correction>,
-    pub(crate) late_updates: Vec<LateUpdate>,
     pub(crate) levels: Vec<LevelSet>,
     pub(crate) roles: Vec<RoleHeld>,
     /// When it was open: from declared to resolved, and again after each reopening.
@@ -47,6 +45,8 @@ pub(crate) struct Course {
     /// Messages that tell of it and call nobody: what counts where no policy pages.
     notices: BTreeMap<NotificationId, String>,
     first_notice: Option<Instant>,
+    /// A person has said when it began.
+    onset_said: bool,
 }
 
 /// It was opened again.
@@ -128,13 +128,13 @@ impl Course {
             alarms: Vec::new(),
             instants: Instants::default(),
             corrections: Vec::new(),
-            late_updates: Vec::new(),
             levels: vec![first],
             roles: Vec::new(),
             spells: vec![(at, None)],
             pages: BTreeSet::new(),
             notices: BTreeMap::new(),
             first_notice: None,
+            onset_said: false,
         };
         course.instants.declare = Some(Instant::new(at, seq, format!("declared by {by}")));
         let reported = match by {
@@ -167,7 +167,7 @@ impl Course {
             self.detected(noticed);
         }
         // Where a person has said when it began, that stands.
-        if self.corrections.is_empty()
+        if !self.onset_said
             && let Some(Noticed { at, seq, words }) = sight.onset(service)
             && self.instants.onset.as_ref().is_none_or(|before| at < before.at)
         {
@@ -229,7 +229,7 @@ impl Course {
                 self.over(at, reason);
             }
             Event::IncidentChanged { incident, by, change } if *incident == self.id => {
-                self.changed(entry, by, change);
+                self.changed(entry, by, change, sight);
             }
             Event::IncidentChanged { incident, change: IncidentChange::Merged { into, .. }, .. }
                 if *into == self.id =>
@@ -246,7 +246,7 @@ impl Course {
         }
     }
 
-    fn changed(&mut self, entry: &Entry<'_>, by: &Actor, change: &IncidentChange) {
+    fn changed(&mut self, entry: &Entry<'_>, by: &Actor, change: &IncidentChange, sight: &Sight) {
         let (at, seq) = (entry.at, entry.seq);
         match change {
             IncidentChange::Suspected => {
@@ -293,9 +293,7 @@ impl Course {
             IncidentChange::RoleOffered { .. } => self.engage(entry, by, "offered a role"),
             IncidentChange::Linked { operation } => self.engage(entry, by, &format!("linked {operation}")),
             IncidentChange::OnsetSet { onset, reason } => {
-                let before = self.instants.onset.take();
-                self.corrections.push(Correction { before, at, seq });
-                self.instants.onset = Some(Instant::new(*onset, seq, format!("said by {by}: {reason}")));
+                self.begin(*onset, entry, by, reason);
                 self.engage(entry, by, "said when it began");
             }
             IncidentChange::Mitigated { since } => {
@@ -304,16 +302,31 @@ impl Course {
             }
             IncidentChange::AlarmLinked { alarm } => {
                 self.alarms.push(alarm.clone());
-                self.detected(Noticed { at, seq, words: format!("the alarm {alarm}") });
+                let linked = Noticed { at, seq, words: format!("the alarm {alarm}") };
+                self.detected(sight.fired(alarm).cloned().unwrap_or(linked));
             }
             IncidentChange::Told { audience, .. } => {
                 self.engage(entry, by, &format!("sent an {} message", audience.word()));
             }
-            IncidentChange::UpdateMissed { audience, due } => {
-                self.late_updates.push(LateUpdate { audience: *audience, due: *due, seq });
-            }
-            IncidentChange::OfferLapsed { .. } | IncidentChange::Unacknowledged => {}
+            IncidentChange::OfferLapsed { .. }
+            | IncidentChange::Unacknowledged
+            | IncidentChange::UpdateMissed { .. } => {}
         }
+    }
+
+    /// When it began was said: by a person, which stands, or by what an alarm knows, where nothing earlier is known.
+    fn begin(&mut self, onset: Timestamp, entry: &Entry<'_>, by: &Actor, reason: &str) {
+        let by_person = matches!(by, Actor::Person { .. });
+        let before = self.instants.onset.clone();
+        if !by_person && (self.onset_said || before.as_ref().is_some_and(|before| before.at <= onset)) {
+            return;
+        }
+        self.onset_said |= by_person;
+        if before.is_some() {
+            self.corrections.push(Correction { before, at: entry.at, seq: entry.seq });
+        }
+        let words = if by_person { format!("said by {by}: {reason}") } else { reason.to_owned() };
+        self.instants.onset = Some(Instant::new(onset, entry.seq, words));
     }
 
     fn over(&mut self, at: Timestamp, reason: &str) {

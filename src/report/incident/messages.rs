@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::command::Actor;
 use crate::model::event::Event;
-use crate::model::incident::Audience;
+use crate::model::incident::{Audience, IncidentChange};
 use crate::model::notification::{MessageKind, Notification};
 use crate::model::{ChannelName, NotificationId};
 use crate::report::{Entry, Millis};
@@ -31,17 +32,6 @@ pub struct MessageRecord {
     pub fallback_of: Option<NotificationId>,
     /// What became of it.
     pub end: MessageEnd,
-}
-
-/// A message to those who wait that was not sent when it was due.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct LateUpdate {
-    /// Who waited for it.
-    pub audience: Audience,
-    /// When it was due.
-    pub due: Timestamp,
-    /// The entry that noted it.
-    pub seq: u64,
 }
 
 /// What became of a message.
@@ -129,4 +119,53 @@ pub(super) fn take(messages: &mut [MessageRecord], entry: &Entry<'_>, event: &Ev
         }
         Err(end) => end,
     };
+}
+
+/// What a person told those who wait, or a message that they waited for in vain.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct UpdateRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The entry.
+    pub seq: u64,
+    /// Who waits.
+    pub audience: Audience,
+    /// Since when it was late; none for one that was sent.
+    pub missed: Option<Timestamp>,
+    /// Who sent it; empty for one that is late.
+    pub by: String,
+    /// What it says; empty for one that is late.
+    pub text: String,
+    /// Through which channels.
+    pub channels: Vec<ChannelName>,
+    /// When the next one was promised, where that was said.
+    pub next: Option<Timestamp>,
+}
+
+/// What a change of an incident says of such messages.
+pub(super) fn update(entry: &Entry<'_>, by: &Actor, change: &IncidentChange) -> Option<UpdateRecord> {
+    let (at, seq) = (entry.at, entry.seq);
+    Some(match change {
+        IncidentChange::Told { audience, text, channels, next } => UpdateRecord {
+            at,
+            seq,
+            audience: *audience,
+            missed: None,
+            by: by.to_string(),
+            text: text.clone(),
+            channels: channels.clone(),
+            next: *next,
+        },
+        IncidentChange::UpdateMissed { audience, due } => UpdateRecord {
+            at,
+            seq,
+            audience: *audience,
+            missed: Some(*due),
+            by: String::new(),
+            text: String::new(),
+            channels: Vec::new(),
+            next: None,
+        },
+        _ => return None,
+    })
 }

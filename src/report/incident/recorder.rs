@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::checklists::Checklists;
 use super::course::Course;
 use super::escalations::EscalationRecord;
-use super::messages::MessageRecord;
+use super::messages::{MessageRecord, UpdateRecord};
 use super::operations::OperationRecord;
 use super::scope::{Scope, named, scope};
 use super::timeline::{Row, collapse, row};
@@ -18,6 +18,7 @@ use crate::model::checklist::ChecklistChange;
 use crate::model::escalation::EscalationChange;
 use crate::model::event::Event;
 use crate::model::incident::IncidentChange;
+use crate::model::received::ReceivedChange;
 use crate::model::{IncidentId, NotificationId, OperationId, RunId, ServiceName};
 use crate::report::naming::People;
 use crate::report::sight::Sight;
@@ -42,6 +43,7 @@ pub struct Recorder {
     checklists: Checklists,
     escalations: Vec<EscalationRecord>,
     messages: Vec<MessageRecord>,
+    updates: Vec<UpdateRecord>,
     operations: Vec<OperationRecord>,
     /// Where each operation was planned and has ended.
     places: BTreeMap<OperationId, (u64, Option<u64>)>,
@@ -62,6 +64,7 @@ impl Recorder {
             checklists: Checklists::default(),
             escalations: Vec::new(),
             messages: Vec::new(),
+            updates: Vec::new(),
             operations: Vec::new(),
             places: BTreeMap::new(),
             last: None,
@@ -115,6 +118,16 @@ impl Recorder {
             },
             Scope::Service(service) => has(service),
             Scope::Finding(id) => self.sight.service_of(id).is_some_and(|service| has(Some(service))),
+            Scope::Alarm(id) => {
+                let is_linked = course.alarms.iter().any(|linked| linked == id.as_str());
+                let service = match event {
+                    Event::AlarmChanged { change: ReceivedChange::Firing { facts }, .. } => {
+                        facts.service.as_ref()
+                    }
+                    _ => self.sight.service_of_alarm(id.as_str()),
+                };
+                is_linked || service.is_some_and(|service| has(Some(service)))
+            }
             Scope::Notification(id) => match event {
                 Event::NotificationQueued { notification } => match &notification.incident {
                     Some(incident) => *incident == self.id,
@@ -137,7 +150,10 @@ impl Recorder {
 
     /// Keeps what may turn out to have led to it.
     fn remember(&mut self, entry: &Entry<'_>) {
-        if matches!(scope(entry.event), Scope::Service(_) | Scope::Operation(_) | Scope::Finding(_)) {
+        if matches!(
+            scope(entry.event),
+            Scope::Service(_) | Scope::Operation(_) | Scope::Finding(_) | Scope::Alarm(_)
+        ) {
             self.before.push_back((entry.seq, entry.at, entry.event.clone()));
         }
         let is_old = |at: Timestamp| at.checked_add(LEAD).is_ok_and(|until| until < entry.at);
@@ -155,6 +171,7 @@ impl Recorder {
                 Scope::Operation(id) => {
                     self.state.operation(id).map(|operation| operation.plan.service.clone())
                 }
+                Scope::Alarm(id) => self.sight.service_of_alarm(id.as_str()).cloned(),
                 // Cleared before it began: whatever it was, it was over.
                 _ => continue,
             };
@@ -217,10 +234,13 @@ impl Recorder {
                 escalations::take(&mut self.escalations, entry, change);
             }
             Event::IncidentJoined { .. } => self.link_open(),
-            Event::IncidentChanged { incident, change, .. } => match change {
+            Event::IncidentChanged { incident, by, change } => match change {
                 IncidentChange::RoleTaken { role, name } => self.people.has_role(name, *role),
                 IncidentChange::Linked { operation } => self.link(operation),
                 IncidentChange::Merged { .. } if *incident != self.id => self.merge(incident),
+                IncidentChange::Told { .. } | IncidentChange::UpdateMissed { .. } => {
+                    self.updates.extend(messages::update(entry, by, change));
+                }
                 _ => {}
             },
             Event::OperationPlanned { operation, .. } => self.link(operation),
@@ -314,7 +334,6 @@ impl Recorder {
             end_reason: course.end_reason,
             instants,
             corrections: course.corrections,
-            late_updates: course.late_updates,
             levels: course.levels,
             reopened: course.reopened,
             roles: course.roles,
@@ -324,6 +343,7 @@ impl Recorder {
             dispatches: self.checklists.dispatches,
             escalations: self.escalations,
             messages: self.messages,
+            updates: self.updates,
             operations,
             journal: self.last?,
             made_at: now,
@@ -361,6 +381,7 @@ fn texts(record: &mut Record) -> Vec<&mut String> {
             texts.push(reason);
         }
     }
+    texts.extend(record.updates.iter_mut().flat_map(|update| [&mut update.by, &mut update.text]));
     for operation in &mut record.operations {
         texts.extend([&mut operation.by, &mut operation.reason]);
         texts.extend(operation.end.iter_mut().map(|end| &mut end.detail));

@@ -3,7 +3,7 @@
 use crate::model::command::{Actor, Command};
 use crate::model::escalation::EscalationChange;
 use crate::model::event::Event;
-use crate::model::{FindingId, IncidentId, NotificationId, OperationId, ServiceName};
+use crate::model::{AlarmId, FindingId, IncidentId, NotificationId, OperationId, ServiceName};
 
 /// What an event is about.
 pub(super) enum Scope<'a> {
@@ -13,6 +13,8 @@ pub(super) enum Scope<'a> {
     Service(Option<&'a ServiceName>),
     Finding(&'a FindingId),
     Notification(&'a NotificationId),
+    /// An alarm of others.
+    Alarm(&'a AlarmId),
     /// A command: what it is about, as far as it says.
     Command(&'a Command),
     /// The process, or what it reads from.
@@ -22,11 +24,9 @@ pub(super) enum Scope<'a> {
 /// What an event is about.
 pub(super) const fn scope(event: &Event) -> Scope<'_> {
     match event {
-        // What an alarm has to do with an incident is an event of that incident.
-        Event::LeaderChanged { .. }
-        | Event::SourceReadable { .. }
-        | Event::BreakerChanged { .. }
-        | Event::AlarmChanged { .. } => Scope::Process,
+        Event::LeaderChanged { .. } | Event::SourceReadable { .. } | Event::BreakerChanged { .. } => {
+            Scope::Process
+        }
         Event::InventoryChanged { service, .. }
         | Event::PlatformReadable { service, .. }
         | Event::VerdictChanged { service, .. }
@@ -69,6 +69,7 @@ pub(super) const fn scope(event: &Event) -> Scope<'_> {
         | Event::IncidentChanged { incident, .. }
         | Event::EscalationChanged { incident, .. }
         | Event::ChecklistChanged { incident, .. } => Scope::Incident(incident),
+        Event::AlarmChanged { alarm, .. } => Scope::Alarm(alarm),
         Event::NotificationQueued { notification } => Scope::Notification(&notification.id),
         Event::NotificationSent { notification, .. }
         | Event::NotificationFailed { notification, .. }
@@ -161,10 +162,10 @@ pub(super) const fn actor(event: &Event) -> Option<&Actor> {
         | Event::DecisionNeeded { .. }
         | Event::OperationEnded { .. }
         | Event::IncidentJoined { .. }
+        | Event::AlarmChanged { .. }
         | Event::NotificationQueued { .. }
         | Event::NotificationSent { .. }
         | Event::NotificationFailed { .. }
-        | Event::NotificationSuppressed { .. }
-        | Event::AlarmChanged { .. } => None,
+        | Event::NotificationSuppressed { .. } => None,
     }
 }

@@ -459,3 +459,69 @@ fn the_onset_is_what_still_holds() {
     );
     assert_eq!(record(&hand, "10:00:00").instants.onset.unwrap().at, at("08:29:00"));
 }
+
+/// An alarm of others knows when it began to fire; that is when it was noticed, and where the incident began unless more is known.
+#[test]
+fn alarms_of_others() {
+    let linked = |alarm: &str| IncidentChange::AlarmLinked { alarm: alarm.to_owned() };
+    let onset =
+        |when: &str| IncidentChange::OnsetSet { onset: at(when), reason: "it fires since then".into() };
+    let mut hand = Hand::default();
+    hand.fired("09:01:00", "errors", "checkout", "09:00:30")
+        .opened("09:01:00", "INC-1", &["checkout"])
+        .changed("09:01:00", "INC-1", Actor::Engine, linked("errors"))
+        .changed("09:01:00", "INC-1", Actor::Engine, onset("09:00:30"));
+    let first = record(&hand, "10:00:00");
+    let detect = first.instants.detect.clone().unwrap();
+    assert_eq!(
+        (detect.at, detect.seq, detect.source.as_str()),
+        (at("09:00:30"), 1, "the alarm errors fired")
+    );
+    assert_eq!((first.instants.onset.unwrap().at, first.corrections.len()), (at("09:00:30"), 0));
+    assert_eq!(first.timeline[0].seq, 1, "it led to the incident");
+    // The engine knows of nothing earlier, a person does, and what another alarm says then changes nothing.
+    hand.changed("09:02:00", "INC-1", Actor::Engine, onset("09:00:50"))
+        .changed("09:03:00", "INC-1", person("ana"), onset("08:50:00"))
+        .changed("09:04:00", "INC-1", Actor::Engine, onset("08:40:00"))
+        .fired("09:05:00", "slow", "checkout", "09:04:30");
+    let later = record(&hand, "10:00:00");
+    assert_eq!(later.instants.onset.unwrap().source, "said by ana: it fires since then");
+    assert_eq!(later.corrections.len(), 1);
+    assert_eq!(later.timeline.last().unwrap().seq, 8, "one on its services belongs to the timeline");
+}
+
+/// What those who wait were told is in the record, and so is what they waited for in vain.
+#[test]
+fn those_who_wait() {
+    use crate::model::incident::Audience;
+    let mut hand = Hand::default();
+    hand.opened("09:00:00", "INC-1", &["checkout"])
+        .changed(
+            "09:05:00",
+            "INC-1",
+            person("ana"),
+            IncidentChange::Told {
+                audience: Audience::External,
+                text: "Payments fail. ana works on it.".into(),
+                channels: vec!["status".into()],
+                next: Some(at("09:25:00")),
+            },
+        )
+        .changed(
+            "09:25:10",
+            "INC-1",
+            Actor::Engine,
+            IncidentChange::UpdateMissed { audience: Audience::External, due: at("09:25:00") },
+        );
+    let record = hand.incident("INC-1", "10:00:00", Naming::Roles).unwrap();
+    let [told, missed] = &record.updates[..] else { panic!("{:?}", record.updates) };
+    assert_eq!(
+        (told.by.as_str(), told.text.as_str()),
+        ("responder 1", "Payments fail. responder 1 works on it.")
+    );
+    assert_eq!((told.next, missed.missed), (Some(at("09:25:00")), Some(at("09:25:00"))));
+    assert_eq!(record.instants.engage.unwrap().source, "responder 1 sent an external message");
+    let text =
+        crate::report::postmortem::document(&hand.incident("INC-1", "10:00:00", Naming::Roles).unwrap());
+    assert!(text.contains("**MISSED: one was due at 2026-11-20 09:25:00**"), "{text}");
+}

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
+use crate::model::ChannelName;
 use crate::model::incident::Level;
 use crate::report::Millis;
 use crate::report::incident::times::Instant;
-use crate::report::incident::{Record, Weight};
+use crate::report::incident::{Record, UpdateRecord, Weight};
 use crate::report::markdown::{code, counted, entry, inline, table, when};
 
 pub(super) fn header(record: &Record) -> String {
@@ -373,14 +374,10 @@ pub(super) fn communications(record: &Record) -> String {
         out.push_str(&table(&["UTC", "what", "entry"], &rows));
         out.push('\n');
     }
-    if !record.late_updates.is_empty() {
-        out.push_str("### Messages that were late\n\n");
-        let rows: Vec<Vec<String>> = record
-            .late_updates
-            .iter()
-            .map(|late| vec![when(late.due), late.audience.word().to_owned(), entry(late.seq)])
-            .collect();
-        out.push_str(&table(&["due (UTC)", "for", "entry"], &rows));
+    if !record.updates.is_empty() {
+        out.push_str("### Told to those who wait\n\n");
+        let rows: Vec<Vec<String>> = record.updates.iter().map(update).collect();
+        out.push_str(&table(&["UTC", "whom", "text", "by", "next promised", "entry"], &rows));
         out.push('\n');
     }
     if record.messages.is_empty() {
@@ -408,6 +405,23 @@ pub(super) fn communications(record: &Record) -> String {
         .collect();
     out.push_str(&table(&["UTC", "channel", "text", "what became of it", "entry"], &rows));
     out
+}
+
+fn update(update: &UpdateRecord) -> Vec<String> {
+    let text = match update.missed {
+        Some(due) => format!("**MISSED: one was due at {}**", when(due)),
+        None => inline(&update.text),
+    };
+    let channels: Vec<&str> = update.channels.iter().map(ChannelName::as_str).collect();
+    let by = if channels.is_empty() { String::new() } else { format!(" by {}", channels.join(", ")) };
+    vec![
+        when(update.at),
+        update.audience.word().to_owned(),
+        text,
+        inline(&format!("{}{by}", update.by)),
+        update.next.map_or_else(String::new, when),
+        entry(update.seq),
+    ]
 }
 
 pub(super) fn runbook(record: &Record) -> String {
