@@ -111,6 +111,12 @@ pub(crate) fn farewell(engine: &Engine, loaded: &Loaded, opened_at: Timestamp) -
     if let Some(incident) = view.state.open_incident() {
         lines.push(format!("{} is open: {}\n", incident.id, incident.title));
     }
+    let written = view.state.incidents_in_order().into_iter().rfind(|incident| incident.opened_at >= opened_at);
+    if let Some(incident) = written {
+        let config = loaded.path.display();
+        let id = &incident.id;
+        lines.push(format!("its post-mortem: unship -c {config} report incident {id} --out {id}.md\n"));
+    }
     lines.push(format!("the record is {}\n", loaded.journal_path.display()));
     lines.concat()
 }

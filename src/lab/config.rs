@@ -61,6 +61,10 @@ min_samples = 4
 action = "watch"
 severity = "medium"
 
+# Waits and holds of runbooks are a tenth as long as they are written.
+[checklists]
+pace = 0.1
+
 [judge]
 alpha = 0.01
 "#;
