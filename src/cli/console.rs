@@ -111,7 +111,8 @@ pub(crate) fn farewell(engine: &Engine, loaded: &Loaded, opened_at: Timestamp) -
     if let Some(incident) = view.state.open_incident() {
         lines.push(format!("{} is open: {}\n", incident.id, incident.title));
     }
-    let written = view.state.incidents_in_order().into_iter().rfind(|incident| incident.opened_at >= opened_at);
+    let written =
+        view.state.incidents_in_order().into_iter().rfind(|incident| incident.opened_at >= opened_at);
     if let Some(incident) = written {
         let config = loaded.path.display();
         let id = &incident.id;

@@ -18,7 +18,6 @@ pub const KEYS: &[&str] = &[
 pub const NOT_BUILT: &[(&str, &str)] = &[
     ("approve", "write in the text who has to agree"),
     ("cross-check", "write in the text who confirms it"),
-    ("every", "write it once for each time, or set a time for the next message"),
     ("memory", "put the item first in its section"),
     ("retry", "dispatch it again by hand"),
     ("timeout", "the action's own limit holds"),

@@ -34,6 +34,7 @@ const RUNBOOK: &str = r#"
 - [ ] Only in an emergency {#rare when="incident.sev <= 1"}
 ## Afterwards
 - [ ] The report is written {#report}
+- [ ] The status page is updated {#status every=20m}
 "#;
 
 struct Play(World, u64);
@@ -369,6 +370,21 @@ fn overrides_and_deferrals() {
     play.act("report", ItemAct::Done).unwrap();
     play.pass(1);
     assert_eq!(play.stands("ticket"), "open", "its section has begun");
+}
+
+/// What is done again and again opens again when its time has come, until the incident is over.
+#[test]
+fn cadence() {
+    let mut play = Play::new();
+    play.through_first();
+    play.act("status", ItemAct::Done).unwrap();
+    play.pass(1_198);
+    assert_eq!(play.stands("status"), "done");
+    play.pass(3);
+    assert_eq!(play.stands("status"), "open");
+    play.say("ana", Command::Resolve { incident: "INC-1".into(), reason: reason("well") }).unwrap();
+    play.pass(1);
+    assert_eq!(play.stands("status"), "not_applicable");
 }
 
 /// What depends on something is left out while that is false, and comes back when it is true, until a person touches it.

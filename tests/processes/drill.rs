@@ -72,7 +72,8 @@ async fn a_drill_wakes_nobody() {
         [runbooks.take-back]\nfile = \"take-back.md\"\nservices = [\"shop\"]\n"
     );
     std::fs::write(dir.path().join("unship.toml"), config).unwrap();
-    let drill = unship(dir.path(), &["drill", "--json", "--pace", "0.05", "--within", "90s", "--dir", "drill"]);
+    let drill =
+        unship(dir.path(), &["drill", "--json", "--pace", "0.05", "--within", "90s", "--dir", "drill"]);
     let drilled = run(drill).await;
     let said = text(&drilled.stderr);
     assert_eq!(drilled.status.code(), Some(0), "{said}");
@@ -81,10 +82,17 @@ async fn a_drill_wakes_nobody() {
     assert!(account["operations"][0]["steps"][0]["took_ms"].is_u64(), "{account}");
     let sections = account["sections"].as_array().unwrap();
     assert_eq!(sections.len(), 2, "{account}");
-    assert_eq!((&sections[0]["until_ms"], &sections[0]["late"]), (&300_000.into(), &false.into()), "{account}");
-    assert!(sections.iter().flat_map(|section| section["items"].as_array().unwrap()).all(|item| {
-        item["open"] == false && item["after_ms"].is_u64()
-    }));
+    assert_eq!(
+        (&sections[0]["until_ms"], &sections[0]["late"]),
+        (&300_000.into(), &false.into()),
+        "{account}"
+    );
+    assert!(
+        sections
+            .iter()
+            .flat_map(|section| section["items"].as_array().unwrap())
+            .all(|item| { item["open"] == false && item["after_ms"].is_u64() })
+    );
     assert!(woken.lock().unwrap().is_empty(), "nobody is woken: {:?}", woken.lock().unwrap());
     let taken = taken.lock().unwrap().clone();
     assert!(!taken.is_empty(), "{said}");

@@ -70,7 +70,29 @@ impl Look<'_> {
             }
             Kind::Wait { time } => self.wait(self.run.paced(*time)),
             Kind::Decision { options, held, auto } => self.decision(options, *held, *auto),
-            Kind::Manual | Kind::Record { .. } | Kind::Cadence { .. } => self.parent(),
+            Kind::Cadence { every } => self.again(*every),
+            Kind::Manual | Kind::Record { .. } => self.parent(),
+        }
+        // A list that is gone through again and again opens as a whole.
+        if let Some(every) = self.run.book().sections[self.item.section].every {
+            self.again(every);
+        }
+    }
+
+    /// What has to be done again and again is open again when its time has come, for as long as the incident is.
+    fn again(&mut self, every: Duration) {
+        let every = self.run.paced(every);
+        let is_open = self.sight.incident.is_open();
+        match (self.it.standing, &self.it.by) {
+            (Standing::Done, Some((_, at))) if is_open && elapsed(*at, self.now()) >= every => {
+                let reason = format!("it is done every {}", crate::model::units::human(every));
+                self.changes.push(ChecklistChange::Reopened { item: self.id(), reason });
+            }
+            (Standing::Open, _) if !is_open => {
+                let reason = "the incident is over".to_owned();
+                self.changes.push(ChecklistChange::Inactive { item: self.id(), reason });
+            }
+            _ => {}
         }
     }
 
