@@ -3,6 +3,7 @@
 //! Every service has a canary, a probe, an error ratio, a latency and its memory, and five triggers watch it; two more watch
 //! the whole environment. The readings come from ten sources, each of a hundred services.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -123,7 +124,14 @@ impl Fleet {
         let config = Arc::new(config());
         let services: Vec<_> = config.services.keys().cloned().collect();
         let platforms = services.iter().map(|name| (name.clone(), facts)).collect();
-        let settings = Settings { config, platforms, by_itself: true };
+        let settings = Settings {
+            config,
+            runbooks: BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
+            platforms,
+            by_itself: true,
+        };
         let now = Timestamp::from_second(1_800_000_000).expect("a time");
         let mut fleet = Self { core: Core::new(Arc::new(settings), Arc::default()), now, services };
         for service in fleet.services.clone() {

@@ -338,7 +338,6 @@ pub fn examples(kind: Kind) -> Values {
         "severity" => text("SEV1"),
         "who" => text("mira (phone)"),
         "policy" => text("primary"),
-        "why" => text(""),
         "answer" => text("unship incident ack INC-17"),
         "what" => text("roll checkout back to 2.8.0"),
         "facts" => text("the platform did not answer; the traffic is on 2.8.0"),

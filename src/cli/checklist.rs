@@ -230,7 +230,7 @@ fn heading(phase: &Phase) -> String {
             format!(", OVERDUE by {}", human(whole(elapsed.saturating_sub(until))))
         }
         (Some(until), Some(elapsed)) if elapsed < until && phase.settled() < phase.counted() => {
-            format!(", {} left", human(whole(until - elapsed)))
+            format!(", {} left", human(whole(until.saturating_sub(elapsed))))
         }
         _ => String::new(),
     };

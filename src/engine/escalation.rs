@@ -175,7 +175,7 @@ fn tell_next(work: &mut Work<'_>, id: &IncidentId, escalation: &Escalation) {
         Some(turn) => {
             let missed = missed(escalation, &incident, turn, due, work.now);
             let late_ms = lateness(Some(due), work.now);
-            tell(work, &incident, escalation, turn, late_ms, missed, "");
+            tell(work, &incident, escalation, turn, late_ms, &missed, "");
         }
         None => exhaust(work, &incident, escalation),
     }
@@ -213,7 +213,7 @@ fn tell(
     escalation: &Escalation,
     (level, pass): Turn,
     late_ms: u64,
-    missed: Vec<usize>,
+    missed: &[usize],
     reason: &str,
 ) {
     let spec = &escalation.levels.level[level - 1];
@@ -251,7 +251,7 @@ fn tell(
             pass,
             told,
             late_ms,
-            missed: missed.clone(),
+            missed: missed.to_vec(),
             next_at,
             reason: reason.to_owned(),
         },
@@ -261,7 +261,7 @@ fn tell(
     words.extend((!reason.is_empty()).then(|| reason.to_owned()));
     if late_ms > 0 {
         let late = human(whole(Duration::from_millis(late_ms)));
-        let others = match missed.as_slice() {
+        let others = match missed {
             [] => String::new(),
             [one] => format!(", level {one} was due meanwhile"),
             more => {
@@ -398,13 +398,13 @@ pub(super) fn at_once(work: &mut Work<'_>, id: &IncidentId, reason: &str) {
         // Whoever answered hears it, and the next level waits for its turn.
         Standing::Acknowledged { .. } => {
             if here.0 <= escalation.levels.level.len() {
-                tell(work, &incident, &escalation, here, 0, Vec::new(), reason);
+                tell(work, &incident, &escalation, here, 0, &[], reason);
             }
         }
         Standing::Exhausted { .. } => begin_with(work, &incident, &escalation.policy, reason),
         Standing::Paging | Standing::Snoozed { .. } => {
             match following(&escalation, &incident, (escalation.level, escalation.pass)) {
-                Some(turn) => tell(work, &incident, &escalation, turn, 0, Vec::new(), reason),
+                Some(turn) => tell(work, &incident, &escalation, turn, 0, &[], reason),
                 None => exhaust(work, &incident, &escalation),
             }
         }
@@ -437,7 +437,7 @@ pub(super) fn by_hand(
         None => following(&escalation, &incident, (escalation.level, escalation.pass)),
     };
     match turn {
-        Some(turn) => tell(work, &incident, &escalation, turn, 0, Vec::new(), reason),
+        Some(turn) => tell(work, &incident, &escalation, turn, 0, &[], reason),
         None => exhaust(work, &incident, &escalation),
     }
 }

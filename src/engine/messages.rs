@@ -46,7 +46,7 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
             let own = values::rollback_started(work, operation);
             let rendered = values::rendered(work, Kind::RollbackStarted, own, &words);
             let facts = facts(operation);
-            return queue(work, "rollback-started", Severity::High, Some(&plan.service), rendered, &facts);
+            return queue(work, "rollback-started", Severity::High, Some(&plan.service), &rendered, &facts);
         }
         PlanKind::Promote => {
             ("promotion-started", format!("promoting {to}, which gets all the traffic of {from}"))
@@ -55,7 +55,7 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
         PlanKind::Maintenance { .. } => return,
     };
     let text = format!("{}: {words}, started by {}: {}", plan.service, operation.by, operation.reason);
-    queue(work, topic, Severity::High, Some(&plan.service), plain(text), &facts(operation));
+    queue(work, topic, Severity::High, Some(&plan.service), &plain(text), &facts(operation));
 }
 
 /// An operation has ended.
@@ -104,7 +104,7 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
-    queue(work, topic, severity, Some(&operation.plan.service), plain(text), &facts);
+    queue(work, topic, severity, Some(&operation.plan.service), &plain(text), &facts);
 }
 
 /// A person holds an operation.
@@ -124,7 +124,7 @@ pub(super) fn operation_resumed(work: &mut Work<'_>, id: &OperationId, by: &Acto
 fn held(work: &mut Work<'_>, operation: &Operation, topic: &str, word: &str, by: &Actor, reason: &str) {
     let plan = &operation.plan;
     let text = format!("{}: {} {} {word} by {by}: {reason}", plan.service, plan.kind.noun(), operation.id);
-    queue(work, topic, Severity::High, Some(&plan.service), plain(text), &facts(operation));
+    queue(work, topic, Severity::High, Some(&plan.service), &plain(text), &facts(operation));
 }
 
 /// A person has to say what happened.
@@ -132,7 +132,7 @@ pub(super) fn decision_needed(work: &mut Work<'_>, operation: &Operation, known:
     let words = format!("{}: a person has to decide in {}: {known}", operation.plan.service, operation.id);
     let rendered = values::rendered(work, Kind::Approval, values::approval(operation, known), &words);
     let facts = facts(operation);
-    queue(work, "decision-needed", Severity::Critical, Some(&operation.plan.service), rendered, &facts);
+    queue(work, "decision-needed", Severity::Critical, Some(&operation.plan.service), &rendered, &facts);
 }
 
 /// A decision that changed nothing, if people should hear of it: one that would have acted, or one that holds.
@@ -183,7 +183,7 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
         }
         _ => plain(text),
     };
-    queue(work, topic, severity, Some(&decision.service), rendered, &facts);
+    queue(work, topic, severity, Some(&decision.service), &rendered, &facts);
 }
 
 /// Something is wrong over the whole environment. Nobody's release may be to blame, and then no decision tells of it.
@@ -192,13 +192,13 @@ pub(super) fn environment_finding(work: &mut Work<'_>, finding: &Finding) {
     let text = format!("{environment}: {}: {}", finding.trigger, finding.evidence.told());
     let facts = BTreeMap::from([("triggers".to_owned(), finding.trigger.to_string())]);
     if !was_told(work, "finding-raised", None, &facts) {
-        queue(work, "finding-raised", finding.severity, None, plain(text), &facts);
+        queue(work, "finding-raised", finding.severity, None, &plain(text), &facts);
     }
 }
 
 /// Something concerns the whole environment, whatever its services do.
 pub(super) fn of_environment(work: &mut Work<'_>, topic: &str, severity: Severity, text: &str) {
-    queue(work, topic, severity, None, plain(text.to_owned()), &BTreeMap::new());
+    queue(work, topic, severity, None, &plain(text.to_owned()), &BTreeMap::new());
 }
 
 /// Whether people were told the same only just: a value that wanders about its limit is no news at every reading.
@@ -220,7 +220,7 @@ pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str
         "rollback-impossible",
         Severity::Critical,
         Some(&decision.service),
-        plain(text),
+        &plain(text),
         &BTreeMap::new(),
     );
 }
@@ -244,7 +244,7 @@ fn queue(
     topic: &str,
     severity: Severity,
     service: Option<&ServiceName>,
-    told: Rendered,
+    told: &Rendered,
     facts: &BTreeMap<String, String>,
 ) {
     for channel in listening(work, severity) {

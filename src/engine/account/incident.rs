@@ -1,5 +1,6 @@
 //! What events of incidents, their escalations and their checklists say.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Mood, Told};
@@ -125,9 +126,11 @@ fn escalation(incident: &IncidentId, change: &EscalationChange) -> Told {
             let mut words = format!("level {level} is told{}: {}", late(*late_ms), names(told));
             if !missed.is_empty() {
                 let missed: Vec<_> = missed.iter().map(ToString::to_string).collect();
-                words.push_str(&format!("; due meanwhile: level {}", missed.join(", ")));
+                let _ = write!(words, "; due meanwhile: level {}", missed.join(", "));
             }
-            words.push_str(&if reason.is_empty() { String::new() } else { format!("; {reason}") });
+            if !reason.is_empty() {
+                let _ = write!(words, "; {reason}");
+            }
             (if told.is_empty() { Mood::Bad } else { Mood::Acts }, words)
         }
         EscalationChange::Unreachable { level, target, reason } => {

@@ -271,11 +271,9 @@ impl Attempt<'_> {
     fn may_reopen(&self, it: &ItemRun) -> Result<(), String> {
         let id = &self.item().id;
         match it.standing {
-            Standing::Done | Standing::Overridden | Standing::Inactive | Standing::Deferred => {}
-            Standing::Open if it.regression.is_some() => {}
-            Standing::Waiting | Standing::Failed | Standing::Unknown | Standing::Satisfied => {}
             Standing::Running => return Err(format!("`{id}` is being done{}", ago(it, self.sight))),
-            Standing::Open => return Err(format!("`{id}` is not ticked")),
+            Standing::Open if it.regression.is_none() => return Err(format!("`{id}` is not ticked")),
+            _ => {}
         }
         let sensed = match &self.item().kind {
             Kind::Sensed { sense, auto: true, .. } => Some(sense),

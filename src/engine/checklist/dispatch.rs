@@ -115,7 +115,8 @@ pub(super) fn dispatch(
             accept(work, envelope.clone());
             emit(work, id, &run.id, &by, begun(None));
             escalation::by_hand(work, id, level, policy.as_ref(), &format!("{by} escalates: {}", item.text));
-            return ended(work, sight.incident, run, index, &by, "people are told");
+            ended(work, sight.incident, run, index, &by, "people are told");
+            return Ok(());
         }
         other => {
             return Err(Refusal::because(format!("`{other}` is no action of this unship")));
@@ -126,7 +127,7 @@ pub(super) fn dispatch(
         Some(event) => {
             emit(work, id, &run.id, &by, begun(None));
             work.emit(event);
-            ended(work, sight.incident, run, index, &by, "done")
+            ended(work, sight.incident, run, index, &by, "done");
         }
         None => {
             if sight.incident.acknowledged.is_none() {
@@ -135,9 +136,9 @@ pub(super) fn dispatch(
             escalation::acknowledge(work, id, &by);
             let change = ChecklistChange::Done { item: item.id.clone(), unsensed: false, fact: None };
             emit(work, id, &run.id, &by, change);
-            Ok(())
         }
     }
+    Ok(())
 }
 
 /// What was done at once has ended at once.
@@ -148,7 +149,7 @@ fn ended(
     index: usize,
     by: &crate::model::command::Actor,
     detail: &str,
-) -> Result<(), Refusal> {
+) {
     let item = &run.book().items[index];
     let change =
         ChecklistChange::Outcome { item: item.id.clone(), succeeded: Some(true), detail: detail.to_owned() };
@@ -158,7 +159,6 @@ fn ended(
             ChecklistChange::Done { item: item.id.clone(), unsensed: false, fact: Some(detail.to_owned()) };
         emit(work, &incident.id, &run.id, by, change);
     }
-    Ok(())
 }
 
 fn known_service(work: &Work<'_>, name: &str) -> Result<ServiceName, Refusal> {

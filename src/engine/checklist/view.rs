@@ -172,6 +172,7 @@ impl Phase {
 
 /// One line of a checklist.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts about a line, each by itself")]
 pub struct Item {
     /// Its name, always the same in its runbook.
     pub id: ItemId,
@@ -643,7 +644,7 @@ fn state(run: &Run, line: &Line, it: &ItemRun, sight: &Sight<'_>) -> ItemState {
     let (by, at) = it.by.clone().unwrap_or((Actor::Engine, run.attached_at));
     let words = || it.words.clone().unwrap_or_default();
     match it.standing {
-        Standing::Open if it.regression.is_some() => ItemState::Regressed { by, at },
+        Standing::Open | Standing::Done if it.regression.is_some() => ItemState::Regressed { by, at },
         Standing::Open => ItemState::Open,
         Standing::Satisfied => ItemState::Satisfied,
         Standing::Waiting => {
@@ -658,7 +659,6 @@ fn state(run: &Run, line: &Line, it: &ItemRun, sight: &Sight<'_>) -> ItemState {
         Standing::Running => ItemState::Running { since: at },
         Standing::Failed => ItemState::Failed { why: words() },
         Standing::Unknown => ItemState::Unknown { why: words() },
-        Standing::Done if it.regression.is_some() => ItemState::Regressed { by, at },
         Standing::Done => ItemState::Done { by, at },
         Standing::Overridden => ItemState::Overridden { by, at },
         Standing::Inactive => ItemState::NotApplicable { by, at },
@@ -718,12 +718,11 @@ pub fn clock(incident: &Incident, now: Timestamp) -> Clock {
     Clock { elapsed: elapsed_now, promise }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 pub(super) fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+#[expect(clippy::ref_option, reason = "serde asks with a reference")]
 fn optional_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => ms(duration, serializer),

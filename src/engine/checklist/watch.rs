@@ -182,10 +182,10 @@ impl Look<'_> {
         let text = || fact.map_or_else(String::new, |fact| fact.text.clone());
         match self.it.standing {
             // The world is as the action would make it: by another way, or by somebody else.
-            Standing::Open | Standing::Failed | Standing::Satisfied if holds == Some(true) && lasts => {
-                if self.may_be_ticked() {
-                    self.changes.push(done(self.id(), text()));
-                }
+            Standing::Open | Standing::Failed | Standing::Satisfied
+                if holds == Some(true) && lasts && self.may_be_ticked() =>
+            {
+                self.changes.push(done(self.id(), text()));
             }
             Standing::Running => match self.it.acted_at {
                 None => self.outcome(),

@@ -11,6 +11,7 @@ use crate::model::incident::{
 };
 use crate::model::units::human;
 use crate::model::{IncidentId, ServiceName};
+use crate::templates::Rendered;
 
 use super::super::commands::{accept, refuse};
 use super::super::core::Work;
@@ -141,7 +142,8 @@ fn escalate(
             });
             may.map(|(told, channels)| {
                 accept(work, envelope.clone());
-                messages::send_update(work, id, &by, audience, told, subject, channels, next);
+                let told = Rendered { subject, text: told };
+                messages::send_update(work, id, &by, audience, &told, channels, next);
             })
         }
         IncidentAsk::StopEscalation { reason } => {

@@ -96,18 +96,16 @@ pub(in crate::engine) fn may_tell(
 }
 
 /// Sends what a person wrote to those who wait.
-#[expect(clippy::too_many_arguments, reason = "they are the parts of one message")]
 pub(in crate::engine) fn send_update(
     work: &mut Work<'_>,
     id: &IncidentId,
     by: &Actor,
     audience: Audience,
-    text: String,
-    subject: Option<String>,
+    told: &Rendered,
     channels: Vec<ChannelName>,
     next: Option<Timestamp>,
 ) {
-    let change = IncidentChange::Told { audience, text: text.clone(), channels: channels.clone(), next };
+    let change = IncidentChange::Told { audience, text: told.text.clone(), channels: channels.clone(), next };
     work.emit(Event::IncidentChanged { incident: id.clone(), by: by.clone(), change });
     let Some(incident) = work.state.incident(id).cloned() else { return };
     let count: BTreeMap<_, _> =
@@ -119,7 +117,7 @@ pub(in crate::engine) fn send_update(
             severity: severity(incident.level),
             kind: MessageKind::Update,
             action: AlertAction::Trigger,
-            told: Rendered { subject: subject.clone(), text: text.clone() },
+            told: told.clone(),
             key: Some(format!("{id}/{}/{channel}/{count}", audience.word())),
             to: Vec::new(),
             dedup: None,

@@ -57,7 +57,6 @@ pub(super) fn asked(words: &mut Words, incident: &IncidentId, ask: &IncidentAsk,
                 let left = crate::tui::roster::age(now, *next).as_secs().max(1);
                 words.option("--next", &Span::secs(left).to_string());
             }
-            return;
         }
         IncidentAsk::Escalate { level, policy, reason } => {
             words.verb("escalate").value(id);
