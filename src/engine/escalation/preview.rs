@@ -45,7 +45,8 @@ pub fn preview(
             (policy, spec)
         }
     };
-    let is_for = |place: &usize| spec.level[*place].severity.is_none_or(|worst| incident.level.number() <= worst);
+    let is_for =
+        |place: &usize| spec.level[*place].severity.is_none_or(|worst| incident.level.number() <= worst);
     let turn = match (level, running) {
         (Some(level), _) if level == 0 || level > spec.level.len() => {
             return Err(format!("there is no level {level}; there are {}", spec.level.len()));
@@ -86,7 +87,9 @@ fn told(
         // A level that reaches nobody falls to the last resort, and so does what comes after the last level.
         match reaches(config, incident, &spec.last_resort, now) {
             Ok(found) => {
-                preview.told.extend(found.iter().map(|reach| format!("{} through {}", reach.who, reach.channel)));
+                preview
+                    .told
+                    .extend(found.iter().map(|reach| format!("{} through {}", reach.who, reach.channel)));
             }
             Err(why) => preview.unreachable.push(format!("{}: {why}", spec.last_resort)),
         }
