@@ -10,11 +10,11 @@ use super::incident::{self, find, look};
 use super::output::{out, print_json, table};
 use super::{Exit, Global};
 use crate::engine::checklist::{Checklist, Item, ItemKind, ItemState, Phase, checklist};
+use crate::model::IncidentId;
 use crate::model::checklist::ItemAct;
 use crate::model::command::{Actor, Command};
 use crate::model::incident::Ticked;
 use crate::model::units::human;
-use crate::model::IncidentId;
 
 /// Show the emergency checklist of an incident, or tick an item of it.
 #[derive(clap::Args, Clone, Debug)]
@@ -150,7 +150,9 @@ impl Act {
             }
             Self::Do { item } => (item, ItemAct::Dispatch),
             Self::Begin { item } => (item, ItemAct::Begin),
-            Self::Choose { item, option, reason } => (item, ItemAct::Choose { option: option.into(), reason }),
+            Self::Choose { item, option, reason } => {
+                (item, ItemAct::Choose { option: option.into(), reason })
+            }
             Self::Record { item, value } => (item, ItemAct::Record { value }),
             Self::Override { item, reason } => (item, ItemAct::Override { reason }),
             Self::Defer { item, until, reason } => (item, ItemAct::Defer { until, reason }),
@@ -269,7 +271,9 @@ fn right(item: &Item, now: Timestamp) -> String {
     let said = || item.note.clone().filter(|note| !note.is_empty());
     match &item.state {
         // What the engine ticked it still sees, or says why not.
-        ItemState::Done { by: by @ Actor::Person { .. }, .. } if !matches!(item.kind, ItemKind::Does { .. }) => {
+        ItemState::Done { by: by @ Actor::Person { .. }, .. }
+            if !matches!(item.kind, ItemKind::Does { .. }) =>
+        {
             parts.push(format!("by {by}"));
             parts.extend(item.unsensed.then(|| "which nobody could see".to_owned()));
             parts.extend(said().filter(|_| !matches!(item.kind, ItemKind::Sensed { .. })));

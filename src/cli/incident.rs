@@ -298,13 +298,18 @@ fn text(incident: &Incident, state: &State, list: &Checklist, now: Timestamp) ->
 fn escalation_lines(escalation: &Escalation, now: Timestamp) -> Vec<String> {
     let in_time = |at: Timestamp| {
         let left = at.duration_since(now);
-        if left.is_negative() { "now".to_owned() } else { format!("in {}", human(whole(left.unsigned_abs()))) }
+        if left.is_negative() {
+            "now".to_owned()
+        } else {
+            format!("in {}", human(whole(left.unsigned_abs())))
+        }
     };
     let count = escalation.levels.level.len();
     let at = format!("level {} of {count} of {}", escalation.level, escalation.policy);
     let words = match &escalation.standing {
         Standing::Paging => {
-            let next = escalation.next_at.map_or_else(String::new, |at| format!(", the next {}", in_time(at)));
+            let next =
+                escalation.next_at.map_or_else(String::new, |at| format!(", the next {}", in_time(at)));
             format!("{at} was told{next}")
         }
         Standing::Acknowledged { by, until, .. } => {
@@ -319,12 +324,9 @@ fn escalation_lines(escalation: &Escalation, now: Timestamp) -> Vec<String> {
     };
     let mut lines = vec![words];
     lines.extend(
-        escalation
-            .told
-            .iter()
-            .rev()
-            .take(3)
-            .map(|told| format!("{} level {}: {} by {}", date(told.at), told.level, told.target, told.channel)),
+        escalation.told.iter().rev().take(3).map(|told| {
+            format!("{} level {}: {} by {}", date(told.at), told.level, told.target, told.channel)
+        }),
     );
     lines.extend(escalation.unreachable.iter().rev().take(3).map(|why| format!("cannot be reached: {why}")));
     lines
