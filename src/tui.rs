@@ -16,6 +16,7 @@ pub mod available;
 pub mod clock;
 pub mod commands;
 pub mod dialogs;
+pub mod escalating;
 pub mod footer;
 pub mod glyphs;
 pub mod guide;

@@ -3,9 +3,11 @@
 use clap::Parser as _;
 
 use super::{Cli, Subcommand};
+use crate::model::checklist::ItemAct;
 use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
 use crate::model::decision::Guardrail;
-use crate::model::incident::{Level, Ticked};
+use crate::model::escalation::IncidentRole;
+use crate::model::incident::{IncidentAsk, Level, Ticked};
 use crate::model::operation::Strategy;
 use crate::model::release::Quality;
 use crate::tui::dialogs::command_line;
@@ -81,7 +83,66 @@ fn every_command(text: &str) -> Vec<Command> {
     {
         commands.push(Command::Tick { incident: "INC-1".into(), item: "smoke-tests".into(), ticked, note });
     }
+    commands.push(Command::Attach { incident: "INC-1".into(), runbook: "network".into() });
+    commands.extend(every_act(text).map(|act| Command::Item {
+        incident: "INC-1".into(),
+        run: Some("INC-1/emergency".into()),
+        item: "smoke-tests".into(),
+        seen: Some(3),
+        act,
+    }));
+    let ask = |ask| Command::Incident { incident: "INC-1".into(), ask };
+    commands.extend(every_ask(text).map(ask));
     commands
+}
+
+/// Everything that is done to an item, with this for every text.
+fn every_act(text: &str) -> impl Iterator<Item = ItemAct> {
+    let text = || text.to_owned();
+    [
+        ItemAct::Done,
+        ItemAct::NotApplicable { reason: text() },
+        ItemAct::NotApplicable { reason: String::new() },
+        ItemAct::Reopen { reason: text() },
+        ItemAct::Reopen { reason: String::new() },
+        ItemAct::Override { reason: text() },
+        ItemAct::Defer { until: "30m".to_owned(), reason: text() },
+        ItemAct::Begin,
+        ItemAct::Choose { option: "yes".into(), reason: text() },
+        ItemAct::Choose { option: "yes".into(), reason: String::new() },
+        ItemAct::Record { value: text() },
+        ItemAct::Dispatch,
+        ItemAct::AcknowledgeRegression,
+        ItemAct::Note { text: text() },
+        ItemAct::Claim,
+        ItemAct::Release,
+    ]
+    .into_iter()
+}
+
+/// Everything that is asked about an incident, with this for every text.
+fn every_ask(text: &str) -> impl Iterator<Item = IncidentAsk> {
+    let text = || text.to_owned();
+    let at = "2026-11-21T13:55:00Z".parse().unwrap();
+    [
+        IncidentAsk::Declare,
+        IncidentAsk::FalseAlarm { reason: text() },
+        IncidentAsk::Merge { into: "INC-2".into(), reason: text() },
+        IncidentAsk::Reopen { reason: text() },
+        IncidentAsk::Close { reason: text() },
+        IncidentAsk::Close { reason: String::new() },
+        IncidentAsk::Take { role: IncidentRole::Commander, who: None },
+        IncidentAsk::Take { role: IncidentRole::Scribe, who: Some(text()) },
+        IncidentAsk::Offer { role: IncidentRole::Deputy, to: text() },
+        IncidentAsk::AddService { service: "cart".into() },
+        IncidentAsk::Link { operation: "op-2".into() },
+        IncidentAsk::Onset { at, reason: text() },
+        IncidentAsk::Escalate { level: None, policy: None, reason: text() },
+        IncidentAsk::Escalate { level: Some(2), policy: Some("primary".into()), reason: text() },
+        IncidentAsk::Snooze { until: "2026-11-21T16:00:00Z".parse().unwrap(), reason: text() },
+        IncidentAsk::StopEscalation { reason: text() },
+    ]
+    .into_iter()
 }
 
 /// The words that a shell makes of a line.
@@ -102,6 +163,26 @@ fn shell(line: &str) -> Vec<String> {
     words
 }
 
+/// The text of what is done to an item, if it has one.
+fn says(act: &ItemAct) -> Option<&str> {
+    let text = match act {
+        ItemAct::NotApplicable { reason }
+        | ItemAct::Reopen { reason }
+        | ItemAct::Override { reason }
+        | ItemAct::Defer { reason, .. }
+        | ItemAct::Choose { reason, .. } => reason,
+        ItemAct::Record { value } => value,
+        ItemAct::Note { text } => text,
+        ItemAct::Done
+        | ItemAct::Begin
+        | ItemAct::Dispatch
+        | ItemAct::AcknowledgeRegression
+        | ItemAct::Claim
+        | ItemAct::Release => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
 /// Whatever is copied from the console as a command line is one that this program takes, and says the same.
 #[test]
 fn copied_command_lines_are_taken() {
@@ -115,6 +196,15 @@ fn copied_command_lines_are_taken() {
                 Command::Acknowledge { .. }
                 | Command::Tick { note: None, .. }
                 | Command::Tick { ticked: None, .. } => None,
+                Command::Attach { .. } => Some(format!("{:?}", "network")),
+                Command::Item { act, .. } => says(act).map(|says| format!("{says:?}")),
+                Command::Incident { ask, .. } => match ask {
+                    IncidentAsk::Offer { to, .. } => Some(format!("{to:?}")),
+                    IncidentAsk::Take { who, .. } => who.as_ref().map(|who| format!("{who:?}")),
+                    ask => {
+                        ask.reason().filter(|reason| !reason.is_empty()).map(|reason| format!("{reason:?}"))
+                    }
+                },
                 _ => Some(format!("{text:?}")),
             };
             assert!(says.is_none_or(|says| read.contains(&says)), "{line}\n{read}");

@@ -1,6 +1,14 @@
 //! Whether something can be done now, and if not, why not: decided here for the footer, the palette, the help and the keys.
 //! The engine decides again when it is asked; this only saves the person the way.
 
+mod incident;
+
+pub use incident::{
+    acknowledge, add_service, attach, attachable, claim, closable, close, declare, defer, escalate, let_go,
+    merge, not_applicable, on_line, others, override_line, reopen, reopen_incident, reopenable, seen, snooze,
+    tick, with_incident, with_roles,
+};
+
 use super::commands::Reason;
 use super::scene::Scene;
 use crate::config::schema::Role;
@@ -173,21 +181,4 @@ pub fn open_incident(scene: &Scene<'_>) -> Answer {
         Some(incident) => because(format!("{} is open", incident.id)),
         None => Ok(()),
     }
-}
-
-/// Acknowledging it.
-pub fn acknowledge(scene: &Scene<'_>) -> Answer {
-    on_incident(scene)?;
-    match scene.incident().and_then(|incident| incident.acknowledged.as_ref()) {
-        Some(taken) => because(format!("{} has acknowledged it already", taken.by)),
-        None => Ok(()),
-    }
-}
-
-/// Ticking a line.
-pub fn tick(scene: &Scene<'_>) -> Answer {
-    on_incident(scene)?;
-    super::panes::checklist::at_hand(scene)
-        .map(drop)
-        .ok_or_else(|| "every line is settled; select one to take its tick back".to_owned())
 }

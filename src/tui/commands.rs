@@ -53,6 +53,12 @@ pub enum Arg {
     Theme,
     /// A severity, 1 to 4.
     Level,
+    /// What somebody is in an incident.
+    Role,
+    /// A runbook.
+    Runbook,
+    /// Another incident that is open.
+    Incident,
     /// The rest of the line.
     Text,
 }
@@ -65,6 +71,9 @@ impl Arg {
             Self::Version => "VERSION",
             Self::Theme => "THEME",
             Self::Level => "1-4",
+            Self::Role => "ROLE",
+            Self::Runbook => "RUNBOOK",
+            Self::Incident => "INCIDENT",
             Self::Text => "TEXT",
         }
     }
@@ -160,9 +169,30 @@ pub enum Action {
     Acknowledge,
     Tick,
     NotApplicable,
+    Override,
+    Defer,
+    Reopen,
+    NoteBeside,
+    Claim,
+    LetGo,
+    Seen,
+    Attach,
     Severity,
     Note,
     Resolve,
+    Escalate,
+    Snooze,
+    StopEscalation,
+    Declare,
+    FalseAlarm,
+    Merge,
+    ReopenIncident,
+    Close,
+    TakeRole,
+    OfferRole,
+    GiveRole,
+    AddService,
+    Incident,
     Why,
     Detail,
     Operation,

@@ -5,9 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::commands::{COMMANDS, Command};
+use super::commands::{Action, COMMANDS, Command};
 use super::key::{Key, Sequence};
 use super::keymap::Lookup;
+use super::panes::checklist;
 use super::scene::Scene;
 use super::telling::{Advice, advice};
 use super::theme::Tone;
@@ -69,7 +70,7 @@ fn rest(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for (key, command, is_available) in hints(scene, for_hints) {
         let tones = if is_available { (Tone::Key, Tone::Text) } else { (Tone::Disabled, Tone::Disabled) };
         x = put(buf, area, (x, 0), &key, look.style(tones.0));
-        x = put(buf, area, (x + 1, 0), command.title, look.style(tones.1)) + GAP as u16;
+        x = put(buf, area, (x + 1, 0), title(command, scene), look.style(tones.1)) + GAP as u16;
     }
     if let Some(guide) = guide {
         put(buf, area, (x, 0), &guide, look.style(Tone::Accent));
@@ -95,7 +96,7 @@ fn hints(scene: &Scene<'_>, room: usize) -> Vec<(String, &'static Command, bool)
     for (_, place) in weighed {
         let command = &COMMANDS[place];
         let Some(key) = scene.picture.keymap.key_of(command.id) else { continue };
-        let taken = width(&key) + 1 + width(command.title) + GAP;
+        let taken = width(&key) + 1 + width(title(command, scene)) + GAP;
         // The gap behind the last one is not needed.
         if taken > left + GAP {
             break;
@@ -109,6 +110,16 @@ fn hints(scene: &Scene<'_>, room: usize) -> Vec<(String, &'static Command, bool)
         (key, command, (command.available)(scene).is_ok())
     };
     chosen.into_iter().map(hint).collect()
+}
+
+/// What a command does now, in the fewest words.
+fn title(command: &'static Command, scene: &Scene<'_>) -> &'static str {
+    if command.action != Action::Tick {
+        return command.title;
+    }
+    let asks = checklist::asks(scene);
+    let item = checklist::item_at_hand(scene);
+    asks.zip(item).map_or(command.title, |(asks, item)| asks.verb(&item))
 }
 
 /// A message, in place of everything else.

@@ -40,6 +40,10 @@ pub struct Glyphs {
     pub current: &'static str,
     /// A step that was left out.
     pub skipped: &'static str,
+    /// A line that is left as it is, against what it says.
+    pub overridden: &'static str,
+    /// A line that is done later.
+    pub deferred: &'static str,
     /// A step that failed.
     pub failed: &'static str,
     /// Work under way.
@@ -93,6 +97,8 @@ pub const UNICODE: Glyphs = Glyphs {
     open: "○",
     current: "▸",
     skipped: "⊘",
+    overridden: "⊗",
+    deferred: "↷",
     failed: "✘",
     running: "↻",
     regressed: "↺",
@@ -141,6 +147,8 @@ pub const ASCII: Glyphs = Glyphs {
     open: "-",
     current: ">",
     skipped: "/",
+    overridden: "%",
+    deferred: ")",
     failed: "X",
     running: "~",
     regressed: "<",
@@ -196,6 +204,8 @@ impl Glyphs {
             ("open", self.open),
             ("current", self.current),
             ("skipped", self.skipped),
+            ("overridden", self.overridden),
+            ("deferred", self.deferred),
             ("failed", self.failed),
             ("running", self.running),
             ("regressed", self.regressed),
@@ -279,12 +289,14 @@ mod tests {
                 open,
                 glyphs.current,
                 skipped,
+                glyphs.overridden,
+                glyphs.deferred,
                 glyphs.failed,
                 running,
                 regressed,
                 unknown,
             ]);
-            assert_eq!(steps.len(), 8);
+            assert_eq!(steps.len(), 10);
         }
     }
 }

@@ -6,9 +6,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::escalating;
 use super::scene::Scene;
 use super::theme::Tone;
-use super::widgets::text::{self, Cut, age, clean, fit, put_line, width};
+use super::widgets::text::{self, Cut, age, clean, fit, minutes, put_line, width};
 use crate::engine::checklist;
 use crate::engine::runtime::Leadership;
 
@@ -109,14 +110,31 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
         let tone = if incident.level.number() <= 2 { Tone::Fail } else { Tone::Warn };
         parts.push(part(2, tone, format!("{} {}", incident.id, incident.level)));
         let time = minutes(clock.elapsed);
-        parts.push(match (&incident.acknowledged, clock.promise) {
-            (Some(taken), _) => part(6, Tone::Text, format!("ack {} {time}", taken.by)),
-            (None, Some(promise)) => {
-                let tone = if promise.kept == Some(false) { Tone::Fail } else { Tone::Warn };
-                part(5, tone, format!("not acknowledged {time} of {}", minutes(promise.within)))
-            }
-            (None, None) => part(5, Tone::Warn, format!("not acknowledged {time}")),
-        });
+        if incident.suspected {
+            parts.push(part(5, Tone::Warn, format!("suspected {time}")));
+        } else {
+            parts.push(match (&incident.acknowledged, clock.promise) {
+                (Some(taken), _) => part(6, Tone::Text, format!("ack {} {time}", taken.by)),
+                // Every channel was told so.
+                (None, _) if incident.told_unacknowledged => {
+                    part(2, Tone::Fail, format!("NOBODY ACKNOWLEDGED {time}"))
+                }
+                (None, Some(promise)) => {
+                    let tone = if promise.kept == Some(false) { Tone::Fail } else { Tone::Warn };
+                    part(5, tone, format!("not acknowledged {time} of {}", minutes(promise.within)))
+                }
+                (None, None) => part(5, Tone::Warn, format!("not acknowledged {time}")),
+            });
+        }
+        if let Some(escalation) = escalating::of(scene, incident) {
+            let words = escalating::words(escalation, scene.now());
+            let rank = match (words.loud, words.tone) {
+                (true, _) => 1,
+                (false, Tone::Warn) => 5,
+                (false, _) => 10,
+            };
+            parts.push(part(rank, words.tone, words.text));
+        }
     }
     parts.push(leader(scene));
     if let Some(off) = automatic(scene) {
@@ -173,15 +191,6 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
     parts
 }
 
-/// `00:41`, `1:02:09`.
-fn minutes(time: std::time::Duration) -> String {
-    let secs = time.as_secs();
-    match secs / 3_600 {
-        0 => format!("{:02}:{:02}", secs / 60, secs % 60),
-        hours => format!("{hours}:{:02}:{:02}", secs % 3_600 / 60, secs % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -222,6 +231,28 @@ mod tests {
         ];
         let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
         insta::assert_snapshot!(gallery(&states, &[(160, 1), (100, 1), (60, 1), (40, 1), (24, 1)], draw));
+    }
+
+    /// How far people were told stands behind the clock, and what must not be overlooked stays the longest.
+    #[test]
+    fn escalations() {
+        use crate::model::incident::IncidentAsk;
+        let ui = Ui::new((120, 40));
+        let begun = testing::worked::begun;
+        let mut acknowledged = begun();
+        acknowledged.acknowledge();
+        let mut snoozed = begun();
+        let until = snoozed.now + std::time::Duration::from_secs(720);
+        snoozed.ask(IncidentAsk::Snooze { until, reason: "mira is on it".to_owned() });
+        let states = [
+            ("told", begun().picture()),
+            ("level 2", testing::worked::unanswered(1).picture()),
+            ("acknowledged", acknowledged.picture()),
+            ("snoozed", snoozed.picture()),
+            ("exhausted", testing::worked::unanswered(12).picture()),
+        ];
+        let states: Vec<_> = states.iter().map(|(name, picture)| (*name, picture, &ui)).collect();
+        insta::assert_snapshot!(gallery(&states, &[(160, 1), (120, 1), (80, 1), (40, 1)], draw));
     }
 
     /// A picture that is held says so before anything else, and for how long.

@@ -1,6 +1,7 @@
 //! Views of one thing in place of the board, one file each: functions of the scene that write a [`sheet`] and change nothing.
 
 pub mod history;
+pub mod incident;
 pub mod operation;
 pub mod service;
 pub mod sheet;
@@ -35,6 +36,7 @@ fn write<'a>(page: &Page, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
         Page::Why(service) => why::write(service, scene, columns),
         Page::Operation(id) => operation::write(id, scene, columns),
         Page::Timeline => timeline::write(scene, columns),
+        Page::Incident(id) => incident::write(id, scene, columns),
         Page::Sources => sources::write(scene, columns),
         Page::History(service) => history::write(service, scene, columns),
     }

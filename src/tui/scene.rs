@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
                     return Some(&operation.plan.service);
                 }
             }
-            Some(Page::Timeline | Page::Sources) | None => {}
+            Some(Page::Timeline | Page::Sources | Page::Incident(_)) | None => {}
         }
         let chosen = self.ui.service.what.as_ref();
         let chosen = chosen.filter(|service| self.config().services.contains_key(*service));
@@ -234,6 +234,16 @@ impl<'a> Scene<'a> {
     /// What people are working on.
     pub fn incident(&self) -> Option<&'a Incident> {
         self.state().open_incident().map(Arc::as_ref)
+    }
+
+    /// The incident that is looked at: of the page, else the open one, else the newest.
+    pub fn incident_at_hand(&self) -> Option<&'a Incident> {
+        let of_page = match self.ui.page() {
+            Some(Page::Incident(id)) => self.state().incident(id).map(Arc::as_ref),
+            _ => None,
+        };
+        let newest = || self.state().incidents_in_order().pop().map(Arc::as_ref);
+        of_page.or_else(|| self.incident()).or_else(newest)
     }
 
     /// Where the open incident stands.

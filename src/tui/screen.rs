@@ -31,7 +31,13 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>
     let (columns, rows) = (area.width, area.height);
     buf.set_style(clip(buf, area), scene.look().style(Tone::Text));
     let is_page = scene.ui.page().is_some() && columns >= SMALLEST_PAGE.0 && rows >= SMALLEST_PAGE.1;
-    if (columns < SMALL.0 || rows < SMALL.1) && !is_page {
+    // So is the checklist, where keys speak to it.
+    let is_list = scene.ui.focus == Pane::Checklist
+        && columns >= SMALLEST_PAGE.0
+        && rows >= SMALLEST_PAGE.1
+        && panes::checklist::incident(scene).is_some();
+    let is_small = columns < SMALL.0 || rows < SMALL.1;
+    if is_small && !is_page && !is_list {
         small::draw(scene, area, buf);
         // A question is seen at every size.
         return scene.ui.overlay.draw(scene, area, buf);
@@ -41,7 +47,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>
     header::draw(scene, head, buf);
     if let Some((page, scroll)) = scene.ui.pages.last() {
         pages::draw(page, *scroll, scene, body, buf);
-    } else if scene.ui.zoom {
+    } else if scene.ui.zoom || is_small {
         panes::draw(scene.ui.focus, scene, body, buf);
     } else if scene.ui.is_wide() {
         board(scene, body, buf);
@@ -112,6 +118,21 @@ mod tests {
         assert!(page.contains("Why · checkout") && page.contains("ROLL BACK IMMEDIATELY"), "{page}");
         let tiny = shown((24, 5));
         assert!(tiny.contains("FAIL") && !tiny.contains("Why"), "{tiny}");
+    }
+
+    /// Who goes to the checklist on a small screen works on lines that are seen.
+    #[test]
+    fn the_checklist_is_worked_on_on_small_screens() {
+        let shown = |picture: &crate::tui::scene::Picture, size| {
+            let ui = Ui { focus: Pane::Checklist, ..Ui::new(size) };
+            text(&drawn(picture, &ui, size, |scene, area, buf| {
+                draw(scene, area, buf);
+            }))
+        };
+        let list = shown(&testing::incident(), (40, 10));
+        assert!(list.contains("▸ ○ The incident is acknowledged") && list.contains("INC-1 SEV1"), "{list}");
+        let calm = shown(&testing::rest(), (40, 10));
+        assert!(!calm.contains("No incident is open"), "{calm}");
     }
 
     /// Whatever is shown at whatever size, nothing is drawn outside, and nothing ends the program.

@@ -115,12 +115,17 @@ pub(super) fn trouble(ui: &mut Ui, picture: &Picture, motion: Motion) -> Vec<Eff
 
 /// The name or id of what is selected.
 pub(super) fn id(scene: &Scene<'_>) -> Option<String> {
-    if let Some(Page::Operation(id)) = scene.ui.page() {
-        return Some(id.to_string());
+    match scene.ui.page() {
+        Some(Page::Operation(id)) => return Some(id.to_string()),
+        Some(Page::Incident(id)) => return Some(id.to_string()),
+        _ => {}
     }
     match scene.ui.focus {
         Pane::Deployments if scene.ui.release.what.is_some() => {
             scene.ui.release.what.as_ref().map(ToString::to_string)
+        }
+        Pane::Checklist => {
+            super::panes::checklist::at_hand(scene).or_else(|| scene.service().map(ToString::to_string))
         }
         _ => scene.service().map(ToString::to_string),
     }

@@ -4,13 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::panes::checklist;
 use super::scene::Scene;
 use super::signs::Sign;
 use super::telling::{Advice, advice, counted, since, telling};
 use super::theme::Tone;
 use super::widgets::text::{Cut, age, clip, fit, plain, put, width, wrap};
 use super::{footer, header, roster};
-use crate::engine::checklist::checklist;
 use crate::model::ServiceName;
 use crate::model::operation::{Operation, OperationStatus};
 
@@ -123,10 +123,12 @@ fn step(scene: &Scene<'_>) -> Option<(String, Tone)> {
     if let Some(Advice { tone, words, more }) = advice(scene).filter(|advice| advice.tone == Tone::Fail) {
         return Some((format!("{words}: {more}"), tone));
     }
-    let incident = scene.incident()?;
-    let list = checklist(incident, scene.state(), scene.config(), &scene.view().readings, scene.now());
-    let item = list.item(list.current.as_ref()?.as_str())?;
-    Some((format!("{} {}", scene.picture.glyphs.current, item.title), Tone::Text))
+    // The line that keys speak to.
+    let list = checklist::of(scene, checklist::incident(scene)?);
+    let item = list.item(&checklist::at_hand(scene)?)?;
+    let (settled, total) = list.progress();
+    let glyphs = scene.picture.glyphs;
+    Some((format!("{} {} {} {settled}/{total}", glyphs.current, item.title, glyphs.separator), Tone::Text))
 }
 
 /// The step of an operation that is being worked on.

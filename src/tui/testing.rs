@@ -3,6 +3,7 @@
 //!
 //! Each state goes on from the one before it: [`rest`], [`incident`], [`running`], [`recovered`], [`resolved`].
 
+pub(crate) mod worked;
 mod world;
 
 use std::sync::OnceLock;

@@ -9,7 +9,7 @@ use super::dialogs::Overlay;
 use super::key::Key;
 use super::roster::Filter;
 use crate::engine::runtime::View;
-use crate::model::{OperationId, ReleaseRef, ServiceName};
+use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName};
 
 /// The four panes of the board.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -68,6 +68,8 @@ pub enum Page {
     Operation(OperationId),
     /// What happened.
     Timeline,
+    /// An incident: people, escalation, checklists.
+    Incident(IncidentId),
     /// Where the figures come from.
     Sources,
     /// A service's releases, in full.
@@ -187,6 +189,8 @@ pub struct Ui {
     pub mouse: bool,
     /// What the demo's guide knows of the person; none without a guide.
     pub guide: Option<super::guide::Guide>,
+    /// The line of the checklist whose command was copied last, and which of its commands: the next time it is the next one.
+    pub copied: Option<(String, usize)>,
     /// What was last asked of the engine, as a command line.
     pub last_action: Option<String>,
     /// An operation that was asked for here.

@@ -7,9 +7,11 @@ use super::commands::{Action, COMMANDS, Command as Entry, Motion};
 use super::dialogs::{self, Overlay, Reaction};
 use super::key::{Code, Key};
 use super::keymap::Lookup;
+use super::panes::checklist::{self, space::Asks};
 use super::scene::{Picture, Scene};
 use super::ui::{Awaited, Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
 use crate::engine::Proposal;
+use crate::engine::checklist::Offer;
 use crate::model::ServiceName;
 use crate::model::command::Command;
 
@@ -348,6 +350,14 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             Vec::new()
         }
         Action::Refresh => scene.service().cloned().map(Effect::Refresh).into_iter().collect(),
+        Action::Incident => {
+            page(ui, scene.incident_at_hand().map(|incident| Page::Incident(incident.id.clone())))
+        }
+        // The ordinary question: both ends, the plan, the guardrails, the name.
+        Action::Tick if matches!(checklist::asks(&scene), Some(Asks::RollBack(_))) => {
+            roll_back(ui, picture, asked.by)
+        }
+        Action::CopyId if is_on_a_command(&scene) => copy_command(ui, picture),
         Action::CopyId => match super::select::id(&scene) {
             Some(id) => copy(ui, picture, id),
             None => Vec::new(),
@@ -400,6 +410,46 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
     }
 }
 
+/// The rollback that the line at hand asks for.
+fn roll_back(ui: &mut Ui, picture: &Picture, by: Option<Key>) -> Vec<Effect> {
+    let Some(Asks::RollBack(service)) = checklist::asks(&Scene::new(picture, ui)) else { return Vec::new() };
+    let Some(command) = super::commands::find("roll-back") else { return Vec::new() };
+    match service {
+        Some(service) => start(ui, picture, command, vec![service.to_string()], by),
+        None => {
+            let words = "roll back: nothing says which service needs it; select one in pane 1";
+            say(ui, picture.now, ToastKind::Refused, words);
+            Vec::new()
+        }
+    }
+}
+
+/// Whether the line of the checklist that is looked at has a command written in it.
+fn is_on_a_command(scene: &Scene<'_>) -> bool {
+    scene.ui.page().is_none()
+        && scene.ui.focus == Pane::Checklist
+        && checklist::item_at_hand(scene).is_some_and(|item| !item.commands.is_empty())
+}
+
+/// Copies the command of the line at hand; of several the next one each time.
+fn copy_command(ui: &mut Ui, picture: &Picture) -> Vec<Effect> {
+    let Some(item) = checklist::item_at_hand(&Scene::new(picture, ui)) else { return Vec::new() };
+    let total = item.commands.len();
+    let place = match ui.copied.take() {
+        Some((key, last)) if key == item.key => (last + 1) % total.max(1),
+        _ => 0,
+    };
+    let Some(command) = item.commands.get(place) else { return Vec::new() };
+    ui.copied = Some((item.key.clone(), place));
+    let number = if total > 1 { format!(" {} of {total}", place + 1) } else { String::new() };
+    let words = match &command.offered {
+        Offer::Refused(why) => format!("copied{number}, to be filled in ({why}): {}", command.text),
+        _ => format!("copied{number}: {}", command.text),
+    };
+    say(ui, picture.now, ToastKind::Said, words);
+    vec![Effect::Copy(command.text.clone())]
+}
+
 fn copy(ui: &mut Ui, picture: &Picture, text: String) -> Vec<Effect> {
     say(ui, picture.now, ToastKind::Said, format!("copied: {text}"));
     vec![Effect::Copy(text)]
@@ -431,7 +481,10 @@ fn open(ui: &mut Ui, picture: &Picture) -> Vec<Effect> {
         Pane::Deployments => Page::History(service),
         Pane::Checklist => match scene.newest_operation() {
             Some(operation) if operation.is_open() => Page::Operation(operation.id.clone()),
-            _ => Page::Timeline,
+            _ => match checklist::incident(&scene) {
+                Some(incident) => Page::Incident(incident.id.clone()),
+                None => Page::Timeline,
+            },
         },
     };
     page(ui, Some(open))

@@ -75,6 +75,13 @@ impl Fleet {
         std::fs::write(self.config(), changed).unwrap();
     }
 
+    /// Writes a file beside its config, and adds to that.
+    pub(crate) fn add(&self, name: &str, text: &str, config: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        let before = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), format!("{before}\n{config}")).unwrap();
+    }
+
     /// Its config.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("unship.toml")

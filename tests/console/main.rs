@@ -5,6 +5,7 @@
 mod demo;
 mod fleet;
 mod harness;
+mod incidents;
 mod part;
 mod pictures;
 mod slips;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::harness::Console;
+use super::incidents;
 use super::svg::{self, DARK, LIGHT};
 
 /// Writes what is on the screen.
@@ -54,5 +55,34 @@ fn pictures() {
     console.wait_for("ROLL BACK NOW");
     keep(&console, "narrow-light", &LIGHT, "The console in 80 columns, in the light theme");
     console.press("q");
+    assert_eq!(console.exit_status().exit_code(), 0);
+}
+
+/// The stages of an incident that is worked through by a runbook.
+#[test]
+#[ignore = "writes into docs/pictures; for whoever changes the screen"]
+fn pictures_of_an_incident() {
+    let fleet = incidents::fleet();
+    let console = fleet.console(&[], (130, 38));
+    incidents::begin(&console);
+    console.press("z");
+    console.wait_for("Stabilise");
+    keep(&console, "checklist", &DARK, "A runbook as a checklist, with what is seen beside each line");
+    console.press("Space");
+    console.wait_for("by mara after");
+    console.keys(&["j", "j", "j"]);
+    console.press("Space");
+    console.wait_for("Decide: cause");
+    console.wait_for("(recommended)");
+    keep(&console, "decision", &DARK, "A decision, with what is seen for and against each way");
+    console.press("Esc");
+    console.keys(&["!", "e"]);
+    console.wait_for("jonas (phone) through pager");
+    keep(&console, "escalation", &DARK, "Who is told is named before anything is sent");
+    console.press("Esc");
+    console.press("I");
+    console.wait_for("last resort");
+    keep(&console, "incident-page", &DARK, "The incident: escalation, roles, checklists, notes");
+    console.keys(&["Esc", "q"]);
     assert_eq!(console.exit_status().exit_code(), 0);
 }

@@ -171,8 +171,8 @@ impl Phase {
 }
 
 /// One line of a checklist.
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own, for whoever shows the line")]
 #[derive(Clone, PartialEq, Debug, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "they are facts about a line, each by itself")]
 pub struct Item {
     /// Its name, always the same in its runbook.
     pub id: ItemId,
@@ -463,8 +463,15 @@ pub(super) fn checklist(sight: &Sight<'_>) -> Checklist {
     }
     name(&mut phases, &runs);
     let mut current = None;
-    let is_next = |item: &&mut Item| item.counts && item.is_open() && item.gate.is_none();
-    if let Some(item) = phases.iter_mut().flat_map(|phase| &mut phase.items).find(is_next) {
+    let next = phases.iter().enumerate().find_map(|(place, phase)| {
+        let is_next = |item: &usize| {
+            let it = &phase.items[*item];
+            it.counts && it.is_open() && it.gate.is_none() && !waits_for_others(&phase.items[*item..])
+        };
+        (0..phase.items.len()).find(is_next).map(|item| (place, item))
+    });
+    if let Some((phase, item)) = next {
+        let item = &mut phases[phase].items[item];
         if item.state == ItemState::Open {
             item.state = ItemState::Current;
         }
@@ -477,6 +484,14 @@ pub(super) fn checklist(sight: &Sight<'_>) -> Checklist {
         current,
         clock: clock(sight.incident, sight.now),
     }
+}
+
+/// Whether the first of these is settled when those below it are, and one of them is not. A decision comes before what lies
+/// on its ways.
+fn waits_for_others(items: &[Item]) -> bool {
+    let Some((first, rest)) = items.split_first() else { return false };
+    let mut below = rest.iter().take_while(|item| item.depth > first.depth);
+    !matches!(first.kind, ItemKind::Decision { .. }) && below.any(|item| item.counts && !item.is_settled())
 }
 
 /// Names that several runs have are told apart.

@@ -1,9 +1,12 @@
 //! The table itself: one entry for everything that a person can do.
 
+mod incident;
+
 use super::{Action, Arg, Command, Danger, Group, Motion, Reason};
 use crate::tui::available as can;
 use crate::tui::scene::Scene;
 use crate::tui::ui::Pane;
+use incident::INCIDENT;
 
 const fn never(_: &Scene<'_>) -> u8 {
     0
@@ -27,8 +30,32 @@ const PLAIN: Command = Command {
     hint: never,
 };
 
+/// How many there are.
+const TOTAL: usize = ACTING.len() + INCIDENT.len() + LOOKING.len();
+
+/// All, in the order in which they are listed.
+static ALL: [Command; TOTAL] = {
+    let mut all = [PLAIN; TOTAL];
+    let mut at = 0;
+    let parts = [ACTING, INCIDENT, LOOKING];
+    let mut part = 0;
+    while part < parts.len() {
+        let mut number = 0;
+        while number < parts[part].len() {
+            all[at] = parts[part][number];
+            at += 1;
+            number += 1;
+        }
+        part += 1;
+    }
+    all
+};
+
 /// The table.
-pub static COMMANDS: &[Command] = &[
+pub static COMMANDS: &[Command] = &ALL;
+
+/// Taking back and steering.
+const ACTING: &[Command] = &[
     Command {
         id: "roll-back",
         title: "roll back",
@@ -182,85 +209,10 @@ pub static COMMANDS: &[Command] = &[
         available: can::mark,
         ..PLAIN
     },
-    Command {
-        id: "acknowledge",
-        title: "acknowledge",
-        doc: "Say that you have seen the incident and work on it.",
-        keys: &["a"],
-        group: Group::Incident,
-        action: Action::Acknowledge,
-        available: can::acknowledge,
-        hint: |scene| hint_if(scene, can::acknowledge, 90),
-        ..PLAIN
-    },
-    Command {
-        id: "tick",
-        title: "tick",
-        doc: "Tick the selected line of the checklist, or take the tick back.",
-        keys: &["Space"],
-        group: Group::Incident,
-        action: Action::Tick,
-        available: can::tick,
-        hint: |scene| if scene.ui.focus == Pane::Checklist { hint_if(scene, can::tick, 85) } else { 0 },
-        ..PLAIN
-    },
-    Command {
-        id: "not-applicable",
-        title: "not applicable",
-        doc: "Say that the selected line of the checklist does not apply.",
-        keys: &["x"],
-        group: Group::Incident,
-        action: Action::NotApplicable,
-        available: can::tick,
-        ..PLAIN
-    },
-    Command {
-        id: "severity",
-        title: "severity",
-        doc: "Change the incident's severity, 1 (worst) to 4.",
-        keys: &["!s"],
-        args: &[Arg::Level],
-        group: Group::Incident,
-        danger: Danger::Service,
-        action: Action::Severity,
-        available: can::on_incident,
-        hint: never,
-    },
-    Command {
-        id: "note",
-        title: "note",
-        doc: "Write a line into the incident's timeline.",
-        keys: &["!n"],
-        args: &[Arg::Text],
-        group: Group::Incident,
-        action: Action::Note,
-        available: can::on_incident,
-        ..PLAIN
-    },
-    Command {
-        id: "resolve",
-        title: "resolve",
-        doc: "Say that the incident is over.",
-        keys: &["!x"],
-        group: Group::Incident,
-        danger: Danger::Service,
-        action: Action::Resolve,
-        available: can::on_incident,
-        hint: |scene| if scene.is_recovered() { 75 } else { 0 },
-        ..PLAIN
-    },
-    Command {
-        id: "open-incident",
-        title: "open an incident",
-        doc: "Open an incident by hand, on the selected service.",
-        keys: &["!i"],
-        args: &[Arg::Service],
-        group: Group::Incident,
-        danger: Danger::Service,
-        action: Action::OpenIncident,
-        available: can::open_incident,
-        hint: never,
-    },
+];
+
+/// Looking closer, moving about, the program itself.
+const LOOKING: &[Command] = &[
     Command {
         id: "why",
         title: "why",
@@ -305,6 +257,17 @@ pub static COMMANDS: &[Command] = &[
         group: Group::Look,
         action: Action::Timeline,
         hint: |_| 15,
+        ..PLAIN
+    },
+    Command {
+        id: "incident",
+        title: "incident",
+        doc: "The incident: its promise, its services and roles, how far the escalation is, its alarms, runbooks and notes.",
+        keys: &["I"],
+        group: Group::Look,
+        action: Action::Incident,
+        available: can::with_incident,
+        hint: |scene| if scene.incident_is_open() { 12 } else { 0 },
         ..PLAIN
     },
     Command {
@@ -554,7 +517,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         id: "copy-id",
         title: "copy id",
-        doc: "Copy the name or id of what is selected to the terminal's clipboard.",
+        doc: "Copy the name or id of what is selected to the terminal's clipboard; of a line of the checklist the command that is written in it.",
         keys: &["y"],
         group: Group::Console,
         action: Action::CopyId,

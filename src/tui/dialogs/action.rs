@@ -1,11 +1,15 @@
 //! The question before something is done. What is confirmed is what was seen: by a key of its own that did not open the
 //! question, after a frame that shows the question as it is, and only while nothing has changed since.
 //!
-//! `subject`: what is asked; `words`: how that is said; `content`: what is shown of it; `draw`: where.
+//! `subject`: what is asked; `on_incident`, `on_item`: what is asked about an incident and about a line of a checklist; `words`:
+//! how that is said; `content`: what is shown of it; `draw`: where.
 
 mod content;
 mod draw;
+mod on_incident;
+mod on_item;
 mod subject;
+mod text;
 mod words;
 
 #[cfg(test)]
@@ -23,12 +27,12 @@ use super::{Overlay, Reaction, command_line};
 use crate::engine::Proposal;
 use crate::model::command::{Command, Override};
 use crate::model::decision::{Guardrail, GuardrailCheck};
-use crate::model::incident::Ticked;
 use crate::tui::commands::{Action, Command as Entry, Danger, Reason};
 use crate::tui::key::{Code, Key};
 use crate::tui::scene::Scene;
 use crate::tui::update::{Effect, Invocation};
 use subject::{Answers, Subject};
+use text::Text;
 
 /// A key that comes again within this time is held down.
 const HELD: Duration = Duration::from_millis(700);
@@ -112,14 +116,8 @@ fn at_once(scene: &Scene<'_>, asked: &Invocation) -> Result<Option<Command>, Rea
     let incident = || state.open_incident().ok_or_else(|| "no incident is open".to_owned());
     Ok(match asked.action {
         Action::Acknowledge => Some(Command::Acknowledge { incident: incident()?.id.clone() }),
-        Action::Tick | Action::NotApplicable => {
-            let incident = incident()?;
-            let item = crate::tui::panes::checklist::at_hand(scene);
-            let item = item.ok_or("select a line of the checklist first")?.into();
-            let how = if asked.action == Action::Tick { Ticked::Done } else { Ticked::NotApplicable };
-            let is_so = incident.ticks.get(&item).is_some_and(|tick| tick.ticked == how);
-            let ticked = (!is_so).then_some(how);
-            Some(Command::Tick { incident: incident.id.clone(), item, ticked, note: None })
+        Action::Tick | Action::Claim | Action::LetGo | Action::Seen | Action::NoteBeside => {
+            on_item::at_once(scene, asked.action, &asked.args)?
         }
         Action::Note if !asked.args.is_empty() => {
             Some(Command::Note { incident: incident()?.id.clone(), text: asked.args.join(" ") })
@@ -136,11 +134,12 @@ impl ActionDialog {
         asked: &Invocation,
     ) -> Result<(Self, Vec<Effect>), Reason> {
         let subject = Subject::catch(scene, asked.action, &asked.args)?;
-        let reason = words::first_reason(scene, &subject);
+        let reason = words::first_reason(scene, &subject, &asked.args);
         let choice = subject.first_choice(&asked.args);
+        let danger = subject.danger().unwrap_or(entry.danger);
         let mut dialog = Self {
-            confirm: confirming_key(scene, &subject, entry.danger, asked.by),
-            danger: entry.danger,
+            confirm: confirming_key(scene, &subject, danger, asked.by),
+            danger,
             opener: asked.by,
             opened: false,
             shown: false,
@@ -157,9 +156,9 @@ impl ActionDialog {
         };
         dialog.focus = match (dialog.choice, dialog.reason.value().is_empty()) {
             (None, _) if dialog.stops().contains(&Stop::Choice) => Stop::Choice,
-            (_, true) => Stop::Text,
-            (_, false) if dialog.danger == Danger::Production => Stop::Name,
-            (_, false) => dialog.stops().into_iter().next_back().unwrap_or(Stop::Text),
+            (_, true) if dialog.stops().contains(&Stop::Text) => Stop::Text,
+            (_, _) if dialog.danger == Danger::Production => Stop::Name,
+            (_, _) => dialog.stops().into_iter().next_back().unwrap_or(Stop::Confirm),
         };
         let effects = dialog.ask_engine();
         Ok((dialog, effects))
@@ -208,7 +207,9 @@ impl ActionDialog {
             stops.push(Stop::Choice);
         }
         stops.extend(self.overrides.iter().map(|(guardrail, _)| Stop::Override(*guardrail)));
-        stops.push(Stop::Text);
+        if self.text() != Text::Not {
+            stops.push(Stop::Text);
+        }
         match self.danger {
             Danger::None => {}
             Danger::Service => stops.push(Stop::Confirm),
@@ -217,8 +218,16 @@ impl ActionDialog {
         stops
     }
 
+    /// The text that it asks for, as it is answered so far.
+    fn text(&self) -> Text {
+        self.subject.text(self.choice)
+    }
+
     fn step(&mut self, back: bool) {
         let stops = self.stops();
+        if stops.is_empty() {
+            return;
+        }
         let at = stops.iter().position(|stop| *stop == self.focus).unwrap_or(0);
         let next = if back { at + stops.len() - 1 } else { at + 1 } % stops.len();
         self.focus = stops[next];
@@ -330,8 +339,15 @@ impl ActionDialog {
             let words: Vec<_> = self.subject.choices().into_iter().map(|(word, _)| word).collect();
             return Some(format!("choose with Left and Right: {}", words.join(", ")));
         }
-        if self.reason.value().trim().is_empty() {
-            return Some(format!("a {} is needed", words::text_label(&self.subject)));
+        if let Text::Needed(label) = self.subject.seen_now(scene).text(self.choice)
+            && self.reason.value().trim().is_empty()
+        {
+            // A name is needed, not a `to`.
+            let label = if label == "to" { "name" } else { label };
+            return Some(format!("a {label} is needed"));
+        }
+        if let Some(lacks) = self.subject.lacks(self.reason.value()) {
+            return Some(lacks);
         }
         if self.danger == Danger::Production && !self.is_named() {
             return Some(words::name_missing(&self.subject, self.name.value()));
@@ -368,6 +384,9 @@ impl ActionDialog {
             (Code::PageDown, _) => self.scroll_down(scene, 8),
             (Code::Left, false) if self.focus == Stop::Choice => return self.choose(true),
             (Code::Right, false) if self.focus == Stop::Choice => return self.choose(false),
+            (Code::Char(digit @ '1'..='9'), false) if self.focus == Stop::Choice => {
+                return self.choose_number(digit);
+            }
             _ => {
                 if let Some(input) = self.input() {
                     edit(input, key);
@@ -396,10 +415,8 @@ impl ActionDialog {
             return Reaction::Stay;
         }
         if !self.shown {
-            self.note = Some(format!(
-                "{} came before this was on the screen: look, then press it again",
-                self.confirm
-            ));
+            let key = if self.danger == Danger::None { "Enter".to_owned() } else { self.confirm.to_string() };
+            self.note = Some(format!("{key} came before this was on the screen: look, then press it again"));
             return Reaction::Stay;
         }
         match self.subject.command(&self.answers(scene.picture.now)) {
@@ -434,7 +451,20 @@ impl ActionDialog {
             Some(at) if back => (at + total - 1) % total,
             Some(at) => (at + 1) % total,
         };
-        self.choice = Some(next);
+        self.chosen(next)
+    }
+
+    /// By its number, where there is one.
+    fn choose_number(&mut self, digit: char) -> Reaction {
+        let number = digit.to_digit(10).unwrap_or(0) as usize;
+        if number == 0 || number > self.subject.choices().len() {
+            return Reaction::Stay;
+        }
+        self.chosen(number - 1)
+    }
+
+    fn chosen(&mut self, place: usize) -> Reaction {
+        self.choice = Some(place);
         self.shown = false;
         Reaction::StayAnd(self.ask_engine())
     }

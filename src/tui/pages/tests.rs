@@ -220,6 +220,59 @@ fn a_held_timeline() {
     assert_eq!(with_it, place(&after, &ui));
 }
 
+fn incident() -> Page {
+    Page::Incident("INC-1".into())
+}
+
+/// An incident: where it stands, who was told and who is next, its checklists; at every size.
+#[test]
+fn an_incident_that_is_told() {
+    let begun = testing::worked::begun().picture();
+    insta::assert_snapshot!(looks(&begun, &incident(), TOP));
+    insta::assert_snapshot!(look(&begun, &incident(), TOP, (40, 8)));
+}
+
+/// What went another way than the runbook says stands beside the checklists; roles, notes, operations and severities are there.
+#[test]
+fn an_incident_that_is_worked_on() {
+    use crate::model::command::Command;
+    use crate::model::escalation::IncidentRole;
+    use crate::model::incident::{IncidentAsk, Level};
+    let mut world = testing::worked::underway();
+    world.ask(IncidentAsk::Take { role: IncidentRole::Commander, who: None });
+    world.ask(IncidentAsk::Offer { role: IncidentRole::Scribe, to: "jonas".to_owned() });
+    let id = world.core.state().open_incident().unwrap().id.clone();
+    let reason = "only one region".to_owned();
+    world.send(Command::SetLevel { incident: id.clone(), level: Level::Sev2, reason });
+    world.send(Command::Note { incident: id, text: "the cable company was called".to_owned() });
+    world.roll_back("2.8.0", "5xx on the canary");
+    let shown = look(&world.picture(), &incident(), TOP, (120, 70));
+    for words in
+        ["commander", "offered to jonas by ana", "SEV2 by ana: only one region", "overridden", "op-1"]
+    {
+        assert!(shown.contains(words), "{words}:\n{shown}");
+    }
+    insta::assert_snapshot!(shown);
+}
+
+/// That everybody was told and nobody answered cannot be overlooked.
+#[test]
+fn an_incident_that_nobody_answers() {
+    let picture = testing::worked::unanswered(12).picture();
+    let shown = look(&picture, &incident(), TOP, (80, 40));
+    assert!(shown.contains("EXHAUSTED since") && shown.contains("by nobody"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+/// One that is over says how it ended and what closes it; one that is not remembered says so.
+#[test]
+fn an_incident_that_is_over() {
+    let shown = look(&testing::resolved(), &incident(), TOP, (100, 30));
+    assert!(shown.contains("resolved by ana") && shown.contains(":close closes it"), "{shown}");
+    let shown = look(&testing::rest(), &incident(), TOP, (80, 22));
+    assert!(shown.contains("INC-1 is not remembered any more."), "{shown}");
+}
+
 /// Releases, operations and events in full.
 #[test]
 fn the_history() {
@@ -232,7 +285,7 @@ fn the_history() {
 #[test]
 fn ascii_is_ascii() {
     let picture = Picture { glyphs: Glyphs::ascii(), ..testing::running() };
-    for page in [service(), why(), history(), Page::Timeline, operation(&picture)] {
+    for page in [service(), why(), history(), incident(), Page::Timeline, operation(&picture)] {
         let shown = look(&picture, &page, TOP, (120, 38));
         assert!(shown.is_ascii(), "{page:?}: {:?}", shown.chars().find(|char| !char.is_ascii()));
     }
@@ -286,6 +339,8 @@ fn pictures() -> &'static [Picture] {
             testing::needs_decision(),
             testing::stale(),
             testing::beginning(),
+            testing::worked::underway().picture(),
+            testing::worked::unanswered(12).picture(),
         ]
     })
 }
@@ -294,7 +349,7 @@ fn pictures() -> &'static [Picture] {
 #[test]
 fn pages_stay_inside() {
     let picture = testing::incident();
-    for page in [service(), why(), history(), Page::Timeline, Page::Sources] {
+    for page in [service(), why(), history(), incident(), Page::Timeline, Page::Sources] {
         let draw = |scene: &Scene<'_>, area: Rect, buf: &mut Buffer| draw(&page, END, scene, area, buf);
         stays_inside(&picture, &Ui::new((120, 40)), draw);
     }
@@ -304,8 +359,8 @@ proptest! {
     /// No page panics, whatever its size, its state and where it is scrolled to.
     #[test]
     fn no_page_panics(
-        state in 0_usize..8,
-        page in 0_usize..6,
+        state in 0_usize..10,
+        page in 0_usize..7,
         width in 0_u16..260,
         height in 0_u16..90,
         top in prop_oneof![0_usize..200, Just(usize::MAX)],
@@ -318,6 +373,7 @@ proptest! {
             2 => history(),
             3 => Page::Timeline,
             4 => Page::Sources,
+            5 => incident(),
             _ => match picture.live.state.operations_in_order().next_back() {
                 Some(newest) => Page::Operation(newest.id.clone()),
                 None => Page::Operation("op-1".into()),

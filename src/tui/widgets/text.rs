@@ -1,7 +1,8 @@
 //! Text in columns: how wide it is, cutting and wrapping it between characters as people see them, drawing it.
 //!
 //! - [`clean`]: text that others wrote, without what would reach into the terminal.
-//! - [`age`], [`clock`], [`figure`], [`freshness`], [`percent`], [`value`]: times and numbers as the screen says them.
+//! - [`age`], [`clock`], [`figure`], [`freshness`], [`left`], [`minutes`], [`percent`], [`value`]: times and numbers as the
+//!   screen says them.
 
 mod clean;
 mod quantity;
@@ -15,7 +16,7 @@ use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub use clean::clean;
-pub use quantity::{age, clock, figure, freshness, percent, value};
+pub use quantity::{age, clock, figure, freshness, left, minutes, percent, value};
 
 /// The columns that a text takes, as the screen's buffer counts them.
 pub fn width(text: &str) -> usize {
@@ -105,6 +106,30 @@ pub fn clauses<'t>(text: &'t str, room: usize, ellipsis: &str) -> Cow<'t, str> {
     match head(text, left).0.rsplit_once(' ') {
         Some((words, _)) if !words.is_empty() => Cow::Owned(format!("{words} {ellipsis}")),
         _ => fit(text, room, Cut::End, ellipsis),
+    }
+}
+
+/// As many whole words as fit, with the `ellipsis` behind them; inside a word only where not even one fits.
+pub fn short<'t>(text: &'t str, room: usize, ellipsis: &str) -> Cow<'t, str> {
+    if width(text) <= room {
+        return Cow::Borrowed(text);
+    }
+    let Some(left) = room.checked_sub(width(ellipsis) + 1) else {
+        return fit(text, room, Cut::End, ellipsis);
+    };
+    let piece = head(text, left).0;
+    let ends_a_word = text[piece.len()..].starts_with(|next: char| !next.is_alphanumeric());
+    let whole = if ends_a_word {
+        Some(piece)
+    } else {
+        piece.rsplit_once(char::is_whitespace).map(|(words, _)| words)
+    };
+    match whole
+        .map(|words| words.trim_end_matches([' ', ',', ';', ':', '(']))
+        .filter(|words| !words.is_empty())
+    {
+        Some(words) => Cow::Owned(format!("{words} {ellipsis}")),
+        None => fit(text, room, Cut::End, ellipsis),
     }
 }
 
@@ -295,6 +320,23 @@ mod tests {
         }
     }
 
+    /// A line that is too long ends with a whole word and says that it goes on.
+    #[test]
+    fn lines_end_with_a_word() {
+        let text = "Confirm the error rate, below 1 %";
+        for (room, shown) in [
+            (40, text),
+            (24, "Confirm the error rate …"),
+            (23, "Confirm the error …"),
+            (9, "Confirm …"),
+            (8, "Confirm…"),
+            (3, "Co…"),
+            (0, ""),
+        ] {
+            assert_eq!(short(text, room, "…"), shown, "{room}");
+        }
+    }
+
     /// Words stay whole where they can.
     #[test]
     fn text_is_wrapped() {
@@ -343,6 +385,7 @@ mod tests {
                 prop_assert!(width(&text) > room || cut == text);
             }
             prop_assert!(width(&clauses(&text, room, "…")) <= room);
+            prop_assert!(width(&short(&text, room, "…")) <= room);
             prop_assert_eq!(width(&pad(&text, room, "…")), room);
             prop_assert_eq!(width(&right(&text, room, "…")), room);
             prop_assert!(wrap(&text, room).iter().all(|line| width(line) <= room));

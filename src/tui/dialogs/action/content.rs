@@ -61,13 +61,13 @@ impl<'a> Lines<'a> {
 /// Everything above the fields.
 pub(super) fn lines<'a>(dialog: &ActionDialog, scene: &Scene<'a>, look: Look<'a>, width: usize) -> Lines<'a> {
     let mut out = Lines::new(look, width);
-    for sentence in words::will(scene, &dialog.subject) {
+    for sentence in words::will(scene, &dialog.subject, dialog.choice) {
         out.text("", Tone::Text, &sentence, Tone::Text);
     }
     if matches!(dialog.subject, Subject::RollBack { .. } | Subject::Promote { .. }) {
         ends(dialog, scene, &mut out);
     }
-    choices(dialog, &mut out);
+    choices(dialog, scene, &mut out);
     match &dialog.proposal {
         Proposed::Not => {}
         Proposed::Waiting(_) => {
@@ -196,8 +196,8 @@ const fn tone_of(quality: Quality) -> Tone {
     }
 }
 
-fn choices(dialog: &ActionDialog, out: &mut Lines<'_>) {
-    let choices = dialog.subject.choices();
+fn choices(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
+    let choices = dialog.subject.seen_now(scene).choices();
     if choices.is_empty() {
         return;
     }

@@ -18,6 +18,7 @@ use ratatui::text::{Line, Span};
 
 use super::content;
 use super::subject::Subject;
+use super::text::Text;
 use super::{ActionDialog, Stop, words};
 use crate::tui::commands::Danger;
 use crate::tui::dialogs::frame;
@@ -59,7 +60,8 @@ fn parts(dialog: &ActionDialog, scene: &Scene<'_>, screen: Rect) -> (Parts, usiz
     let says = confirm_rows(dialog, scene, look, inner.width, inner.height);
     let is_named = dialog.danger == Danger::Production;
     let overrides = matches!(dialog.focus, Stop::Override(_));
-    let fields = 1 + u16::from(is_named) + u16::from(overrides);
+    let has_text = dialog.text() != Text::Not;
+    let fields = u16::from(has_text) + u16::from(is_named) + u16::from(overrides);
     let wish = u16::try_from(total).unwrap_or(u16::MAX).saturating_add(1 + fields + says);
     let (outer, inner) = frame::place(screen, wide, wish);
     let mut left = inner.height;
@@ -74,10 +76,10 @@ fn parts(dialog: &ActionDialog, scene: &Scene<'_>, screen: Rect) -> (Parts, usiz
     let name = take(1, is_named);
     let overriding = take(1, overrides);
     let edits_text = dialog.focus == Stop::Text;
-    let first_text = take(1, !is_named || edits_text);
+    let first_text = take(1, has_text && (!is_named || edits_text));
     let title = take(1, !is_framed);
     let ends = take(1, has_ends && (!is_framed || inner.height < 16));
-    let text = first_text + take(1, first_text == 0);
+    let text = first_text + take(1, has_text && first_text == 0);
     let rule = take(1, inner.height >= 12);
     let content = left;
     let mut y = inner.y;
@@ -153,7 +155,7 @@ pub(super) fn draw(
         let label = format!("override {}, because", guardrail.word());
         field(parts.overriding, &label, input, Stop::Override(guardrail));
     }
-    let label = words::text_label(&dialog.subject);
+    let label = dialog.text().label();
     field(parts.text, &crate::tui::widgets::text::pad(label, 6, ""), &dialog.reason, Stop::Text);
     field(parts.name, "name  ", &dialog.name, Stop::Name);
     let (text, tone) = confirmation(dialog, scene, look, parts.confirm.width);

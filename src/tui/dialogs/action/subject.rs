@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::on_incident::OnIncident;
+use super::on_item::OnItem;
+use super::text::Text;
 use crate::engine::State;
 use crate::engine::target;
 use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
@@ -12,7 +15,7 @@ use crate::model::operation::{OperationStatus, Strategy};
 use crate::model::release::{Arm, Quality, Release};
 use crate::model::units::human;
 use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName, Version};
-use crate::tui::commands::{Action, Reason};
+use crate::tui::commands::{Action, Danger, Reason};
 use crate::tui::scene::Scene;
 
 /// What is asked. Everything in it is named by its identity.
@@ -55,6 +58,10 @@ pub(super) enum Subject {
     Resolve { incident: IncidentId },
     /// A line for its timeline.
     Note { incident: IncidentId },
+    /// Anything else about it.
+    Incident(OnIncident),
+    /// Something about a line of a checklist.
+    Item(OnItem),
 }
 
 /// What is done to an operation.
@@ -126,6 +133,12 @@ impl Subject {
             let version = release.version.clone();
             Ok(Self::Mark { service, release: reference.clone(), version, quality })
         };
+        if let Some(asked) = OnItem::catch(scene, action) {
+            return asked.map(Self::Item);
+        }
+        if let Some(asked) = OnIncident::catch(scene, action) {
+            return asked.map(Self::Incident);
+        }
         match action {
             Action::RollBack => {
                 let service = service()?;
@@ -237,6 +250,8 @@ impl Subject {
             }
             Self::Resolve { incident } => Command::Resolve { incident, reason },
             Self::Note { incident } => Command::Note { incident, text: reason },
+            Self::Incident(asked) => asked.command(&reason, answers.choice, answers.now)?,
+            Self::Item(asked) => asked.command(&reason, answers.choice)?,
         })
     }
 
@@ -326,6 +341,44 @@ impl Subject {
                 let is_open = state.incident(incident).is_some_and(|now| now.is_open());
                 (!is_open).then(|| format!("{incident} is resolved"))
             }
+            Self::Incident(asked) => asked.changed(scene),
+            Self::Item(asked) => asked.changed(scene),
+        }
+    }
+
+    /// The same with what is seen now, where what is asked shows figures.
+    pub(super) fn seen_now(&self, scene: &Scene<'_>) -> Self {
+        match self {
+            Self::Item(asked) => Self::Item(asked.seen_now(scene)),
+            other => other.clone(),
+        }
+    }
+
+    /// How much harm it can do, where that is not the same for all that the command asks.
+    pub(super) fn danger(&self) -> Option<Danger> {
+        match self {
+            Self::Incident(asked) => Some(asked.danger()),
+            Self::Item(asked) => Some(asked.danger()),
+            _ => None,
+        }
+    }
+
+    /// The text that is asked for, with this chosen.
+    pub(super) fn text(&self, choice: Option<usize>) -> Text {
+        match self {
+            Self::OpenIncident { .. } => Text::Needed("title"),
+            Self::Note { .. } => Text::Needed("note"),
+            Self::Incident(asked) => asked.text(),
+            Self::Item(asked) => asked.text(choice),
+            _ => Text::Needed("reason"),
+        }
+    }
+
+    /// What is wrong with the text, beyond that it is missing.
+    pub(super) fn lacks(&self, text: &str) -> Option<String> {
+        match self {
+            Self::Item(asked) => asked.lacks(text),
+            _ => None,
         }
     }
 
@@ -347,7 +400,12 @@ impl Subject {
             | Self::Thaw { service }
             | Self::Reset { service, .. }
             | Self::OpenIncident { service } => Some(service),
-            Self::Automatic { .. } | Self::Severity { .. } | Self::Resolve { .. } | Self::Note { .. } => None,
+            Self::Item(asked) => asked.service(),
+            Self::Automatic { .. }
+            | Self::Severity { .. }
+            | Self::Resolve { .. }
+            | Self::Note { .. }
+            | Self::Incident(_) => None,
         }
     }
 
@@ -394,6 +452,8 @@ impl Subject {
                     (level.to_string(), does.to_owned())
                 })
                 .collect(),
+            Self::Incident(asked) => asked.choices(),
+            Self::Item(asked) => asked.choices(),
             _ => Vec::new(),
         }
     }
@@ -406,6 +466,8 @@ impl Subject {
                 let level: Level = args.first()?.parse().ok()?;
                 Level::ALL.iter().position(|known| *known == level)
             }
+            Self::Incident(asked) => asked.first_choice(args),
+            Self::Item(asked) => asked.first_choice(),
             _ => None,
         }
     }

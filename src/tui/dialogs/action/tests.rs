@@ -1,5 +1,7 @@
 //! Keys in, effects out, at the states of a real core; and what is seen of it.
 
+mod worked;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::subject::{Steer, Subject};
 use crate::config::Config;
 use crate::engine::ServiceState;
+use crate::model::checklist::ItemAct;
 use crate::model::command::Command;
 use crate::model::decision::{Guardrail, GuardrailCheck};
 use crate::model::operation::OperationStatus;
@@ -38,6 +39,8 @@ pub(super) fn title(subject: &Subject) -> String {
         Subject::Severity { incident, .. } => format!("Severity of {incident}"),
         Subject::Resolve { incident } => format!("Resolve {incident}"),
         Subject::Note { incident } => format!("Note in {incident}"),
+        Subject::Incident(asked) => asked.title(),
+        Subject::Item(asked) => asked.title(),
     }
 }
 
@@ -60,6 +63,8 @@ pub(super) fn of_subject(subject: &Subject) -> String {
         Subject::Severity { incident, .. } => format!("severity of {incident}"),
         Subject::Resolve { incident } => format!("resolve {incident}"),
         Subject::Note { incident } => format!("note in {incident}"),
+        Subject::Incident(asked) => asked.words(),
+        Subject::Item(asked) => asked.words(),
     }
 }
 
@@ -67,8 +72,16 @@ pub(super) fn of_subject(subject: &Subject) -> String {
 pub(super) fn of_command(command: &Command) -> String {
     match command {
         Command::Acknowledge { incident } => format!("acknowledge {incident}"),
-        Command::Tick { item, ticked: Some(_), .. } => format!("tick {item}"),
-        Command::Tick { item, ticked: None, .. } => format!("take the tick of {item} back"),
+        Command::Item { item, act, .. } => match act {
+            ItemAct::Done => format!("tick {item}"),
+            ItemAct::Reopen { .. } => format!("open {item} again"),
+            ItemAct::Begin => format!("begin {item}"),
+            ItemAct::Claim => format!("take {item}"),
+            ItemAct::Release => format!("let {item} go"),
+            ItemAct::AcknowledgeRegression => format!("{item} seen"),
+            ItemAct::Note { .. } => format!("note beside {item}"),
+            act => format!("{} ({item})", act.verb()),
+        },
         Command::Note { incident, .. } => format!("note in {incident}"),
         other => other.verb().to_owned(),
     }
@@ -107,15 +120,8 @@ pub(super) fn does(subject: &Subject, choice: Option<usize>) -> String {
         Subject::Severity { .. } => "sets it".to_owned(),
         Subject::Resolve { .. } => "resolves".to_owned(),
         Subject::Note { .. } => "writes it".to_owned(),
-    }
-}
-
-/// What the text is.
-pub(super) const fn text_label(subject: &Subject) -> &'static str {
-    match subject {
-        Subject::OpenIncident { .. } => "title",
-        Subject::Note { .. } => "note",
-        _ => "reason",
+        Subject::Incident(asked) => asked.does(choice),
+        Subject::Item(asked) => asked.does(choice),
     }
 }
 
@@ -151,7 +157,10 @@ pub(super) fn instead(check: &GuardrailCheck) -> String {
 }
 
 /// The reason that is offered: what was found, where it is a release that is taken back.
-pub(super) fn first_reason(scene: &Scene<'_>, subject: &Subject) -> String {
+pub(super) fn first_reason(scene: &Scene<'_>, subject: &Subject, args: &[String]) -> String {
+    if let Subject::Incident(asked) = subject {
+        return asked.first_text(args);
+    }
     let Subject::RollBack { service, arm, .. } = subject else { return String::new() };
     let Some(known) = scene.picture.live.state.service(service) else { return String::new() };
     worst_finding(known, *arm)
@@ -184,7 +193,7 @@ fn finding_words(config: &Config, finding: &Finding, zone: &TimeZone) -> String 
 }
 
 /// What will happen, in sentences.
-pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
+pub(super) fn will(scene: &Scene<'_>, subject: &Subject, choice: Option<usize>) -> Vec<String> {
     let state = &scene.picture.live.state;
     let environment = &scene.config().environment.name;
     match subject {
@@ -288,5 +297,7 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject) -> Vec<String> {
         Subject::Note { incident } => {
             vec![format!("A line for the timeline of {incident}. Enter writes it.")]
         }
+        Subject::Incident(asked) => asked.will(scene, choice),
+        Subject::Item(asked) => asked.will(),
     }
 }

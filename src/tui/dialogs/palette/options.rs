@@ -1,7 +1,9 @@
 //! What may stand where the palette's cursor is: commands, then what they take.
 
 use crate::model::ServiceName;
+use crate::model::escalation::IncidentRole;
 use crate::model::incident::Level;
+use crate::tui::available;
 use crate::tui::commands::{self, Arg, COMMANDS, Command};
 use crate::tui::dialogs::search::{Found, Search};
 use crate::tui::scene::Scene;
@@ -65,6 +67,14 @@ pub(super) fn options(scene: &Scene<'_>, line: &str) -> Vec<Choice> {
         Arg::Version => before.first().map_or_else(Vec::new, |service| versions(scene, service)),
         Arg::Theme => scene.picture.themes.iter().map(|name| (name.clone(), String::new())).collect(),
         Arg::Level => levels(),
+        Arg::Role => roles(scene),
+        Arg::Runbook => {
+            available::attachable(scene).into_iter().map(|name| (name.to_string(), String::new())).collect()
+        }
+        Arg::Incident => {
+            let others = available::others(scene).into_iter();
+            others.map(|other| (other.id.to_string(), other.title.clone())).collect()
+        }
         Arg::Text => Vec::new(),
     };
     let mut search = Search::new(word);
@@ -146,6 +156,14 @@ fn versions(scene: &Scene<'_>, service: &str) -> Vec<(String, String)> {
         .filter(|release| Some(&release.reference) != live)
         .map(|release| (release.version.to_string(), known.quality(&release.reference).word().to_owned()))
         .collect()
+}
+
+/// The roles, with who has each.
+fn roles(scene: &Scene<'_>) -> Vec<(String, String)> {
+    let held = |role: &IncidentRole| scene.incident_at_hand().and_then(|incident| incident.roles.get(role));
+    let words =
+        |role: IncidentRole| held(&role).map_or_else(|| "nobody".to_owned(), |held| held.name.clone());
+    IncidentRole::ALL.into_iter().map(|role| (role.to_string(), words(role))).collect()
 }
 
 fn levels() -> Vec<(String, String)> {

@@ -1,8 +1,10 @@
 //! The checklist, looked at and worked through.
 
+use std::time::Duration;
+
 use super::*;
+use crate::model::checklist::ItemAct;
 use crate::model::command::Command;
-use crate::model::incident::Ticked;
 use crate::tui::commands::Action;
 use crate::tui::commands::{Motion, of as command_of};
 use crate::tui::key::Key;
@@ -99,10 +101,11 @@ fn a_chosen_line_is_always_seen() {
         let checklist = of(&Scene::new(&picture, &ui), incident);
         let title = &checklist.item(seen.last().unwrap()).unwrap().title;
         let shown = picture_text(&drawn(&picture, &ui, (80, 12), draw));
-        assert!(
-            shown.lines().any(|line| line.contains('▸') && line.contains(title.as_str())),
-            "{title}:\n{shown}"
-        );
+        // A long title goes on below; its first and its last word are seen.
+        let line =
+            shown.lines().find(|line| line.contains('▸')).unwrap_or_else(|| panic!("{title}:\n{shown}"));
+        let (first, last) = (title.split(' ').next().unwrap(), title.rsplit(' ').next().unwrap());
+        assert!(line.contains(first) && shown.contains(last), "{title}:\n{shown}");
     }
     assert_eq!(seen, all);
 }
@@ -115,11 +118,12 @@ fn ticking_needs_no_question() {
     ui.item.what = Some("look-at-dashboards".to_owned());
     let effects = update(&mut ui, &picture, Message::Key(Key::char(' ')));
     let [Effect::Send(command, _)] = effects.as_slice() else { panic!("{effects:?}") };
-    let expected = Command::Tick {
+    let expected = Command::Item {
         incident: picture.live.state.open_incident().unwrap().id.clone(),
+        run: Some("INC-1/emergency".into()),
         item: "look-at-dashboards".into(),
-        ticked: Some(Ticked::Done),
-        note: None,
+        seen: Some(0),
+        act: ItemAct::Done,
     };
     assert_eq!(**command, expected);
     let can = |picture: &Picture, action| {
@@ -140,4 +144,80 @@ fn it_stays_inside() {
     for picture in [testing::incident(), testing::running(), testing::rest()] {
         stays_inside(&picture, &focused(), draw);
     }
+}
+
+/// A line of every kind in every state that the runbook's world has, at every size.
+#[test]
+fn a_runbook_at_every_size() {
+    let begun = testing::worked::begun().picture();
+    let underway = testing::worked::underway().picture();
+    let ui = focused();
+    let sizes = [(93, 40), (70, 30), (80, 19), (40, 8)];
+    let states = [("begun", &begun, &ui), ("under way", &underway, &ui)];
+    insta::assert_snapshot!(testing::gallery(&states, &sizes, draw));
+}
+
+/// Where several runbooks are worked through, each has its heading, and its lines its name.
+#[test]
+fn two_runbooks() {
+    let mut world = testing::worked::begun();
+    let incident = world.core.state().open_incident().unwrap().id.clone();
+    world.send(Command::Attach { incident, runbook: "network".into() });
+    world.pass(1);
+    let picture = world.picture();
+    let shown = picture_text(&drawn(&picture, &focused(), (80, 40), draw));
+    assert!(shown.contains("Checkout errors  0/16 ─") && shown.contains("The network  0/2"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+/// What was settled and is no longer so stands out, and so does what was taken back.
+#[test]
+fn after_the_rollback() {
+    let picture = testing::worked::taken_back().picture();
+    let mut ui = focused();
+    let mut shown = Vec::new();
+    for item in ["errors", "logs", "why"] {
+        ui.item.what = Some(item.to_owned());
+        shown.push(picture_text(&drawn(&picture, &ui, (93, 34), draw)));
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// The line at hand shows what is written in it, its commands and how they are copied; each press copies the next.
+#[test]
+fn commands_are_copied() {
+    let picture = testing::worked::begun().picture();
+    let mut ui = focused();
+    ui.item.what = Some("logs".to_owned());
+    let shown = picture_text(&drawn(&picture, &ui, (80, 40), draw));
+    for words in [
+        "Look at the last ten minutes",
+        "$ kubectl logs deploy/checkout",
+        "y copies the command",
+        "to be filled in",
+    ] {
+        assert!(shown.contains(words), "{words}:\n{shown}");
+    }
+    let mut copied = Vec::new();
+    for _ in 0..3 {
+        match update(&mut ui, &picture, Message::Key(Key::char('y'))).as_slice() {
+            [Effect::Copy(text)] => copied.push(text.split(' ').nth(2).unwrap().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(copied, ["deploy/checkout", "deploy/<dependency>", "deploy/checkout"]);
+    ui.item.what = Some("why".to_owned());
+    assert_eq!(update(&mut ui, &picture, Message::Key(Key::char('y'))), [Effect::Copy("why".to_owned())]);
+}
+
+/// Without colour and without Unicode every state is still told apart by its symbol and its word.
+#[test]
+fn a_runbook_in_ascii() {
+    let picture = Picture {
+        glyphs: crate::tui::glyphs::Glyphs::ascii(),
+        ..in_mono(testing::worked::underway().picture())
+    };
+    let shown = picture_text(&drawn(&picture, &focused(), (80, 34), draw));
+    assert!(shown.is_ascii(), "{:?}", shown.chars().find(|char| !char.is_ascii()));
+    insta::assert_snapshot!(shown);
 }

@@ -28,6 +28,24 @@ pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
+/// Time that passes or has passed, as a clock shows it: `00:41`, `1:02:09`.
+pub fn minutes(time: Duration) -> String {
+    let secs = time.as_secs();
+    match secs / 3_600 {
+        0 => format!("{:02}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs % 3_600 / 60, secs % 60),
+    }
+}
+
+/// Time that is left, in as few figures: `0:34`, `3:10`, `1:02:09`. What is begun counts.
+pub fn left(time: Duration) -> String {
+    let secs = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    match secs / 3_600 {
+        0 => format!("{}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs % 3_600 / 60, secs % 60),
+    }
+}
+
 /// A share, 0 to 1, in percent: `7.1 %`, `0.21 %`; `< 0.01 %` for what is not nothing and would look like it.
 pub fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.000_05 { "< 0.01 %".to_owned() } else { value(share, Unit::Share) }

@@ -1,0 +1,93 @@
+//! An incident worked through in a real terminal: a runbook of the team, an escalation, the keys.
+
+use super::fleet::Fleet;
+use super::harness::Console;
+
+/// A fleet whose canary fails, with a runbook and an escalation; people act, not the guard.
+pub(crate) fn fleet() -> Fleet {
+    let fleet = Fleet::start("bad-canary");
+    fleet.by_hand();
+    fleet.add(
+        "checkout.md",
+        include_str!("checkout.md"),
+        r#"
+[runbooks.checkout]
+file = "checkout.md"
+
+[channels.pager]
+kind = "webhook"
+url = "http://127.0.0.1:9/pager"
+
+[contacts.mira]
+phone = { channel = "pager", address = "+49 170 1" }
+
+[contacts.jonas]
+phone = { channel = "pager", address = "+49 170 2" }
+
+[escalation]
+policy = "primary"
+
+[policy.primary]
+last_resort = "channel:pager"
+
+[[policy.primary.level]]
+targets = ["contact:mira"]
+delay = "5m"
+
+[[policy.primary.level]]
+targets = ["contact:jonas"]
+delay = "5m"
+"#,
+    );
+    fleet
+}
+
+/// Waits until the canary fails and the checklist is there, and goes to it.
+pub(crate) fn begin(console: &Console) {
+    console.wait_for("ROLL BACK NOW");
+    console.wait_for("The incident is acknowledged");
+    console.press("4");
+}
+
+/// Ticks, overrides, records and decides with keys, each seen before the next; the engine takes it up.
+#[test]
+fn a_runbook_is_worked_through() {
+    let fleet = fleet();
+    let console = fleet.console(&[], (120, 40));
+    begin(&console);
+    console.wait_for("acknowledge");
+    console.press("Space");
+    console.wait_for("by mara after");
+    // The next line is what a person cannot tick: it is not so.
+    console.keys(&["c", "o"]);
+    console.wait_for("Override: errors");
+    console.type_text("the canary is the patient");
+    console.press("Tab");
+    console.wait_no_cursor();
+    console.press("y");
+    console.wait_for("(overridden)");
+    console.press("Space");
+    console.wait_for("Enter: calls");
+    console.type_text("17");
+    console.wait_for("value  17");
+    console.press("Enter");
+    console.wait_gone("Enter: calls");
+    console.wait_for("3/");
+    console.press("Space");
+    console.wait_for("Decide: cause");
+    // What is seen moves, and so does what it speaks for.
+    console.press("1");
+    console.wait_for("decides: Yes");
+    console.press("Enter");
+    console.wait_for("(not applicable)");
+    // Telling others is asked with their names.
+    console.keys(&["!", "e"]);
+    console.wait_for("jonas (phone) through pager");
+    console.press("Esc");
+    console.press("I");
+    console.wait_for("escalation");
+    console.wait_for("answered by mara");
+    console.keys(&["Esc", "q"]);
+    assert_eq!(console.exit_status().exit_code(), 0);
+    console.assert_restored();
+}
