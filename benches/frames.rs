@@ -72,6 +72,9 @@ fn picture(services: usize) -> Picture {
         settings: Arc::new(Settings {
             config: Arc::new(config),
             platforms: std::collections::BTreeMap::new(),
+            runbooks: std::collections::BTreeMap::new(),
+            templates: Arc::default(),
+            drill: false,
             by_itself: false,
         }),
         config_path: "unship.toml".into(),

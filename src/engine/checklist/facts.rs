@@ -29,7 +29,11 @@ pub(super) fn fact(condition: &Condition, sight: &Sight<'_>) -> Fact {
 /// A value to the digits that a person reads, unless that would make it look like what it is compared with.
 fn read(value: &Value, target: Option<&Value>) -> String {
     let short = |number: f64| -> f64 {
-        if number == 0.0 || !number.is_finite() { number } else { format!("{number:.3e}").parse().unwrap_or(number) }
+        if number == 0.0 || !number.is_finite() {
+            number
+        } else {
+            format!("{number:.3e}").parse().unwrap_or(number)
+        }
     };
     let shown = match value {
         Value::Number(number) => short(*number).to_string(),
@@ -47,7 +51,8 @@ fn words(compared: &Compared) -> String {
     if let Some(told) = &compared.told {
         return told.clone();
     }
-    let value = compared.value.as_ref().map_or_else(|| "?".to_owned(), |value| read(value, compared.target.as_ref()));
+    let value =
+        compared.value.as_ref().map_or_else(|| "?".to_owned(), |value| read(value, compared.target.as_ref()));
     match (compared.op, &compared.target) {
         (Some(op), Some(target)) => format!("{} {value} {} {target}", compared.path, op.sign()),
         (Some(op), None) => format!("{} {value} {} ?", compared.path, op.sign()),

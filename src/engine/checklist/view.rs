@@ -171,7 +171,10 @@ impl Phase {
 }
 
 /// One line of a checklist.
-#[expect(clippy::struct_excessive_bools, reason = "each says something of its own, for whoever shows the line")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own, for whoever shows the line"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Item {
     /// Its name, always the same in its runbook.
