@@ -156,6 +156,8 @@ impl ActionDialog {
         };
         dialog.focus = match (dialog.choice, dialog.reason.value().is_empty()) {
             (None, _) if dialog.stops().contains(&Stop::Choice) => Stop::Choice,
+            // Where nothing has to be typed, what is chosen is what is asked.
+            (Some(_), true) if matches!(dialog.text(), Text::Optional(_)) => Stop::Choice,
             (_, true) if dialog.stops().contains(&Stop::Text) => Stop::Text,
             (_, _) if dialog.danger == Danger::Production => Stop::Name,
             (_, _) => dialog.stops().into_iter().next_back().unwrap_or(Stop::Confirm),

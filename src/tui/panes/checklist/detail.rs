@@ -27,15 +27,16 @@ pub(super) fn of(
     let line::Widths { title: room, is_whole } = line::widths(scene, checklist, item, width);
     let title = text::clean(&item.title).into_owned();
     let mut first = None;
+    let mut beside: Vec<Span<'static>> = Vec::new();
     if text::width(&title) > room && most > 0 {
         // Its words have the row to themselves; what stands beside them otherwise comes below.
         let mut lines = wrap(&title, columns.max(8)).into_iter();
         first = lines.next();
         let style = look.style(line::tone(item));
         lines.for_each(|line| out.raw(vec![Span::styled(line, style)]));
-        let beside = line::beside(scene, checklist, item, columns);
+        beside = line::beside(scene, checklist, item, columns);
         if !beside.is_empty() {
-            out.raw(beside);
+            out.raw(beside.clone());
         }
     }
     let is_said = matches!(item.state, ItemState::Overridden { .. } | ItemState::NotApplicable { .. });
@@ -43,7 +44,7 @@ pub(super) fn of(
         if !is_whole
             && !is_said
             && let Some(said) = line::said(scene, item)
-            && (first.is_none() || text::width(&said.content) > columns / 2)
+            && !beside.iter().any(|span| span.content == said.content)
         {
             out.text("", Style::new(), &said.content, said.style);
         }
