@@ -66,7 +66,10 @@ pub(in crate::engine) fn fold(
         let section = book.item(id.as_str()).and_then(|item| book.sections.get(item.section));
         if let Some(section) = section {
             let section = of(run, &section.id);
-            section.touched_at.get_or_insert(at);
+            // What the engine ticks by itself begins no section.
+            if matches!(by, Actor::Person { .. }) {
+                section.touched_at.get_or_insert(at);
+            }
             // What is opened again has to be gone through again.
             if matches!(change, ChecklistChange::Reopened { .. } | ChecklistChange::Regressed { .. }) {
                 section.met = None;

@@ -58,7 +58,7 @@ impl Sight<'_> {
     pub(super) fn acknowledged(&self) -> Fact {
         let opened_at = self.incident.opened_at;
         if let Some(taken) = &self.incident.acknowledged {
-            let after = human(whole(elapsed(opened_at, taken.at)));
+            let after = brief(elapsed(opened_at, taken.at));
             return Fact::new(format!("by {} after {after}", taken.by), true);
         }
         let waited = self.incident.lasted(self.now);
@@ -157,7 +157,7 @@ impl Sight<'_> {
     pub(super) fn health(&self) -> Fact {
         let fact = match self.healthy() {
             Health::Since(since) => {
-                Fact::new(format!("{} for {}", self.who(), human(whole(elapsed(since, self.now)))), true)
+                Fact::new(format!("{} for {}", self.who(), brief(elapsed(since, self.now))), true)
             }
             Health::Not(why) => Fact::new(why, false),
             Health::Unknown(why) => Fact::new(why, None),
@@ -285,6 +285,11 @@ fn badness(evaluation: &Evaluation) -> (u8, f64) {
     };
     let evidence = &evaluation.evidence;
     (state, evidence.value.unwrap_or(0.0) / evidence.limit.value.max(f64::MIN_POSITIVE))
+}
+
+/// Whole seconds, and a moment where there is none.
+fn brief(time: Duration) -> String {
+    if time.as_secs() == 0 { "a moment".to_owned() } else { human(whole(time)) }
 }
 
 /// Where an operation stands, in a few words.
