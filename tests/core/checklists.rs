@@ -54,6 +54,11 @@ impl Play {
         };
         with.runbooks = BTreeMap::from([("everything".into(), text)]);
         let mut world = World::new(Arc::new(with));
+        // What serves is recorded as good, so that it can be returned to.
+        world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+        for _ in 0..8 {
+            world.second("shop", &[("3.0", 100.0, 0.0)]);
+        }
         world.inventory("shop", &[("3.0", Arm::Stable, 80), ("4.0", Arm::Canary, 20)]);
         let mut play = Self(world, 0);
         let open = Command::OpenIncident {

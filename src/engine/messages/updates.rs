@@ -34,6 +34,8 @@ pub fn due(incident: &Incident, audience: Audience) -> Option<Timestamp> {
     }
     let (from, after) = match (update.and_then(|update| update.at), incident.level) {
         (_, Level::Sev4) => return None,
+        // Whoever was told nothing before waits for nothing when it is opened again.
+        (None, _) if incident.reopened > 0 => return None,
         (None, Level::Sev3) => (incident.opened_at, SELDOM),
         (Some(at), Level::Sev3) => (at, SELDOM),
         (None, Level::Sev1 | Level::Sev2) => (incident.opened_at, FIRST[audience as usize]),
