@@ -72,8 +72,10 @@ async fn a_drill_wakes_nobody() {
         [runbooks.take-back]\nfile = \"take-back.md\"\nservices = [\"shop\"]\n"
     );
     std::fs::write(dir.path().join("unship.toml"), config).unwrap();
+    let record = dir.path().join("drill");
+    let record = record.to_str().unwrap();
     let drill =
-        unship(dir.path(), &["drill", "--json", "--pace", "0.05", "--within", "90s", "--dir", "drill"]);
+        unship(dir.path(), &["drill", "--json", "--pace", "0.05", "--within", "90s", "--dir", record]);
     let drilled = run(drill).await;
     let said = text(&drilled.stderr);
     assert_eq!(drilled.status.code(), Some(0), "{said}");

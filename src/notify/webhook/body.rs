@@ -163,7 +163,14 @@ impl<'a> Body<'a> {
 
 /// The body, small enough; none if it cannot be made so.
 pub(super) fn of(notification: &Notification) -> Option<String> {
-    let whole = Body::whole(notification);
+    // Whoever hears only the text, as from a phone's gateway, has to hear that it is a drill or a test.
+    let mark = notification.mark();
+    let marked = (!mark.is_empty()).then(|| Notification {
+        text: format!("{mark}{}", notification.text),
+        subject: notification.subject.as_ref().map(|subject| format!("{mark}{subject}")),
+        ..notification.clone()
+    });
+    let whole = Body::whole(marked.as_ref().unwrap_or(notification));
     whole.write().or_else(|| whole.cut(LEAST_TEXT, &["text"])).or_else(|| {
         let bare = whole.without_facts();
         bare.lacking(&["facts"]).or_else(|| bare.cut(LEAST_TEXT, &["text", "facts"])).or_else(|| {
