@@ -34,6 +34,8 @@ use crate::model::incident::{Incident, Ticked};
 use crate::model::reading::ServiceReading;
 use crate::model::{IncidentId, ItemId, RunId, RunbookName, ServiceName};
 
+pub use crate::runbook::EMERGENCY_NAME as EMERGENCY;
+
 use super::commands::{accept, refuse};
 use super::core::Work;
 use super::incidents::{self, elapsed};
@@ -113,9 +115,6 @@ pub(super) fn attach_own(work: &mut Work<'_>, id: &IncidentId) {
         attach(work, id, &name, &Actor::Engine);
     }
 }
-
-/// The runbook that is built in.
-pub const EMERGENCY: &str = "emergency";
 
 /// The text of a runbook: the config's, or the one that is built in.
 fn text_of(work: &Work<'_>, name: &RunbookName) -> Option<RunbookText> {

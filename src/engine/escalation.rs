@@ -20,15 +20,12 @@ use crate::model::units::human;
 use crate::model::{ChannelName, IncidentId, PolicyName};
 
 use super::core::Work;
-use super::incidents::{elapsed, whole};
+use super::incidents::{elapsed, late_ms, whole};
 use super::messages;
 pub(super) use fold::fold;
 pub use preview::{Preview, preview};
 pub(super) use targets::Reach;
 use targets::reaches;
-
-/// What is told later than this is told with how late: before, it is the clock that the engine ticks by.
-const LATE: Duration = Duration::from_secs(5);
 
 /// Begins the escalation of an incident, by the policy for its severity; without one nothing begins.
 pub(super) fn begin(work: &mut Work<'_>, incident: &Incident, reason: &str) {
@@ -139,7 +136,7 @@ fn advance(work: &mut Work<'_>, id: &IncidentId) {
 /// How much later than due something is noticed, in milliseconds; zero within the clock's own step.
 fn lateness(due: Option<Timestamp>, now: Timestamp) -> u64 {
     let late = due.map_or(Duration::ZERO, |due| elapsed(due, now));
-    if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) }
+    late_ms(late)
 }
 
 /// A level and the pass it is told in, both from 1.

@@ -327,6 +327,14 @@ pub(super) fn tick(work: &mut Work<'_>) {
     messages::updates_tick(work);
 }
 
+/// What is noticed later than this is noted with how late: before, it is the clock that the engine ticks by.
+const LATE: Duration = Duration::from_secs(5);
+
+/// How late something is noticed, in milliseconds; zero within the clock's own step.
+pub(super) fn late_ms(late: Duration) -> u64 {
+    if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) }
+}
+
 pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     if since >= now { Duration::ZERO } else { now.duration_since(since).unsigned_abs() }
 }

@@ -399,6 +399,11 @@ impl Runbook {
         self.items.iter().find(|item| item.id.as_str() == id)
     }
 
+    /// Whether an item is another one or lies in it, however deep.
+    pub fn is_within(&self, item: usize, around: usize) -> bool {
+        std::iter::successors(Some(item), |place| self.items[*place].parent).any(|place| place == around)
+    }
+
     /// A section by its id.
     pub fn section(&self, id: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.id == id)

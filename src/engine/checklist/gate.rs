@@ -19,18 +19,11 @@ pub(super) fn of(run: &Run, index: usize) -> Option<String> {
     let section = &book.sections[item.section];
     if section.strict {
         // Whatever it lies in comes with it, not before it.
-        let is_around = |other: usize| {
-            let mut above = item.parent;
-            while let Some(parent) = above {
-                if parent == other {
-                    return true;
-                }
-                above = book.items[parent].parent;
-            }
-            false
-        };
         let before = book.items[..index].iter().enumerate().find(|(place, other)| {
-            other.section == item.section && other.countable && !run.is_settled(other) && !is_around(*place)
+            other.section == item.section
+                && other.countable
+                && !run.is_settled(other)
+                && !book.is_within(index, *place)
         });
         return before.map(|(_, other)| format!("`{}` comes first", other.id));
     }

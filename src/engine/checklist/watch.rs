@@ -7,14 +7,12 @@ use jiff::Timestamp;
 use super::run::{ItemRun, Run, Standing};
 use super::sight::{self, Sight};
 use super::{Fact, elapsed, facts, gate};
+use crate::engine::incidents::late_ms;
 use crate::model::ItemId;
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
 use crate::model::operation::{OperationStatus, Outcome};
 use crate::runbook::{Item, Kind};
-
-/// What is noticed later than this is noted with how late.
-const LATE: Duration = Duration::from_secs(5);
 
 /// What is to be noted about the items of a run now.
 pub(super) fn watch(run: &Run, sight: &Sight<'_>) -> Vec<ChecklistChange> {
@@ -247,7 +245,7 @@ impl Look<'_> {
                 self.changes.push(if self.item.critical {
                     ChecklistChange::Satisfied { item: self.id(), fact: text() }
                 } else {
-                    ChecklistChange::Elapsed { item: self.id(), late_ms: late(passed, of) }
+                    ChecklistChange::Elapsed { item: self.id(), late_ms: late_ms(passed.saturating_sub(of)) }
                 });
             }
             (Standing::Satisfied, Some(false)) => {
@@ -274,22 +272,13 @@ impl Look<'_> {
             && before
                 .iter()
                 .enumerate()
-                .filter(|(place, other)| other.section == self.item.section && !self.is_around(*place))
+                .filter(|(place, other)| {
+                    other.section == self.item.section && !self.run.book().is_within(self.index, *place)
+                })
                 .filter(|(_, other)| {
                     other.countable && !matches!(other.kind, Kind::Manual | Kind::Record { .. })
                 })
                 .all(|(_, other)| self.run.is_settled(other))
-    }
-
-    fn is_around(&self, place: usize) -> bool {
-        let mut above = self.item.parent;
-        while let Some(parent) = above {
-            if parent == place {
-                return true;
-            }
-            above = self.run.book().items[parent].parent;
-        }
-        false
     }
 
     fn wait(&mut self, of: Duration) {
@@ -298,7 +287,10 @@ impl Look<'_> {
             && let Some(passed) = passed
             && passed >= of
         {
-            self.changes.push(ChecklistChange::Elapsed { item: self.id(), late_ms: late(passed, of) });
+            self.changes.push(ChecklistChange::Elapsed {
+                item: self.id(),
+                late_ms: late_ms(passed.saturating_sub(of)),
+            });
         }
     }
 
@@ -373,9 +365,4 @@ impl Look<'_> {
 
 fn done(item: ItemId, fact: String) -> ChecklistChange {
     ChecklistChange::Done { item, unsensed: false, fact: Some(fact) }
-}
-
-fn late(passed: Duration, of: Duration) -> u64 {
-    let late = passed.saturating_sub(of);
-    if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) }
 }

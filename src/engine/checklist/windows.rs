@@ -6,13 +6,11 @@ use jiff::Timestamp;
 
 use super::run::Run;
 use super::sight::Sight;
+use crate::engine::incidents::late_ms;
 use crate::model::ItemId;
 use crate::model::checklist::ChecklistChange;
 use crate::model::incident::Incident;
 use crate::runbook::{Anchor, Kind, Warn};
-
-/// What is noticed later than this is noted with how late: before, it is the clock that the engine ticks by.
-const LATE: Duration = Duration::from_secs(5);
 
 /// The times of a section.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,21 +89,11 @@ fn deadlines<'a>(run: &'a Run, incident: &Incident) -> Vec<Deadline<'a>> {
                 Some(Warn::At(at)) => Some(at),
                 None => Some(until.mul_f64(0.8)),
             };
-            let is_below = |other: usize| {
-                let mut above = Some(other);
-                while let Some(it) = above {
-                    if it == place {
-                        return true;
-                    }
-                    above = book.items[it].parent;
-                }
-                false
-            };
             let open = book
                 .items
                 .iter()
                 .enumerate()
-                .filter(|(other, it)| is_below(*other) && it.countable && !run.is_settled(it))
+                .filter(|(other, it)| book.is_within(*other, place) && it.countable && !run.is_settled(it))
                 .map(|(_, it)| it.id.clone())
                 .collect();
             deadlines.extend(deadline(item.id.as_str(), anchor, until, warn, open));
@@ -140,8 +128,7 @@ fn notice(run: &Run, deadline: Deadline<'_>, now: Timestamp) -> Option<Checklist
     if now >= at {
         // It fires once.
         return (!is_overrun).then(|| {
-            let late = super::elapsed(at, now);
-            let late_ms = if late < LATE { 0 } else { u64::try_from(late.as_millis()).unwrap_or(u64::MAX) };
+            let late_ms = late_ms(super::elapsed(at, now));
             ChecklistChange::WindowOverrun { section: section(), late_ms, open }
         });
     }
