@@ -27,6 +27,7 @@ pub mod probe;
 pub mod reading;
 pub mod received;
 pub mod release;
+pub mod retry;
 pub mod secret;
 pub mod series;
 pub mod source;

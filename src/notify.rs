@@ -6,7 +6,6 @@ pub mod discord;
 pub mod email;
 mod http;
 pub mod pagerduty;
-mod retry;
 pub mod slack;
 pub mod teams;
 mod text;
@@ -20,7 +19,7 @@ use async_trait::async_trait;
 use crate::model::notification::{ChannelSpec, Notification};
 use crate::model::secret::Secrets;
 
-pub use retry::backoff;
+pub use crate::model::retry::backoff;
 
 /// Where a message can be sent.
 #[async_trait]

@@ -22,12 +22,18 @@
 
 pub mod command;
 pub mod lab;
+mod process;
+mod rest;
+mod text;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc;
 
-use crate::model::platform::{Capabilities, Declares, PlatformAction, PlatformSpec};
+use crate::model::platform::{
+    Capabilities, Check, CheckOutcome, Declares, Instance, LogLine, LogQuery, PlatformAction, PlatformSpec,
+};
 use crate::model::release::Inventory;
 use crate::model::secret::Secrets;
 use crate::model::{IdempotencyKey, ServiceName};
@@ -46,7 +52,58 @@ pub trait Platform: Send + Sync {
 
     /// Asks for an action and answers when the platform has taken it, not when it is done: the engine reads until the
     /// post-condition holds. Dropping the future gives the call up; what it started is stopped where that is possible.
+    /// Where [`Declares::observable`] is false of the action, the answer means that it is done.
     async fn act(&self, action: &PlatformAction, call: &Call) -> Result<String, PlatformError>;
+
+    /// Tries every kind of call that only reads, and finds out whether the changing ones would be allowed, where the platform
+    /// can tell. Changes nothing. For a person who sets a service up; the order is the order of the rows.
+    async fn check(&self) -> Vec<Check> {
+        vec![reading(self.read().await)]
+    }
+
+    /// The instances that run, with what they use. Only where [`Capabilities::instances`] says so.
+    async fn instances(&self) -> Result<Vec<Instance>, PlatformError> {
+        Err(PlatformError::Permanent("this platform does not list instances".to_owned()))
+    }
+
+    /// Gives lines of the service's log to `out`: the last ones, and (if asked) what comes, until `out` is closed or the
+    /// platform says no more. A connection that is lost while following is made again by the adapter. Only where
+    /// [`Capabilities::logs`] says so.
+    async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {
+        let _ = (query, out);
+        Err(PlatformError::Permanent("this platform has no logs to follow".to_owned()))
+    }
+}
+
+/// A reading as a row of [`Platform::check`]: what is there and what serves.
+fn reading(read: Result<Inventory, PlatformError>) -> Check {
+    let outcome = match read {
+        Ok(inventory) => {
+            let serving = inventory.traffic.iter().filter(|share| share.percent > 0).map(|share| {
+                let release = inventory.release(&share.reference);
+                let name = release.map_or(share.reference.as_str(), |release| release.version.as_str());
+                format!("{name} {} %", share.percent)
+            });
+            let serving: Vec<_> = serving.collect();
+            let serving = if serving.is_empty() { "nothing serves".to_owned() } else { serving.join(", ") };
+            let settled = if inventory.settled { "" } else { "; something is in progress" };
+            let text = format!("releases: {}; {serving}{settled}", inventory.releases.len());
+            match &inventory.failed {
+                Some(reason) => CheckOutcome::Warning(format!("{text}; {reason}")),
+                None if inventory.releases.len() < 2 => CheckOutcome::Warning(format!(
+                    "{text}; with fewer than two releases there is nothing to go back to"
+                )),
+                None => CheckOutcome::Passed(text),
+            }
+        }
+        Err(error) => CheckOutcome::Failed(error.to_string()),
+    };
+    Check { what: "read releases and traffic".to_owned(), outcome }
+}
+
+/// For an action that the platform's [`Capabilities`] leave out.
+fn cannot(action: &PlatformAction, why: &str) -> PlatformError {
+    PlatformError::Permanent(format!("{} is not possible there: {why}", action.verb()))
 }
 
 /// What goes along with an action.

@@ -214,6 +214,8 @@ impl PlatformFacts {
                 PlatformAction::ShiftTraffic { .. } => self.shift,
                 PlatformAction::Restore { .. } => self.restore,
                 PlatformAction::Maintenance { .. } => self.maintenance,
+                // No reading shows what a cache has forgotten, and forgetting twice is forgetting.
+                PlatformAction::Purge => Declares { observable: false, idempotent: true },
             },
             Action::Watch { .. } | Action::Verify { .. } => Declares { observable: true, idempotent: true },
         }

@@ -75,6 +75,11 @@ pub fn roll_back(draft: Draft<'_>) -> Result<Plan, String> {
         let title = format!("make `{}` serve", to.version);
         steps.push(draft.step(steps.len(), title, PlatformAction::Restore { release: to.reference.clone() }));
     }
+    if can.purge {
+        // What the edge still holds is the release that is left.
+        let title = "make the caches in front forget".to_owned();
+        steps.push(draft.step(steps.len(), title, PlatformAction::Purge));
+    }
     steps.push(draft.verify(steps.len(), page));
     if page {
         let action = PlatformAction::Maintenance { on: false };
@@ -98,7 +103,12 @@ pub fn promote(draft: Draft<'_>) -> Result<Plan, String> {
     }
     let shares = vec![Share { reference: to.reference.clone(), arm: Arm::Stable, percent: 100 }];
     let title = format!("give `{}` all the traffic", to.version);
-    let steps = vec![draft.step(0, title, PlatformAction::ShiftTraffic { shares }), draft.verify(1, false)];
+    let mut steps = vec![draft.step(0, title, PlatformAction::ShiftTraffic { shares })];
+    if platform.capabilities.purge {
+        let title = "make the caches in front forget".to_owned();
+        steps.push(draft.step(steps.len(), title, PlatformAction::Purge));
+    }
+    steps.push(draft.verify(steps.len(), false));
     let purpose = format!("promote {} of {service}, now {}", to.version, from.version);
     Ok(draft.finish(PlanKind::Promote, purpose, steps))
 }

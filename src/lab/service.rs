@@ -170,6 +170,7 @@ impl Service {
                 .collect(),
             traffic: state.traffic.clone(),
             settled: !starting && Instant::now() >= state.settled_at,
+            failed: None,
             schema: state.schema,
             maintenance: Some(state.maintenance),
             revision: Some(state.generation.to_string()),

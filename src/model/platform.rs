@@ -1,13 +1,17 @@
-//! Platforms as configured, and the few things that unship asks of any of them.
+//! Platforms as configured (one file each), and the few things that unship asks of any of them.
 
-use std::collections::BTreeMap;
+mod command;
+mod lab;
+mod running;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::command::{CommandSpec, CommandVerb};
+pub use self::lab::LabSpec;
+pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery};
+use super::ReleaseRef;
 use super::release::{Inventory, Share};
-use super::secret::SecretRef;
-use super::{ReleaseRef, Span};
 
 /// Where a service runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,79 +32,6 @@ impl PlatformSpec {
             Self::Command(_) => "command",
         }
     }
-}
-
-/// A service of the embedded fleet.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LabSpec {
-    /// The lab's admin address, as `unship lab` prints it.
-    pub admin: String,
-    /// The service's name in the lab.
-    pub service: String,
-}
-
-/// Programs that speak for a platform. Each is an argv array; no shell is involved. `{service}`, `{release}`, `{version}`,
-/// `{percent}`, `{shares}`, `{on}`, `{key}` and `{token}` inside an argument are replaced; README says which verb gets which.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CommandSpec {
-    /// Prints the inventory as JSON. Required: without it nothing is known.
-    pub observe: Vec<String>,
-    /// Makes one release serve everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roll_back: Option<Vec<String>>,
-    /// Brings a release up without traffic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deploy: Option<Vec<String>>,
-    /// Moves traffic by weights.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_weight: Option<Vec<String>>,
-    /// Turns the maintenance page on or off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub maintenance: Option<Vec<String>>,
-    /// Prints the releases as JSON, newest first, where `observe` does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub releases: Option<Vec<String>>,
-    /// Prints where traffic goes as JSON, where `observe` does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current: Option<Vec<String>>,
-    /// Working directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dir: Option<String>,
-    /// Environment variables.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Environment variables whose values are secrets.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secret_env: BTreeMap<String, SecretRef>,
-    /// Time after which a program and all that it started is killed.
-    #[serde(default = "thirty_seconds")]
-    pub timeout: Span,
-    /// The verbs that may be repeated freely; for any other the state is read before a call is repeated.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub idempotent: Vec<CommandVerb>,
-    /// The verbs whose effect `observe` cannot show. Without `idempotent` such a call is never repeated by itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unobservable: Vec<CommandVerb>,
-}
-
-const fn thirty_seconds() -> Span {
-    Span::secs(30)
-}
-
-/// The verbs of a `command` platform that change something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CommandVerb {
-    /// Bring a release up.
-    Deploy,
-    /// Move traffic.
-    SetWeight,
-    /// Make one release serve everything.
-    RollBack,
-    /// Turn the maintenance page on or off.
-    Maintenance,
 }
 
 /// What unship asks of a platform.
@@ -127,6 +58,8 @@ pub enum PlatformAction {
         /// On.
         on: bool,
     },
+    /// Make every cache in front of the service forget what it holds.
+    Purge,
 }
 
 impl PlatformAction {
@@ -137,10 +70,12 @@ impl PlatformAction {
             Self::ShiftTraffic { .. } => "shift traffic",
             Self::Restore { .. } => "restore",
             Self::Maintenance { .. } => "maintenance page",
+            Self::Purge => "purge",
         }
     }
 
-    /// The post-condition: whether a reading of the platform shows this action's effect, complete.
+    /// The post-condition: whether a reading of the platform shows this action's effect, complete. A purge shows in no
+    /// reading.
     pub fn holds_in(&self, inventory: &Inventory) -> bool {
         match self {
             Self::Deploy { release } => inventory.release(release).is_some_and(|release| release.running),
@@ -153,6 +88,7 @@ impl PlatformAction {
             }
             Self::Restore { release } => inventory.serves_all(release),
             Self::Maintenance { on } => inventory.maintenance == Some(*on),
+            Self::Purge => false,
         }
     }
 }
@@ -169,6 +105,15 @@ pub struct Capabilities {
     pub restore: bool,
     /// There is a maintenance page.
     pub maintenance: bool,
+    /// There is a cache in front of the service that can be told to forget.
+    #[serde(default)]
+    pub purge: bool,
+    /// What a service writes can be followed.
+    #[serde(default)]
+    pub logs: bool,
+    /// The running instances can be listed with what they use.
+    #[serde(default)]
+    pub instances: bool,
 }
 
 /// What a platform says about repeating an action.

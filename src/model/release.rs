@@ -75,6 +75,10 @@ pub struct Inventory {
     pub traffic: Vec<Share>,
     /// Whether the platform says that nothing is in progress.
     pub settled: bool,
+    /// Why the platform says that what it was asked for last has failed: a rollout that is stuck, a deployment that was taken
+    /// back by itself. It names that attempt, so that a later failure reads otherwise; none while nothing has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// The schema version that the database has now, where the platform knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<u64>,

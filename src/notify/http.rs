@@ -16,9 +16,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
-use super::retry::retry_after;
 use super::{Fault, SendError};
 use crate::model::Span;
+use crate::model::retry::retry_after;
 use crate::model::secret::{Secret, SecretRef, Secrets};
 
 /// Time to reach the other side.

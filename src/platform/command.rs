@@ -12,6 +12,7 @@
 //! | `roll_back` | one release serves everything | `{service}` `{release}` `{version}` `{key}` `{token}` |
 //! | `set_weight` | traffic by percent | `{service}` `{release}` `{version}` `{percent}` `{shares}` `{key}` `{token}` |
 //! | `maintenance` | the maintenance page | `{service}` `{on}` `{key}` `{token}` |
+//! | `purge` | every cache in front forgets; always taken to be idempotent and not observable | `{service}` `{key}` `{token}` |
 //!
 //! | placeholder | variable | value |
 //! |---|---|---|
@@ -42,6 +43,9 @@
 //!  "settled": true, "schema": 7, "maintenance": false, "revision": "41"}
 //! ```
 //!
+//! `failed` says why what was asked for last has failed; a step that waits for its effect then ends at once. It has to name
+//! the attempt (a number, an id), so that the next failure reads otherwise.
+//!
 //! Needed are `version`, `reference` and `created_at` of a release, `reference` and `percent` of a share; with several
 //! shares also `arm`. Unknown fields are ignored, `null` is the same as missing. Missing `settled` is true; missing
 //! `running` is true for a release that has traffic. `releases` and `current` are run for `releases` and
@@ -55,7 +59,6 @@
 
 mod argv;
 mod inventory;
-mod process;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -68,7 +71,8 @@ use async_trait::async_trait;
 
 use self::argv::{Placeholder, Template, Values};
 use self::inventory::Printed;
-use self::process::{Capture, End, Finished, Job};
+use super::process::{self, Capture, End, Finished, Job};
+use super::text::{escape, first, last};
 use super::{Call, Platform, PlatformError, Progress};
 use crate::model::platform::{Capabilities, CommandSpec, CommandVerb, Declares, PlatformAction};
 use crate::model::release::{Arm, Inventory};
@@ -94,6 +98,7 @@ pub struct Command {
     set_weight: Option<Program>,
     roll_back: Option<Program>,
     maintenance: Option<Program>,
+    purge: Option<Program>,
     dir: Option<String>,
     env: BTreeMap<String, String>,
     secret_env: BTreeMap<String, Secret>,
@@ -166,6 +171,7 @@ impl Command {
             )?,
             roll_back: optional("roll_back", &spec.roll_back, &[Service, Release, Version, Key, Token])?,
             maintenance: optional("maintenance", &spec.maintenance, &[Service, On, Key, Token])?,
+            purge: optional("purge", &spec.purge, &[Service, Key, Token])?,
             dir: spec.dir.clone(),
             env: spec.env.clone(),
             secret_env,
@@ -329,6 +335,7 @@ impl Command {
             PlatformAction::ShiftTraffic { .. } => (&self.set_weight, "set_weight"),
             PlatformAction::Restore { .. } => (&self.roll_back, "roll_back"),
             PlatformAction::Maintenance { .. } => (&self.maintenance, "maintenance"),
+            PlatformAction::Purge => (&self.purge, "purge"),
         };
         program.as_ref().ok_or_else(|| {
             PlatformError::Permanent(format!(
@@ -346,6 +353,7 @@ const fn verb_of(action: &PlatformAction) -> CommandVerb {
         PlatformAction::ShiftTraffic { .. } => CommandVerb::SetWeight,
         PlatformAction::Restore { .. } => CommandVerb::RollBack,
         PlatformAction::Maintenance { .. } => CommandVerb::Maintenance,
+        PlatformAction::Purge => CommandVerb::Purge,
     }
 }
 
@@ -357,6 +365,8 @@ impl Platform for Command {
             deploy: self.deploy.is_some(),
             restore: self.roll_back.is_some(),
             maintenance: self.maintenance.is_some(),
+            purge: self.purge.is_some(),
+            ..Capabilities::default()
         }
     }
 
@@ -420,6 +430,7 @@ impl Platform for Command {
             PlatformAction::Maintenance { on } => {
                 values.insert(Placeholder::On, on.to_string());
             }
+            PlatformAction::Purge => {}
         }
         let (revision, progress) = (call.revision.as_deref(), &call.progress);
         let Finished { end, stdout, stderr } = self.run(program, &values, revision, progress).await?;
@@ -441,42 +452,5 @@ impl Platform for Command {
             // It began and nobody said how it went.
             _ => Err(PlatformError::Unclear(self.ending(program, &end, &stderr))),
         }
-    }
-}
-
-/// Writes control characters, and those that turn the direction of text, as escapes.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
-}
-
-/// At most this many bytes from the start, cut between characters.
-fn first(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-/// At most this many bytes from the end, cut between characters.
-fn last(text: &str, most: usize) -> &str {
-    &text[text.ceil_char_boundary(text.len().saturating_sub(most))..]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a program prints cannot colour, clear or turn around the screen that shows it.
-    #[test]
-    fn outside_text_is_escaped() {
-        assert_eq!(escape("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}é"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}é");
-        assert_eq!((first("aé", 2), last("éa", 2)), ("a", "a"));
     }
 }

@@ -93,7 +93,13 @@ fn client() -> reqwest::Result<Client> {
 #[async_trait]
 impl Platform for Lab {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { weights: true, deploy: true, restore: true, maintenance: true }
+        Capabilities {
+            weights: true,
+            deploy: true,
+            restore: true,
+            maintenance: true,
+            ..Capabilities::default()
+        }
     }
 
     fn declares(&self, _: &PlatformAction) -> Declares {
@@ -122,6 +128,7 @@ impl Platform for Lab {
             PlatformAction::ShiftTraffic { shares } => ("traffic", json!({ "shares": shares })),
             PlatformAction::Restore { release } => ("restore", json!({ "release": release })),
             PlatformAction::Maintenance { on } => ("maintenance", json!({ "on": on })),
+            PlatformAction::Purge => return Err(super::cannot(action, "the lab has no cache")),
         };
         let what = format!("{} of `{}` in the lab", action.verb(), self.service);
         let request = format!("POST {}/{verb}", self.base.path());

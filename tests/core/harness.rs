@@ -80,7 +80,13 @@ url = "http://127.0.0.1:1/hook"
 pub(crate) fn facts(weights: bool, observable: bool, idempotent: bool) -> PlatformFacts {
     let declares = Declares { observable, idempotent };
     PlatformFacts {
-        capabilities: Capabilities { weights, deploy: weights, restore: !weights, maintenance: weights },
+        capabilities: Capabilities {
+            weights,
+            deploy: weights,
+            restore: !weights,
+            maintenance: weights,
+            ..Capabilities::default()
+        },
         deploy: declares,
         shift: declares,
         restore: declares,
@@ -360,7 +366,7 @@ pub(crate) fn after(step: &RunStep) -> Inventory {
             traffic: vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }],
             ..inventory(&[])
         },
-        PlatformAction::Deploy { .. } | PlatformAction::Maintenance { .. } => {
+        PlatformAction::Deploy { .. } | PlatformAction::Maintenance { .. } | PlatformAction::Purge => {
             inventory(&[("4.0", Arm::Stable, 100)])
         }
     }

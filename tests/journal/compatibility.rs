@@ -197,6 +197,7 @@ fn events() -> Vec<Event> {
                 releases: vec![release("2.8.1", true), release("2.8.0", false)],
                 traffic: shares(),
                 settled: true,
+                failed: Some("deployment 17 was taken back".to_owned()),
                 schema: Some(41),
                 maintenance: Some(false),
                 revision: Some("rv-9".to_owned()),

@@ -83,6 +83,7 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         ("deploy", command.deploy.as_ref()),
         ("set_weight", command.set_weight.as_ref()),
         ("maintenance", command.maintenance.as_ref()),
+        ("purge", command.purge.as_ref()),
         ("releases", command.releases.as_ref()),
         ("current", command.current.as_ref()),
     ];
@@ -147,6 +148,7 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         CommandVerb::SetWeight => (command.set_weight.is_some(), "set_weight"),
         CommandVerb::RollBack => (command.roll_back.is_some(), "roll_back"),
         CommandVerb::Maintenance => (command.maintenance.is_some(), "maintenance"),
+        CommandVerb::Purge => (command.purge.is_some(), "purge"),
     };
     for (list, verbs) in [("idempotent", &command.idempotent), ("unobservable", &command.unobservable)] {
         for (index, verb) in verbs.iter().enumerate() {

@@ -54,6 +54,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn carry_out(&mut self) -> StepResult {
         let mut revision = None;
+        let mut failed = None;
         if self.step.declares.observable {
             let inventory = match self.read().await {
                 Ok(inventory) => inventory,
@@ -65,7 +66,7 @@ impl Attempt<'_> {
             }
             // What an earlier attempt asked for may still be going on.
             if self.step.may_have_happened && !inventory.settled {
-                match self.wait_until_it_holds(true).await {
+                match self.wait_until_it_holds(true, inventory.failed.as_deref()).await {
                     Waited::Holds => {
                         return StepResult::Done {
                             adopted: true,
@@ -73,6 +74,7 @@ impl Attempt<'_> {
                         };
                     }
                     Waited::Settled => {}
+                    Waited::Failed(why) => return StepResult::Failed(why),
                     Waited::TimedOut(why) => return StepResult::Unclear(why),
                 }
             } else {
@@ -83,6 +85,7 @@ impl Attempt<'_> {
                     return StepResult::Failed(reason);
                 }
                 revision.clone_from(&inventory.revision);
+                failed.clone_from(&inventory.failed);
             }
         }
         // Somebody else may act from here on if the lease has run out or was taken: leave it to them.
@@ -99,15 +102,18 @@ impl Attempt<'_> {
             Ok(Err(PlatformError::Transient(reason))) => return StepResult::Transient(reason),
             Ok(Err(PlatformError::Permanent(reason))) => return StepResult::Failed(reason),
             Ok(Err(PlatformError::Unclear(reason))) => {
-                return self.after_lost_answer(reason).await;
+                return self.after_lost_answer(reason, failed.as_deref()).await;
             }
             Err(_) => return StepResult::Unclear("no answer in time".to_owned()),
         };
         if !self.step.declares.observable {
             return StepResult::Done { adopted: false, detail: said };
         }
-        match self.wait_until_it_holds(false).await {
+        match self.wait_until_it_holds(false, failed.as_deref()).await {
             Waited::Holds => StepResult::Done { adopted: false, detail: said },
+            Waited::Failed(reason) => {
+                StepResult::Failed(format!("the platform took the call ({said}), then: {reason}"))
+            }
             Waited::Settled | Waited::TimedOut(_) => StepResult::Failed(format!(
                 "the platform took the call ({said}) but does not show its effect within {}",
                 crate::model::units::human(*self.step.timeout)
@@ -116,13 +122,14 @@ impl Attempt<'_> {
     }
 
     /// The call may have happened: only a reading can tell.
-    async fn after_lost_answer(&mut self, reason: String) -> StepResult {
+    async fn after_lost_answer(&mut self, reason: String, failed: Option<&str>) -> StepResult {
         if !self.step.declares.observable {
             return StepResult::Unclear(reason);
         }
         // An effect shows soon after its call or not at all; the rest of the time is for the next attempt.
         self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(10));
-        match self.wait_until_it_holds(false).await {
+        match self.wait_until_it_holds(false, failed).await {
+            Waited::Failed(why) => StepResult::Failed(format!("the answer was lost ({reason}), then: {why}")),
             Waited::Holds => StepResult::Done {
                 adopted: false,
                 detail: format!("the answer was lost ({reason}), the effect is there"),
@@ -171,16 +178,21 @@ impl Attempt<'_> {
         }
     }
 
-    /// Reads until the post-condition holds, or (if asked) until the platform has settled without it.
-    async fn wait_until_it_holds(&mut self, or_settled: bool) -> Waited {
+    /// Reads until the post-condition holds, or (if asked) until the platform has settled without it, or until it says that
+    /// what it was asked for has failed. A failure that was there `before` is not this call's.
+    async fn wait_until_it_holds(&mut self, or_settled: bool, before: Option<&str>) -> Waited {
         let mut pause = FIRST_PAUSE;
         loop {
             let why = match self.read().await {
                 Ok(inventory) => {
                     let (holds, settled) = (self.step.action.holds_in(&inventory), inventory.settled);
+                    let failed = inventory.failed.clone().filter(|reason| Some(reason.as_str()) != before);
                     self.last = Some(inventory);
                     if holds {
                         return Waited::Holds;
+                    }
+                    if let Some(reason) = failed {
+                        return Waited::Failed(reason);
                     }
                     if or_settled && settled {
                         return Waited::Settled;
@@ -201,6 +213,7 @@ impl Attempt<'_> {
 enum Waited {
     Holds,
     Settled,
+    Failed(String),
     TimedOut(String),
 }
 
@@ -228,6 +241,7 @@ mod tests {
     use crate::journal::Lease;
     use crate::model::Span;
     use crate::model::platform::{Capabilities, Declares, PlatformAction};
+    use crate::model::release::{Arm, Share};
 
     const DECLARES: Declares = Declares { observable: true, idempotent: false };
 
@@ -323,5 +337,28 @@ mod tests {
         let finished = run_scripted(vec![Ok(before.clone()), Ok(before)], Ok("taken".into())).await;
         assert!(matches!(finished.result, StepResult::Failed(_)), "{:?}", finished.result);
         assert_eq!(finished.inventory, None);
+    }
+
+    /// A platform that says that the call has failed ends the wait at once; a failure that was there before the call is not
+    /// the call's.
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_the_platform_tells() {
+        let reading =
+            |failed: &str| Ok(Inventory { failed: Some(failed.to_owned()), ..Inventory::default() });
+        let finished = run_scripted(
+            vec![reading("rollout 7 is stuck"), reading("rollout 8 is stuck")],
+            Ok("taken".into()),
+        )
+        .await;
+        assert!(
+            matches!(&finished.result, StepResult::Failed(why) if why.contains("rollout 8 is stuck")),
+            "{:?}",
+            finished.result
+        );
+        let serves = Share { reference: "r1".into(), arm: Arm::Stable, percent: 100 };
+        let done = Inventory { settled: true, traffic: vec![serves], ..Inventory::default() };
+        let readings = vec![reading("rollout 7 is stuck"), reading("rollout 7 is stuck"), Ok(done)];
+        let finished = run_scripted(readings, Ok("taken".into())).await;
+        assert!(matches!(finished.result, StepResult::Done { .. }), "{:?}", finished.result);
     }
 }

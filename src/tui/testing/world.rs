@@ -66,7 +66,13 @@ pub(crate) struct World {
 pub(crate) fn facts(observable: bool) -> PlatformFacts {
     let declares = Declares { observable, idempotent: observable };
     PlatformFacts {
-        capabilities: Capabilities { weights: true, deploy: true, restore: false, maintenance: true },
+        capabilities: Capabilities {
+            weights: true,
+            deploy: true,
+            restore: false,
+            maintenance: true,
+            ..Capabilities::default()
+        },
         deploy: declares,
         shift: declares,
         restore: declares,
@@ -273,6 +279,7 @@ impl World {
                     vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }];
             }
             PlatformAction::Maintenance { on } => inventory.maintenance = Some(*on),
+            PlatformAction::Purge => {}
             PlatformAction::Deploy { .. } => {}
         }
         let inventory = Some(inventory.clone());

@@ -1,4 +1,4 @@
-//! When a delivery that failed is tried again.
+//! When something that failed is tried again: a delivery, a call to a platform.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const LONGEST_WISH: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: seconds, or a date in any of the three forms of RFC 9110, section 5.6.7. A date that has passed
 /// means now; one that cannot be read means nothing.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that do not fit into the number are a very long time.

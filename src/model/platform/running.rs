@@ -1,0 +1,82 @@
+//! What a platform says of a service besides its releases: its instances, what they write, and what may be done there.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ReleaseRef;
+
+/// One running copy of a service: a pod, a container, a task, a machine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    /// What the platform calls it.
+    pub name: String,
+    /// The release that it runs, where the platform tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseRef>,
+    /// Its state in the platform's own word.
+    pub state: String,
+    /// Whether it may get traffic.
+    pub ready: bool,
+    /// How often it was started again, where the platform counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+    /// Processor time that it uses, in cores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_cores: Option<f64>,
+    /// Memory that it uses, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Since when it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// Which lines of a service's log are wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogQuery {
+    /// How many of the last lines to begin with, of each instance where the platform keeps them apart.
+    pub tail: u32,
+    /// Only lines from here on.
+    pub since: Option<Timestamp>,
+    /// Whether to go on with what comes.
+    pub follow: bool,
+    /// Only instances of this release, where the platform can tell them apart.
+    pub release: Option<ReleaseRef>,
+}
+
+/// A line that a service wrote.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, where the platform says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The instance that wrote it; empty where the platform does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// The line, without its end. Text from outside: it may hold anything.
+    pub text: String,
+}
+
+/// One thing that was tried, or asked for, to see whether unship can work with a platform.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// What: `list the deployments`, `permission to patch deployments`.
+    pub what: String,
+    /// How it went.
+    #[serde(flatten)]
+    pub outcome: CheckOutcome,
+}
+
+/// How a check of a platform went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "detail", rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// It works; with what was seen.
+    Passed(String),
+    /// It works, but something there will bite in an incident.
+    Warning(String),
+    /// It does not work; with what to do about it.
+    Failed(String),
+    /// The platform offers no way to find out without changing something; with what is needed there.
+    Unknown(String),
+}
