@@ -22,6 +22,7 @@
 
 pub mod command;
 pub mod lab;
+pub mod nginx;
 mod process;
 mod rest;
 mod text;
@@ -173,5 +174,6 @@ pub fn build(
     Ok(match spec {
         PlatformSpec::Lab(spec) => Arc::new(lab::Lab::new(spec)?),
         PlatformSpec::Command(spec) => Arc::new(command::Command::new(service, spec, Arc::clone(secrets))?),
+        PlatformSpec::Nginx(spec) => Arc::new(nginx::Nginx::new(service, spec)?),
     })
 }

@@ -10,6 +10,7 @@ mod judge;
 mod limits;
 mod names;
 mod people;
+mod platforms;
 mod receiving;
 mod selector;
 mod services;

@@ -2,6 +2,7 @@
 
 mod command;
 mod lab;
+mod nginx;
 mod running;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::command::{CommandSpec, CommandVerb};
 pub use self::lab::LabSpec;
+pub use self::nginx::{BackendSpec, NginxSpec, NginxTrafficSpec};
 pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery};
 use super::ReleaseRef;
 use super::release::{Inventory, Share};
@@ -22,6 +24,8 @@ pub enum PlatformSpec {
     Lab(LabSpec),
     /// Programs of yours, one for each verb.
     Command(CommandSpec),
+    /// nginx in front of a few backends.
+    Nginx(NginxSpec),
 }
 
 impl PlatformSpec {
@@ -30,6 +34,7 @@ impl PlatformSpec {
         match self {
             Self::Lab(_) => "lab",
             Self::Command(_) => "command",
+            Self::Nginx(_) => "nginx",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checker;
-use super::indicators;
+use super::{indicators, platforms};
 use crate::config::problem::quoted;
 use crate::config::schema::ServiceSpec;
 use crate::config::spanned::{Path, place};
@@ -48,6 +48,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 }
             }
             PlatformSpec::Command(command) => programs(checker, command, &at.then("platform")),
+            PlatformSpec::Nginx(spec) => platforms::nginx(checker, spec, &at.then("platform")),
         }
         let has_alarm = config.triggers.values().any(|trigger| {
             matches!(trigger.when, Condition::Alarm { .. })
