@@ -62,6 +62,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),
     ("tui", &["engine", "config", "model"]),
+    // A message is written from a template.
+    ("tui/dialogs/compose", &["engine", "config", "model", "templates", "tui"]),
     // The log knows what a secret is, and nothing else.
     ("telemetry", &["model"]),
     // The crate's roots: the library only lists its modules, the program starts a face.

@@ -7,13 +7,14 @@ mod values;
 pub(super) use incidents::{
     Turn, exhausted, incident_opened, incident_over, page, remind, unacknowledged, withdraw_pages,
 };
-pub use updates::due;
+pub use updates::{due, listeners};
 pub(super) use updates::{may_tell, send_update, tick as updates_tick};
 pub use values::{fill, update};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::model::command::Actor;
 use crate::model::decision::{Decision, Guardrail, Recommendation};
 use crate::model::event::Event;
@@ -247,7 +248,7 @@ fn queue(
     told: &Rendered,
     facts: &BTreeMap<String, String>,
 ) {
-    for channel in listening(work, severity) {
+    for channel in listening(work.config(), severity) {
         queue_to(work, channel, |notification| Notification {
             topic: topic.to_owned(),
             severity,
@@ -261,8 +262,8 @@ fn queue(
 }
 
 /// The channels that are told what is so urgent.
-fn listening(work: &Work<'_>, severity: Severity) -> Vec<ChannelName> {
-    let channels = work.config().channels.iter();
+fn listening(config: &Config, severity: Severity) -> Vec<ChannelName> {
+    let channels = config.channels.iter();
     channels.filter(|(_, spec)| spec.least_severity() <= severity).map(|(name, _)| name.clone()).collect()
 }
 

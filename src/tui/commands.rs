@@ -179,6 +179,7 @@ pub enum Action {
     Attach,
     Severity,
     Note,
+    Message,
     Resolve,
     Escalate,
     Snooze,

@@ -2,6 +2,7 @@
 //! one enum; each is a struct with what it remembers, how it answers keys, and how it is drawn.
 
 pub mod action;
+pub mod compose;
 pub mod filter;
 mod frame;
 pub mod help;
@@ -25,6 +26,7 @@ use super::update::{Effect, Invocation};
 use super::widgets::text::clean;
 
 pub use action::ActionDialog;
+pub use compose::Compose;
 pub use filter::FilterLine;
 pub use help::Help;
 pub use leave::Leave;
@@ -41,6 +43,8 @@ pub enum Overlay {
     Action(Box<ActionDialog>),
     /// A question before leaving.
     Leave(Leave),
+    /// A message to those who wait.
+    Compose(Box<Compose>),
     /// Every command, searchable.
     Help(Box<Help>),
     /// Commands by name, with what they take.
@@ -64,6 +68,10 @@ pub enum Reaction {
     Close,
     /// It goes, and this has to happen.
     CloseAnd(Vec<Effect>),
+    /// It goes, and what is written in it is kept.
+    Keep,
+    /// It goes, what is written in it is kept, and this has to happen.
+    KeepAnd(Vec<Effect>),
     /// It goes, and a command of the table is run with this.
     Run {
         /// The command.
@@ -83,6 +91,7 @@ impl Overlay {
         match self {
             Self::None => Reaction::Close,
             Self::Action(dialog) => dialog.key(scene, key),
+            Self::Compose(dialog) => dialog.key(scene, key),
             Self::Leave(dialog) => dialog.key(key),
             Self::Help(help) => help.key(scene, key),
             Self::Palette(palette) => palette.key(scene, key),
@@ -101,6 +110,10 @@ impl Overlay {
                 dialog.paste(&text);
                 Reaction::Stay
             }
+            Self::Compose(dialog) => {
+                dialog.paste(scene, &text);
+                Reaction::Stay
+            }
             Self::Help(help) => help.paste(scene, &text),
             Self::Palette(palette) => palette.paste(scene, &text),
             Self::Filter(line) => line.paste(&text),
@@ -112,6 +125,7 @@ impl Overlay {
         match self {
             Self::None => None,
             Self::Action(dialog) => dialog.draw(scene, area, buf),
+            Self::Compose(dialog) => dialog.draw(scene, area, buf),
             Self::Leave(dialog) => dialog.draw(scene, area, buf),
             Self::Help(help) => help.draw(scene, area, buf),
             Self::Palette(palette) => palette.draw(scene, area, buf),
@@ -124,6 +138,7 @@ impl Overlay {
     pub fn seen(&mut self) {
         match self {
             Self::Action(dialog) => dialog.seen(),
+            Self::Compose(dialog) => dialog.seen(),
             Self::Leave(dialog) => dialog.seen(),
             Self::None | Self::Help(_) | Self::Palette(_) | Self::Filter(_) => {}
         }

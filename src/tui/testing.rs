@@ -243,6 +243,12 @@ pub(crate) fn incident() -> Picture {
     in_incident().picture()
 }
 
+/// [`in_incident`], with a channel that those who wait listen to.
+pub(crate) fn awaited() -> World {
+    let channel = "[channels.chat]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/hook\"\n";
+    make_incident(make_rest(&format!("{CONFIG}\n{channel}"), true))
+}
+
 /// A judge watches 2.8.1, which is as well as 2.8.0: neither safe nor worse, so far.
 pub(crate) fn watched() -> Picture {
     let mut world = make_rest(&format!("{CONFIG}\n[judge]\n"), true);

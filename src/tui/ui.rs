@@ -193,6 +193,8 @@ pub struct Ui {
     pub copied: Option<(String, usize)>,
     /// What was last asked of the engine, as a command line.
     pub last_action: Option<String>,
+    /// A message that was begun and not sent.
+    pub draft: Option<Box<super::dialogs::Compose>>,
     /// An operation that was asked for here.
     pub awaited: Option<Awaited>,
     /// Lines that were run in the palette, oldest first.

@@ -237,6 +237,14 @@ fn react(ui: &mut Ui, picture: &Picture, overlay: Overlay, reaction: Reaction) -
         }
         Reaction::Close => Vec::new(),
         Reaction::CloseAnd(effects) => sent(ui, picture, effects),
+        Reaction::Keep => {
+            keep(ui, overlay);
+            Vec::new()
+        }
+        Reaction::KeepAnd(effects) => {
+            keep(ui, overlay);
+            sent(ui, picture, effects)
+        }
         Reaction::Run { command, args, line } => {
             if let Some(line) = line {
                 ui.palette_history.retain(|known| *known != line);
@@ -248,6 +256,13 @@ fn react(ui: &mut Ui, picture: &Picture, overlay: Overlay, reaction: Reaction) -
             ui.overlay = overlay;
             Vec::new()
         }
+    }
+}
+
+/// Puts a message that was begun away, to be gone on with.
+fn keep(ui: &mut Ui, overlay: Overlay) {
+    if let Overlay::Compose(draft) = overlay {
+        ui.draft = Some(draft);
     }
 }
 
@@ -382,6 +397,13 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
         Action::Suspend => vec![Effect::Suspend],
         Action::Filter => {
             ui.overlay = dialogs::filter(&scene);
+            Vec::new()
+        }
+        Action::Message => {
+            if let Some(incident) = scene.incident_at_hand().cloned() {
+                let kept = ui.draft.take().map(|draft| *draft);
+                ui.overlay = Overlay::Compose(Box::new(dialogs::Compose::new(&incident, kept)));
+            }
             Vec::new()
         }
         Action::Help => {

@@ -167,7 +167,7 @@ fn to_all(
     kind: MessageKind,
     text: &str,
 ) {
-    for channel in super::listening(work, severity) {
+    for channel in super::listening(work.config(), severity) {
         let key = format!("{}/{topic}/{channel}/{}", incident.id, incident.reopened);
         let message = Message {
             topic,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::incidents::{Message, send, severity};
 use super::listening;
+use crate::config::Config;
 use crate::engine::core::Work;
 use crate::engine::incidents::elapsed;
 use crate::model::command::Actor;
@@ -45,6 +46,11 @@ pub fn due(incident: &Incident, audience: Audience) -> Option<Timestamp> {
         }
     };
     from.checked_add(after).ok()
+}
+
+/// The channels that listen to what is as urgent as an incident of this level.
+pub fn listeners(config: &Config, level: Level) -> Vec<ChannelName> {
+    listening(config, severity(level))
 }
 
 /// Notes messages that are late, each once. Only who has channels to be told by waits for any.
@@ -90,7 +96,7 @@ pub(in crate::engine) fn may_tell(
         return Err("the next message is promised for a time that is past".to_owned());
     }
     let chosen =
-        if channels.is_empty() { listening(work, severity(incident.level)) } else { channels.to_vec() };
+        if channels.is_empty() { listeners(work.config(), incident.level) } else { channels.to_vec() };
     if chosen.is_empty() {
         return Err(format!("no channel listens to a {}; name one with `--to`: {}", incident.level, names()));
     }

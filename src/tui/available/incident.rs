@@ -3,9 +3,10 @@
 use super::{Answer, act, act_on_service, because, on_incident};
 use crate::engine::checklist::{Deed, EMERGENCY, Item, ItemKind, ItemState};
 use crate::engine::escalation::preview;
+use crate::engine::messages::due;
 use crate::model::RunbookName;
 use crate::model::command::Actor;
-use crate::model::incident::{Incident, REOPEN_WITHIN};
+use crate::model::incident::{Audience, Incident, REOPEN_WITHIN};
 use crate::tui::escalating;
 use crate::tui::panes::checklist::{self, space};
 use crate::tui::roster::age;
@@ -26,6 +27,30 @@ pub fn acknowledge(scene: &Scene<'_>) -> Answer {
         Some(taken) => because(format!("{} has acknowledged it already", taken.by)),
         None => Ok(()),
     }
+}
+
+/// Telling those who wait about the incident at hand.
+pub fn message(scene: &Scene<'_>) -> Answer {
+    act(scene)?;
+    let incident = scene.incident_at_hand().ok_or_else(|| "there was no incident yet".to_owned())?;
+    if incident.closed.is_some() {
+        return because(format!("{} is closed", incident.id));
+    }
+    if scene.config().channels.is_empty() {
+        return because("the config has no channel to send it through");
+    }
+    Ok(())
+}
+
+/// Whether somebody in the house, or outside who was told before, waits for longer than was promised.
+pub fn is_message_overdue(scene: &Scene<'_>) -> bool {
+    let late = |incident: &Incident| {
+        Audience::ALL.into_iter().any(|audience| {
+            let is_awaited = audience == Audience::Internal || incident.updates.contains_key(&audience);
+            is_awaited && due(incident, audience).is_some_and(|due| due <= scene.now())
+        })
+    };
+    message(scene).is_ok() && scene.incident().is_some_and(late)
 }
 
 /// Acting, with a line of a checklist at hand.

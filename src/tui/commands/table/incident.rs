@@ -152,6 +152,17 @@ pub(super) const INCIDENT: &[Command] = &[
         ..PLAIN
     },
     Command {
+        id: "message",
+        title: "message",
+        doc: "Write a message to those who wait, from what is known now; a draft is kept.",
+        keys: &["m"],
+        group: Group::Incident,
+        action: Action::Message,
+        available: can::message,
+        hint: |scene| if can::is_message_overdue(scene) { 80 } else { 0 },
+        ..PLAIN
+    },
+    Command {
         id: "resolve",
         title: "resolve",
         doc: "Say that the incident is over.",
