@@ -82,6 +82,7 @@ fn picture(services: usize) -> Picture {
         looked_at: now,
         trends,
         past: None,
+        delivery: None,
         timeline: std::collections::VecDeque::new(),
         me: Actor::Person { name: "mara".to_owned() },
         now,

@@ -23,6 +23,7 @@ pub mod guide;
 pub mod header;
 pub mod key;
 pub mod keymap;
+pub mod measured;
 mod mouse;
 pub mod pages;
 pub mod panes;

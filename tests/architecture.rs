@@ -62,6 +62,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli/lab", &["engine", "config", "model", "lab"]),
     ("cli/tests", &["model", "tui"]),
     ("tui", &["engine", "config", "model"]),
+    // What the journal says afterwards, where a person looks at it.
+    ("tui/measured", &["engine", "report", "tui"]),
+    ("tui/pages/delivery", &["model", "report", "tui"]),
+    ("tui/pages/tests", &["engine", "config", "model", "report", "tui"]),
     // A message is written from a template.
     ("tui/dialogs/compose", &["engine", "config", "model", "templates", "tui"]),
     // The log knows what a secret is, and nothing else.

@@ -140,6 +140,7 @@ impl<'a> App<'a> {
             roster,
             trends,
             past: None,
+            delivery: None,
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
@@ -372,6 +373,11 @@ impl<'a> App<'a> {
                 self.is_recalling = false;
                 Message::Said(ToastKind::Refused, format!("the past of the charts cannot be read: {why}"))
             }
+            Message::Measured(measured) => {
+                self.picture.delivery = Some(measured);
+                self.clock.answer_now();
+                return Ok(None);
+            }
             message => message,
         };
         self.clock.answer_now();
@@ -383,6 +389,9 @@ impl<'a> App<'a> {
                 Effect::Send(command, asked) => {
                     let me = self.options.me.clone();
                     self.pending.push(send(self.engine, me, *command, asked).boxed());
+                }
+                Effect::Measure => {
+                    self.pending.push(super::measured::measure(self.engine).map(Message::Measured).boxed());
                 }
                 Effect::Refresh(service) => self.pending.push(read_platform(self.engine, service).boxed()),
                 Effect::Copy(text) => match terminal.copy(&text) {

@@ -199,6 +199,7 @@ pub enum Action {
     Operation,
     Timeline,
     Sources,
+    Delivery,
     History,
     WindowShorter,
     WindowLonger,

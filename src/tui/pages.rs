@@ -1,5 +1,6 @@
 //! Views of one thing in place of the board, one file each: functions of the scene that write a [`sheet`] and change nothing.
 
+pub mod delivery;
 pub mod history;
 pub mod incident;
 pub mod operation;
@@ -38,6 +39,7 @@ fn write<'a>(page: &Page, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
         Page::Timeline => timeline::write(scene, columns),
         Page::Incident(id) => incident::write(id, scene, columns),
         Page::Sources => sources::write(scene, columns),
+        Page::Delivery => delivery::write(scene, columns),
         Page::History(service) => history::write(service, scene, columns),
     }
 }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::glyphs::Glyphs;
 use super::keymap::Keymap;
+use super::measured::Measured;
 use super::past::{self, Past};
 use super::roster::{Condition, Roster, age};
 use super::theme::Theme;
@@ -49,6 +50,8 @@ pub struct Picture {
     pub trends: Trends,
     /// What the indicators of the service that is looked at were before, as far as that was asked for.
     pub past: Option<Past>,
+    /// The measures of delivery, as they were when a person looked at them last.
+    pub delivery: Option<Measured>,
     /// What happened, oldest first.
     pub timeline: VecDeque<Arc<Entry>>,
     /// Who sits here.
@@ -118,7 +121,7 @@ impl<'a> Scene<'a> {
                     return Some(&operation.plan.service);
                 }
             }
-            Some(Page::Timeline | Page::Sources | Page::Incident(_)) | None => {}
+            Some(Page::Timeline | Page::Sources | Page::Delivery | Page::Incident(_)) | None => {}
         }
         let chosen = self.ui.service.what.as_ref();
         let chosen = chosen.filter(|service| self.config().services.contains_key(*service));

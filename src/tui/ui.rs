@@ -72,6 +72,8 @@ pub enum Page {
     Incident(IncidentId),
     /// Where the figures come from.
     Sources,
+    /// How well deployments and incidents went, over a quarter.
+    Delivery,
     /// A service's releases, in full.
     History(ServiceName),
 }

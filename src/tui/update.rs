@@ -46,6 +46,8 @@ pub enum Message {
     Settled,
     /// What the indicators were, from the journal; the loop keeps it. Else why it cannot be read.
     Recalled(Result<Box<super::past::Past>, String>),
+    /// The measures of delivery; the loop keeps them.
+    Measured(super::measured::Measured),
     /// Something to say.
     Said(ToastKind, String),
 }
@@ -71,6 +73,8 @@ pub enum Effect {
     Glyphs,
     /// Read a service's platform now.
     Refresh(ServiceName),
+    /// Read the whole journal and measure delivery.
+    Measure,
     /// Leave.
     Quit,
 }
@@ -122,7 +126,7 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             arrived(ui, picture);
             Vec::new()
         }
-        Message::Earlier(_) | Message::Settled | Message::Recalled(_) => Vec::new(),
+        Message::Earlier(_) | Message::Settled | Message::Recalled(_) | Message::Measured(_) => Vec::new(),
         Message::Said(kind, text) => {
             say(ui, picture.now, kind, text);
             Vec::new()
@@ -345,6 +349,10 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             Vec::new()
         }
         Action::Sources => page(ui, Some(Page::Sources)),
+        Action::Delivery => {
+            page(ui, Some(Page::Delivery));
+            vec![Effect::Measure]
+        }
         Action::WindowShorter => {
             ui.window = ui.window.saturating_sub(1);
             Vec::new()
@@ -364,6 +372,7 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             };
             Vec::new()
         }
+        Action::Refresh if ui.page() == Some(&Page::Delivery) => vec![Effect::Measure],
         Action::Refresh => scene.service().cloned().map(Effect::Refresh).into_iter().collect(),
         Action::Incident => {
             page(ui, scene.incident_at_hand().map(|incident| Page::Incident(incident.id.clone())))

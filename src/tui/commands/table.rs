@@ -280,6 +280,15 @@ const LOOKING: &[Command] = &[
         ..PLAIN
     },
     Command {
+        id: "delivery",
+        title: "delivery",
+        doc: "How well deployments and incidents went over the last 13 weeks, with what is promised.",
+        keys: &["D"],
+        group: Group::Look,
+        action: Action::Delivery,
+        ..PLAIN
+    },
+    Command {
         id: "history",
         title: "history",
         doc: "The service's releases and how each ended, in full.",

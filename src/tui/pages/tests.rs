@@ -382,3 +382,22 @@ proptest! {
         look(picture, &page, Scroll { top, follows }, (width, height));
     }
 }
+
+/// Delivery over a quarter: what is promised, the measures with their weeks, and what is not known as that.
+#[test]
+fn delivery() {
+    use crate::report::Entry;
+    use crate::report::delivery::{Period, Recorder};
+    let mut picture = testing::recovered();
+    insta::assert_snapshot!("delivery_is_being_read", look(&picture, &Page::Delivery, TOP, (80, 6)));
+    let mut recorder = Recorder::default();
+    for entry in &picture.timeline {
+        recorder.take(&Entry { seq: entry.seq, at: entry.at, event: &entry.event, hash: "" });
+    }
+    let from = picture.now - std::time::Duration::from_secs(13 * 7 * 86_400);
+    let delivery = recorder.finish(Period { from, to: picture.now }, None, picture.now);
+    picture.delivery = Some(Ok(Box::new(delivery)));
+    insta::assert_snapshot!(looks(&picture, &Page::Delivery, TOP));
+    picture.delivery = Some(Err("disk I/O error".to_owned()));
+    assert!(look(&picture, &Page::Delivery, TOP, (80, 6)).contains("cannot be read: disk I/O error"));
+}

@@ -279,8 +279,7 @@ impl World {
                     vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }];
             }
             PlatformAction::Maintenance { on } => inventory.maintenance = Some(*on),
-            PlatformAction::Purge => {}
-            PlatformAction::Deploy { .. } => {}
+            PlatformAction::Purge | PlatformAction::Deploy { .. } => {}
         }
         let inventory = Some(inventory.clone());
         self.give(Input::StepFinished(StepFinished {
@@ -325,6 +324,7 @@ impl World {
             live,
             looked_at: self.now,
             past: None,
+            delivery: None,
             trends: self.trends.clone(),
             timeline: self.timeline.clone(),
             me: Actor::Person { name: ME.to_owned() },
