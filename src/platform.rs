@@ -22,6 +22,7 @@
 
 pub mod command;
 pub mod lab;
+pub mod netlify;
 pub mod nginx;
 mod process;
 mod rest;
@@ -174,6 +175,7 @@ pub fn build(
     Ok(match spec {
         PlatformSpec::Lab(spec) => Arc::new(lab::Lab::new(spec)?),
         PlatformSpec::Command(spec) => Arc::new(command::Command::new(service, spec, Arc::clone(secrets))?),
+        PlatformSpec::Netlify(spec) => Arc::new(netlify::Netlify::new(service, spec, secrets)?),
         PlatformSpec::Nginx(spec) => Arc::new(nginx::Nginx::new(service, spec)?),
     })
 }

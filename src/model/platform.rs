@@ -2,6 +2,7 @@
 
 mod command;
 mod lab;
+mod netlify;
 mod nginx;
 mod running;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::command::{CommandSpec, CommandVerb};
 pub use self::lab::LabSpec;
+pub use self::netlify::NetlifySpec;
 pub use self::nginx::{BackendSpec, NginxSpec, NginxTrafficSpec};
 pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery};
 use super::ReleaseRef;
@@ -18,12 +20,13 @@ use super::release::{Inventory, Share};
 /// Where a service runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one for a service, read once")]
 pub enum PlatformSpec {
     /// The embedded fleet.
     Lab(LabSpec),
     /// Programs of yours, one for each verb.
     Command(CommandSpec),
+    /// A site on Netlify.
+    Netlify(NetlifySpec),
     /// nginx in front of a few backends.
     Nginx(NginxSpec),
 }
@@ -34,6 +37,7 @@ impl PlatformSpec {
         match self {
             Self::Lab(_) => "lab",
             Self::Command(_) => "command",
+            Self::Netlify(_) => "netlify",
             Self::Nginx(_) => "nginx",
         }
     }

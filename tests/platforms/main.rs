@@ -1,7 +1,9 @@
 //! The platforms against what they speak to: real servers where they can be had, else what is held to the published contract.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unused_async, reason = "what answers a request is async for its caller")]
 
+mod netlify;
 mod nginx;
 
 use std::sync::Arc;

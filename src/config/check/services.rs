@@ -48,6 +48,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 }
             }
             PlatformSpec::Command(command) => programs(checker, command, &at.then("platform")),
+            PlatformSpec::Netlify(spec) => platforms::netlify(checker, spec, &at.then("platform")),
             PlatformSpec::Nginx(spec) => platforms::nginx(checker, spec, &at.then("platform")),
         }
         let has_alarm = config.triggers.values().any(|trigger| {

@@ -159,8 +159,8 @@ impl Traffic {
         wanted.generation = seen.revision.max(runs) + 1;
         let generation = wanted.generation;
         let log_from = self.log_length().await;
-        self.write(&self.before, &old).await?;
-        self.write(&self.file, &wanted.render(&self.upstream)).await?;
+        write(&self.before, &old).await?;
+        write(&self.file, &wanted.render(&self.upstream)).await?;
         progress.line(&format!("wrote generation {generation} to {}", self.file.display()));
         if let Err(reason) = self.program("test", &self.test).await {
             self.put_back(&old, progress).await?;
@@ -189,7 +189,7 @@ impl Traffic {
 
     /// Whether nginx could be told of a change: the rows of a check.
     pub(in crate::platform) async fn can_change(&self) -> Result<String, String> {
-        let probe = self.beside(&self.file);
+        let probe = beside(&self.file);
         let written = tokio::fs::write(&probe, "# a test whether this folder can be written\n").await;
         let _ = tokio::fs::remove_file(&probe).await;
         written.map_err(|error| {
@@ -263,35 +263,8 @@ impl Traffic {
         Ok((parsed, written))
     }
 
-    /// A name in the same folder that is nobody else's. nginx includes `*.conf` from folders, so it does not end like that.
-    fn beside(&self, path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".new-{}", std::process::id()));
-        name.into()
-    }
-
-    /// Replaces a file as a whole: whoever reads it meanwhile sees the old or the new one.
-    async fn write(&self, path: &Path, text: &str) -> Result<(), PlatformError> {
-        let new = self.beside(path);
-        let write = async {
-            let mut file = tokio::fs::File::create(&new).await?;
-            file.write_all(text.as_bytes()).await?;
-            file.sync_all().await?;
-            tokio::fs::rename(&new, path).await
-        };
-        let result: std::io::Result<()> = write.await;
-        if let Err(error) = result {
-            let _ = tokio::fs::remove_file(&new).await;
-            return Err(PlatformError::Permanent(format!(
-                "`{}` cannot be written: {error}; its folder has to be writable for unship's user",
-                path.display()
-            )));
-        }
-        Ok(())
-    }
-
     async fn put_back(&self, old: &str, progress: &Progress) -> Result<(), PlatformError> {
-        self.write(&self.file, old).await.map_err(|error| {
+        write(&self.file, old).await.map_err(|error| {
             PlatformError::Unclear(format!(
                 "the new configuration is not loaded, and the old file could not be put back: {error}; look before nginx is reloaded"
             ))
@@ -344,4 +317,31 @@ impl Traffic {
         };
         timeout(ANSWER, read).await.ok().flatten()
     }
+}
+
+/// A name in the same folder that is nobody else's. nginx includes `*.conf` from folders, so it does not end like that.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    name.into()
+}
+
+/// Replaces a file as a whole: whoever reads it meanwhile sees the old or the new one.
+async fn write(path: &Path, text: &str) -> Result<(), PlatformError> {
+    let new = beside(path);
+    let write = async {
+        let mut file = tokio::fs::File::create(&new).await?;
+        file.write_all(text.as_bytes()).await?;
+        file.sync_all().await?;
+        tokio::fs::rename(&new, path).await
+    };
+    let result: std::io::Result<()> = write.await;
+    if let Err(error) = result {
+        let _ = tokio::fs::remove_file(&new).await;
+        return Err(PlatformError::Permanent(format!(
+            "`{}` cannot be written: {error}; its folder has to be writable for unship's user",
+            path.display()
+        )));
+    }
+    Ok(())
 }
