@@ -19,6 +19,7 @@ use reqsign_core::{Context, Env, FileRead, HttpSend, OsEnv, ProvideCredential, P
 use sha2::{Digest, Sha256};
 
 use crate::model::secret::{Secret, SecretRef, Secrets};
+use crate::model::source::AwsKeys;
 
 /// Time for one question to whoever hands out credentials. On a machine that is not AWS's nobody answers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,6 +40,34 @@ pub(crate) enum Origin {
         /// The token of a temporary one.
         token: Option<Secret>,
     },
+}
+
+/// Where the credentials come from that a spec names: its keys, its profile, or wherever they are found first.
+///
+/// # Errors
+/// When a secret of the keys was not read.
+pub(crate) fn origin(
+    profile: Option<&str>,
+    keys: Option<&AwsKeys>,
+    secrets: &Secrets,
+) -> Result<Origin, String> {
+    let Some(keys) = keys else {
+        return Ok(profile.map_or(Origin::Anywhere, |profile| Origin::Profile(profile.to_owned())));
+    };
+    let secret = |reference: &SecretRef| {
+        secrets.get(reference).cloned().ok_or_else(|| format!("the secret `{reference}` was not read"))
+    };
+    Ok(Origin::Key {
+        id: secret(&keys.access_key_id)?,
+        secret: secret(&keys.secret_access_key)?,
+        token: keys.session_token.as_ref().map(secret).transpose()?,
+    })
+}
+
+/// AWS's own address of a service in a region. <https://docs.aws.amazon.com/general/latest/gr/rande.html>
+pub(crate) fn endpoint(service: &str, region: &str) -> String {
+    let end = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{service}.{region}.{end}/")
 }
 
 /// Signs requests to one service in one region. Credentials are read when they are needed first, and again before they

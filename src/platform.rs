@@ -20,12 +20,23 @@
 //! without it. "Done" always means one reading in which the target serves *and* the platform has settled
 //! ([`PlatformAction::holds_in`]).
 
+pub mod azure;
 pub mod command;
+#[cfg(feature = "docker")]
+pub mod docker;
+pub mod ecs;
+pub mod github;
+pub mod http;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod lab;
 pub mod netlify;
 pub mod nginx;
 mod process;
+pub mod railway;
 mod rest;
+mod serving;
+mod shares;
 mod text;
 
 use std::sync::Arc;
@@ -103,6 +114,14 @@ fn reading(read: Result<Inventory, PlatformError>) -> Check {
     Check { what: "read releases and traffic".to_owned(), outcome }
 }
 
+/// For a kind that this build was made without.
+#[cfg(not(all(feature = "docker", feature = "kubernetes")))]
+fn left_out(service: &ServiceName, kind: &str) -> PlatformError {
+    PlatformError::Permanent(format!(
+        "service `{service}`: this build has no `{kind}`; build unship with `--features {kind}`"
+    ))
+}
+
 /// For an action that the platform's [`Capabilities`] leave out.
 fn cannot(action: &PlatformAction, why: &str) -> PlatformError {
     PlatformError::Permanent(format!("{} is not possible there: {why}", action.verb()))
@@ -117,6 +136,8 @@ pub struct Call {
     pub token: u64,
     /// The platform's version of the state that was read right before, as a precondition where the platform takes one.
     pub revision: Option<String>,
+    /// Whether an earlier attempt of the same step, with the same key, may have arrived.
+    pub may_have_happened: bool,
     /// Where what goes on can be told to people, while it goes on.
     pub progress: Progress,
 }
@@ -174,8 +195,21 @@ pub fn build(
 ) -> Result<Arc<dyn Platform>, PlatformError> {
     Ok(match spec {
         PlatformSpec::Lab(spec) => Arc::new(lab::Lab::new(spec)?),
+        PlatformSpec::Azure(spec) => Arc::new(azure::Azure::new(service, spec, secrets)?),
         PlatformSpec::Command(spec) => Arc::new(command::Command::new(service, spec, Arc::clone(secrets))?),
+        PlatformSpec::Ecs(spec) => Arc::new(ecs::Ecs::new(service, spec, secrets)?),
+        #[cfg(feature = "docker")]
+        PlatformSpec::Docker(spec) => Arc::new(docker::Docker::new(service, spec)?),
+        #[cfg(not(feature = "docker"))]
+        PlatformSpec::Docker(_) => return Err(left_out(service, "docker")),
+        PlatformSpec::Github(spec) => Arc::new(github::Github::new(service, spec, secrets)?),
+        PlatformSpec::Http(spec) => Arc::new(http::Http::new(service, spec, secrets)?),
+        #[cfg(feature = "kubernetes")]
+        PlatformSpec::Kubernetes(spec) => Arc::new(kubernetes::Kubernetes::new(service, spec)?),
+        #[cfg(not(feature = "kubernetes"))]
+        PlatformSpec::Kubernetes(_) => return Err(left_out(service, "kubernetes")),
         PlatformSpec::Netlify(spec) => Arc::new(netlify::Netlify::new(service, spec, secrets)?),
+        PlatformSpec::Railway(spec) => Arc::new(railway::Railway::new(service, spec, secrets)?),
         PlatformSpec::Nginx(spec) => Arc::new(nginx::Nginx::new(service, spec)?),
     })
 }

@@ -74,7 +74,13 @@ impl Bench {
 }
 
 fn call() -> Call {
-    Call { key: IdempotencyKey::new("op-12/2"), token: 7, revision: None, progress: Progress::default() }
+    Call {
+        key: IdempotencyKey::new("op-12/2"),
+        token: 7,
+        revision: None,
+        may_have_happened: false,
+        progress: Progress::default(),
+    }
 }
 
 fn restore(reference: &str) -> PlatformAction {

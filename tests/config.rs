@@ -142,6 +142,21 @@ fn log(more: &str, bad: &str, total: &str) -> String {
     errors_from(&format!("kind = \"log\"\n{more}"), &format!("{bad}, {total}"))
 }
 
+/// The good config with `auth` on another platform.
+fn runs_on(platform: &str) -> String {
+    with(
+        "platform = { kind = \"command\", observe = [\"observe\"], roll_back = [\"back\", \"{release}\"] }",
+        &format!("platform = {platform}"),
+    )
+}
+
+fn http(body: &str) -> String {
+    format!(
+        "{{ kind = \"http\", base_url = \"http://a/\", releases = {{ path = \"/r\", reference = \"/id\" }}, \
+         current = {{ path = \"/c\", reference = \"/id\" }}, roll_back = {{ path = \"/b\", body = {body} }} }}"
+    )
+}
+
 fn plus(more: &str) -> String {
     format!("{GOOD}\n{more}\n")
 }
@@ -369,6 +384,28 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a step shorter than a reading", plus("[rollback]\nstep_timeout = \"5s\""), 1),
         ("a webhook without address", with("url = \"https://example.com/hook\"\n", ""), 1),
         ("a webhook with two addresses", plus("secret_url = \"env:HOOK\""), 1),
+        ("a site without a token", runs_on("{ kind = \"netlify\", site = \"a\" }"), 1),
+        ("a site with two tokens", runs_on("{ kind = \"netlify\", site = \"a\", token = \"env:PATH\", token_command = [\"t\"] }"), 1),
+        ("nginx with one backend", runs_on("{ kind = \"nginx\", traffic = { file = \"/a.conf\", generation = \"http://a/g\" }, backends.blue = { servers = [\"a:1\"], version = \"http://a/v\" } }"), 1),
+        ("containers that nothing tells apart", runs_on("{ kind = \"docker\", colours = { blue = { labels = { a = \"b\" } }, green = { labels = { a = \"b\" } } } }"), 1),
+        ("servers that nobody uses", runs_on("{ kind = \"docker\", colours = { blue = { labels = { a = \"b\" }, servers = [\"a:1\"] }, green = { labels = { a = \"c\" } } } }"), 1),
+        ("an engine at no address", runs_on("{ kind = \"docker\", host = \"localhost\", colours = { blue = { labels = { a = \"b\" } }, green = { labels = { a = \"c\" } } } }"), 1),
+        ("nothing to roll back in Kubernetes", runs_on("{ kind = \"kubernetes\", context = \"c\" }"), 1),
+        ("two things to roll back in Kubernetes", runs_on("{ kind = \"kubernetes\", context = \"c\", deployment = \"a\", rollout = \"a\" }"), 1),
+        ("whatever cluster is current", runs_on("{ kind = \"kubernetes\", deployment = \"a\" }"), 1),
+        ("a region that is none", runs_on("{ kind = \"aws-ecs\", region = \"Frankfurt\", service = \"a\" }"), 1),
+        ("credentials for ECS twice", runs_on("{ kind = \"aws-ecs\", region = \"eu-central-1\", service = \"a\", profile = \"p\", keys = { access_key_id = \"env:PATH\", secret_access_key = \"env:PATH\" } }"), 1),
+        ("production swapped with itself", runs_on("{ kind = \"azure-app-service\", subscription = \"s\", resource_group = \"r\", app = \"a\", slot = \"Production\" }"), 1),
+        ("half of a client", runs_on("{ kind = \"azure-app-service\", subscription = \"s\", resource_group = \"r\", app = \"a\", tenant = \"t\" }"), 1),
+        ("one slot that tells and one that does not", runs_on("{ kind = \"azure-app-service\", subscription = \"s\", resource_group = \"r\", app = \"a\", serving = { url = \"http://a/v\" } }"), 1),
+        ("three tokens for Railway", runs_on("{ kind = \"railway\", project = \"p\", environment = \"e\", service = \"s\", token = \"env:PATH\", project_token = \"env:PATH\" }"), 1),
+        ("a workflow that is not told the target", runs_on("{ kind = \"github-actions\", repository = \"a/b\", environment = \"e\", workflow = \"w.yml\", inputs = { a = \"b\" }, key_input = \"k\", token = \"env:PATH\" }"), 1),
+        ("a workflow by its path", runs_on("{ kind = \"github-actions\", repository = \"a/b\", environment = \"e\", workflow = \".github/workflows/w.yml\", inputs = { a = \"{release}\" }, key_input = \"k\", token = \"env:PATH\" }"), 1),
+        ("a placeholder that a workflow has not", runs_on("{ kind = \"github-actions\", repository = \"a/b\", environment = \"e\", workflow = \"w.yml\", inputs = { a = \"{release} {tag}\" }, key_input = \"k\", token = \"env:PATH\" }"), 1),
+        ("a workflow that cannot be found again", runs_on("{ kind = \"github-actions\", repository = \"a/b\", environment = \"e\", workflow = \"w.yml\", inputs = { a = \"{release}\" }, token = \"env:PATH\" }"), 1),
+        ("a body that is not JSON", runs_on(&http("'{ \"to\": {release} }'")), 1),
+        ("a body without a target", runs_on(&http("'{ \"to\": \"{service}\" }'")), 1),
+        ("a placeholder that a body has not", runs_on(&http("'{ \"to\": \"{release}\", \"by\": \"{user}\" }'")), 1),
         ("nobody may act", plus("[operators.ada]\nrole = \"observer\""), 1),
     ]
 }

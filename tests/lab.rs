@@ -115,6 +115,7 @@ fn call(key: &str, token: u64, inventory: Option<&Inventory>) -> Call {
         key: IdempotencyKey::new(key),
         token,
         revision: inventory.and_then(|inventory| inventory.revision.clone()),
+        may_have_happened: false,
         progress: Progress::default(),
     }
 }

@@ -1,19 +1,35 @@
 //! Platforms as configured (one file each), and the few things that unship asks of any of them.
 
+mod azure;
 mod command;
+mod docker;
+mod ecs;
+mod github;
+mod http;
+mod kubernetes;
 mod lab;
 mod netlify;
 mod nginx;
+mod railway;
 mod running;
+mod serving;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::azure::AzureSpec;
 pub use self::command::{CommandSpec, CommandVerb};
+pub use self::docker::{ColourSpec, DockerSpec};
+pub use self::ecs::EcsSpec;
+pub use self::github::GithubSpec;
+pub use self::http::{CallSpec, CurrentSpec, HttpSpec, ReleasesSpec};
+pub use self::kubernetes::KubernetesSpec;
 pub use self::lab::LabSpec;
 pub use self::netlify::NetlifySpec;
 pub use self::nginx::{BackendSpec, NginxSpec, NginxTrafficSpec};
+pub use self::railway::RailwaySpec;
 pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery};
+pub use self::serving::ServingSpec;
 use super::ReleaseRef;
 use super::release::{Inventory, Share};
 
@@ -23,10 +39,27 @@ use super::release::{Inventory, Share};
 pub enum PlatformSpec {
     /// The embedded fleet.
     Lab(LabSpec),
+    /// An app of Azure App Service.
+    #[serde(rename = "azure-app-service")]
+    Azure(AzureSpec),
+    /// A service on AWS ECS.
+    #[serde(rename = "aws-ecs")]
+    Ecs(EcsSpec),
     /// Programs of yours, one for each verb.
     Command(CommandSpec),
+    /// Containers of a Docker engine.
+    Docker(DockerSpec),
+    /// A workflow of GitHub Actions.
+    #[serde(rename = "github-actions")]
+    Github(GithubSpec),
+    /// An API of your own.
+    Http(HttpSpec),
+    /// A Deployment in Kubernetes, or a Rollout of Argo's.
+    Kubernetes(KubernetesSpec),
     /// A site on Netlify.
     Netlify(NetlifySpec),
+    /// A service on Railway.
+    Railway(RailwaySpec),
     /// nginx in front of a few backends.
     Nginx(NginxSpec),
 }
@@ -36,8 +69,15 @@ impl PlatformSpec {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Lab(_) => "lab",
+            Self::Azure(_) => "azure-app-service",
             Self::Command(_) => "command",
+            Self::Ecs(_) => "aws-ecs",
+            Self::Docker(_) => "docker",
+            Self::Github(_) => "github-actions",
+            Self::Http(_) => "http",
+            Self::Kubernetes(_) => "kubernetes",
             Self::Netlify(_) => "netlify",
+            Self::Railway(_) => "railway",
             Self::Nginx(_) => "nginx",
         }
     }

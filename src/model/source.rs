@@ -17,7 +17,8 @@ use super::release::Arm;
 use super::{IndicatorName, ServiceName, SourceName, Unit, Version, placeholder};
 
 pub use spec::{
-    ArmLabel, CloudwatchSpec, JsonSpec, LogSpec, ProbeSourceSpec, PrometheusSpec, ScrapeSpec, SourceSpec,
+    ArmLabel, AwsKeys, CloudwatchSpec, JsonSpec, LogSpec, ProbeSourceSpec, PrometheusSpec, ScrapeSpec,
+    SourceSpec,
 };
 
 /// A series of a service and how to read it from its source.

@@ -19,7 +19,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::rest::{Ask, Auth, FromCommand, Reply, Rest};
+use super::rest::{Ask, Auth, Reply, Rest};
 use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, reading};
 use crate::model::platform::{Capabilities, Check, CheckOutcome, Declares, NetlifySpec, PlatformAction};
@@ -69,21 +69,7 @@ impl Netlify {
         secrets: &Arc<Secrets>,
     ) -> Result<Self, PlatformError> {
         let wrong = |reason: String| PlatformError::Permanent(format!("service `{service}`: {reason}"));
-        let auth = match (&spec.token, &spec.token_command) {
-            (Some(reference), None) => {
-                let token = secrets
-                    .get(reference)
-                    .ok_or_else(|| wrong(format!("`token`: the secret `{reference}` was not read")))?;
-                Auth::bearer(token)
-                    .map_err(|reason| wrong(format!("`token`: the secret `{reference}` {reason}")))?
-            }
-            (None, Some(argv)) => {
-                let source =
-                    FromCommand::new(argv).map_err(|reason| wrong(format!("`token_command` {reason}")))?;
-                Auth::Bearer(Arc::new(source))
-            }
-            _ => return Err(wrong("give it a `token` or a `token_command`, one of the two".to_owned())),
-        };
+        let auth = Auth::token(spec.token.as_ref(), spec.token_command.as_deref(), secrets).map_err(wrong)?;
         let rest = Rest::new(&spec.base_url, auth, Arc::clone(secrets))
             .map_err(|reason| wrong(format!("`base_url`: {reason}")))?;
         Ok(Self { site: spec.site.clone(), rest })

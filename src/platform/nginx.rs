@@ -16,17 +16,14 @@ pub(super) mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::Timestamp;
-use reqwest::Client;
-use serde_json::Value;
 
 use self::generated::{Generated, Serving};
 use self::traffic::{Seen, Traffic};
-use super::text::{escape, first};
+use super::serving::Asker;
 use super::{Call, Platform, PlatformError, cannot, reading};
 use crate::model::platform::{
     BackendSpec, Capabilities, Check, CheckOutcome, Declares, NginxSpec, PlatformAction,
@@ -34,8 +31,6 @@ use crate::model::platform::{
 use crate::model::release::{Arm, Inventory, Release, Share};
 use crate::model::{ReleaseRef, ServiceName};
 
-/// Time for a backend to say its version.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// The version of a backend that never said one.
 const NAMELESS: &str = "unknown";
 
@@ -44,7 +39,7 @@ const NAMELESS: &str = "unknown";
 pub struct Nginx {
     traffic: Traffic,
     backends: BTreeMap<String, BackendSpec>,
-    client: Client,
+    asker: Asker,
     /// What each backend said last.
     said: Mutex<BTreeMap<String, (String, Option<Timestamp>)>>,
 }
@@ -57,12 +52,8 @@ impl Nginx {
     pub fn new(service: &ServiceName, spec: &NginxSpec) -> Result<Self, PlatformError> {
         let wrong = |reason: String| PlatformError::Permanent(format!("service `{service}`: {reason}"));
         let traffic = Traffic::new(service.as_str(), &spec.traffic).map_err(wrong)?;
-        let client = Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| wrong(format!("no HTTP client: {error}")))?;
-        Ok(Self { traffic, backends: spec.backends.clone(), client, said: Mutex::default() })
+        let asker = Asker::new().map_err(wrong)?;
+        Ok(Self { traffic, backends: spec.backends.clone(), asker, said: Mutex::default() })
     }
 
     /// Asks every backend for its version. None: it does not answer now.
@@ -82,24 +73,9 @@ impl Nginx {
         if !spec.version.contains("://") {
             return Some((spec.version.clone(), None));
         }
-        let answer = self.client.get(&spec.version).send().await.ok()?;
-        if let Some(header) = &spec.header {
-            let value = answer.headers().get(header)?.to_str().ok()?;
-            return named(value).map(|version| (version, None));
-        }
-        if !answer.status().is_success() {
-            return None;
-        }
-        let text = answer.text().await.ok()?;
-        let document: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let at = |pointer: &Option<String>| match document.pointer(pointer.as_deref()?)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let version = if spec.pointer.is_some() { at(&spec.pointer)? } else { text };
-        let created = at(&spec.created).and_then(|text| text.parse().ok());
-        named(&version).map(|version| (version, created))
+        self.asker
+            .ask(&spec.version, spec.pointer.as_deref(), spec.header.as_deref(), spec.created.as_deref())
+            .await
     }
 
     /// What a backend serves, as far as anybody knows.
@@ -148,13 +124,6 @@ impl Nginx {
         }
         Ok(backends)
     }
-}
-
-/// A version as it may stand in the generated file: one line of plain text. None when nothing is left.
-fn named(text: &str) -> Option<String> {
-    let line = text.trim().lines().next().unwrap_or_default();
-    let line = escape(first(line.trim(), 100));
-    (!line.is_empty()).then_some(line)
 }
 
 #[async_trait]

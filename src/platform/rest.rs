@@ -20,18 +20,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::token::{FromCommand, TokenSource};
+pub(super) use self::token::{FromCommand, Kept, TokenSource, parse};
 use super::PlatformError;
 use super::text::{escape, first};
 use crate::model::retry;
-use crate::model::secret::{Secret, Secrets};
+use crate::model::secret::{Secret, SecretRef, Secrets};
 
 /// Time to reach the other side.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -48,18 +48,40 @@ const SHOWN: usize = 2 * 1024;
 #[derive(Debug)]
 pub(super) enum Auth {
     /// It does not.
-    #[cfg_attr(not(test), expect(dead_code))]
     None,
     /// This header.
     Header(HeaderName, HeaderValue),
     /// A bearer token that is renewed.
     Bearer(Arc<dyn TokenSource>),
+    /// Signature Version 4. Only `POST`.
+    Aws(crate::aws::Signer),
 }
 
 impl Auth {
     /// A bearer token that does not change. The error does not repeat it.
     pub(super) fn bearer(token: &Secret) -> Result<Self, String> {
         Self::header(AUTHORIZATION, &format!("Bearer {}", token.expose().trim()))
+    }
+
+    /// The way that a spec names: a token, or a program that prints one.
+    pub(super) fn token(
+        token: Option<&SecretRef>,
+        command: Option<&[String]>,
+        secrets: &Secrets,
+    ) -> Result<Self, String> {
+        match (token, command) {
+            (Some(reference), None) => {
+                let token = secrets
+                    .get(reference)
+                    .ok_or_else(|| format!("`token`: the secret `{reference}` was not read"))?;
+                Self::bearer(token).map_err(|reason| format!("`token`: the secret `{reference}` {reason}"))
+            }
+            (None, Some(argv)) => {
+                let source = FromCommand::new(argv).map_err(|reason| format!("`token_command` {reason}"))?;
+                Ok(Self::Bearer(Arc::new(source)))
+            }
+            _ => Err("give it a `token` or a `token_command`, one of the two".to_owned()),
+        }
     }
 
     /// A secret header. The error does not repeat the value.
@@ -76,6 +98,7 @@ pub(super) struct Rest {
     client: OnceLock<Result<Client, String>>,
     base: Url,
     auth: Auth,
+    headers: HeaderMap,
     secrets: Arc<Secrets>,
 }
 
@@ -88,13 +111,16 @@ pub(super) struct Ask<'a> {
     /// The segments below the base; each is escaped. A `/` inside one stays inside it.
     pub(super) path: Vec<&'a str>,
     pub(super) query: Vec<(&'a str, String)>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Option<&'a Value>,
+    /// A full address of the same host (a page's `next`) in place of path and query.
+    pub(super) url: Option<Url>,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn new(method: Method, what: &'a str, path: impl IntoIterator<Item = &'a str>) -> Self {
         let path = path.into_iter().collect();
-        Self { what, method, path, query: Vec::new(), body: None }
+        Self { what, method, path, query: Vec::new(), headers: Vec::new(), body: None, url: None }
     }
 
     pub(super) fn get(what: &'a str, path: impl IntoIterator<Item = &'a str>) -> Self {
@@ -103,6 +129,11 @@ impl<'a> Ask<'a> {
 
     pub(super) fn query(mut self, name: &'a str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -128,6 +159,11 @@ impl Reply {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, PlatformError> {
         serde_json::from_str(&self.body)
             .map_err(|error| PlatformError::Transient(self.odd(&error.to_string())))
+    }
+
+    /// The body as JSON after a call that changes something and was answered with success.
+    pub(super) fn done<T: DeserializeOwned>(&self) -> Result<T, PlatformError> {
+        serde_json::from_str(&self.body).map_err(|error| PlatformError::Unclear(self.odd(&error.to_string())))
     }
 
     fn odd(&self, why: &str) -> String {
@@ -180,6 +216,12 @@ impl Reply {
         }
     }
 
+    /// Whether a refusal is for too many calls rather than for a missing right, as GitHub's 403 may be.
+    pub(super) fn is_limited(&self) -> bool {
+        let none_left = self.headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
+        none_left || self.headers.contains_key(RETRY_AFTER)
+    }
+
     /// When the other side wants to be asked again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
@@ -206,7 +248,15 @@ impl Rest {
         if !base.username().is_empty() || base.password().is_some() {
             return Err("the address holds a user or a password; give credentials by reference".to_owned());
         }
-        Ok(Self { client: OnceLock::new(), base, auth, secrets })
+        Ok(Self { client: OnceLock::new(), base, auth, headers: HeaderMap::new(), secrets })
+    }
+
+    /// With these headers on every call.
+    pub(super) fn with_headers(mut self, headers: &[(&'static str, &'static str)]) -> Self {
+        for (name, value) in headers {
+            self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        self
     }
 
     /// Asks for something that changes nothing, again where that may help. Any status that is not worth another attempt is
@@ -249,10 +299,24 @@ impl Rest {
         })
     }
 
+    /// Begins a call whose answer has no end, like a log that is followed. Success only.
+    pub(super) async fn stream(&self, ask: &Ask<'_>) -> Result<reqwest::Response, PlatformError> {
+        let response = self.dispatch(ask, false, None).await.map_err(|lost| lost.error)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let reply = self.collect(ask, response).await.map_err(|lost| lost.error)?;
+        Err(match reply.status.as_u16() {
+            408 | 429 | 500..=599 => PlatformError::Transient(reply.reason()),
+            _ => PlatformError::Permanent(reply.reason()),
+        })
+    }
+
     /// Text from outside, without secrets and without anything that a terminal would act upon.
     pub(super) fn safe(&self, text: &str) -> String {
         let text = self.secrets.redact(text);
         let text = match &self.auth {
+            Auth::Aws(signer) => signer.redact(&text),
             Auth::Bearer(source) => source.redact(&text),
             Auth::None | Auth::Header(..) => text,
         };
@@ -260,11 +324,11 @@ impl Rest {
     }
 
     async fn send(&self, ask: &Ask<'_>) -> Result<Reply, Lost> {
-        let response = self.dispatch(ask, false, TIMEOUT).await?;
+        let response = self.dispatch(ask, false, Some(TIMEOUT)).await?;
         let reply = self.collect(ask, response).await?;
         if reply.status == StatusCode::UNAUTHORIZED && matches!(self.auth, Auth::Bearer(_)) {
             // The token may have run out early. A stranger's call was not carried out.
-            let response = self.dispatch(ask, true, TIMEOUT).await?;
+            let response = self.dispatch(ask, true, Some(TIMEOUT)).await?;
             return self.collect(ask, response).await;
         }
         Ok(reply)
@@ -274,14 +338,23 @@ impl Rest {
         &self,
         ask: &Ask<'_>,
         fresh: bool,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<reqwest::Response, Lost> {
         let what = ask.what;
         let client = self.client().map_err(|error| Lost { error, was_sent: false })?;
         let url = self.address(ask);
-        let mut request = client.request(ask.method.clone(), url.clone());
-        request = request.timeout(timeout);
+        let mut request = client.request(ask.method.clone(), url.clone()).headers(self.headers.clone());
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
+        for (name, value) in &ask.headers {
+            request = request.header(name, value);
+        }
         let body = ask.body.map(|body| serde_json::to_vec(body).expect("a JSON value can be written"));
+        let refused = |reason: String| Lost {
+            error: PlatformError::Transient(format!("could not {what}: {reason}")),
+            was_sent: false,
+        };
         match &self.auth {
             Auth::None => {}
             Auth::Header(name, value) => request = request.header(name, value),
@@ -289,9 +362,22 @@ impl Rest {
                 let token = source.token(fresh).await.map_err(|error| Lost { error, was_sent: false })?;
                 request = request.bearer_auth(token.expose());
             }
+            Auth::Aws(signer) => {
+                let uri =
+                    url.as_str().parse().map_err(|_| refused("the address cannot be signed".to_owned()))?;
+                let mut headers = self.headers.clone();
+                headers.extend(ask.headers.iter().cloned());
+                let signed = signer.sign(&uri, headers, body.as_deref().unwrap_or_default()).await;
+                request = request.headers(signed.map_err(refused)?);
+            }
         }
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            if !self.headers.contains_key("content-type")
+                && !ask.headers.iter().any(|(name, _)| name == "content-type")
+            {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
         request.send().await.map_err(|error| {
             let (is_builder, is_connect) = (error.is_builder(), error.is_connect());
@@ -333,6 +419,11 @@ impl Rest {
     }
 
     fn address(&self, ask: &Ask<'_>) -> Url {
+        // Only an address of the same place gets the credentials.
+        let same = |url: &&Url| url.origin() == self.base.origin();
+        if let Some(url) = ask.url.as_ref().filter(same) {
+            return url.clone();
+        }
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&ask.path);

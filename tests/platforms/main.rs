@@ -3,8 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![expect(clippy::unused_async, reason = "what answers a request is async for its caller")]
 
+mod azure;
+#[cfg(feature = "docker")]
+mod docker;
+mod ecs;
+mod github;
+mod http;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod netlify;
 mod nginx;
+mod railway;
 
 use std::sync::Arc;
 
@@ -45,7 +54,13 @@ async fn act_on(
     action: &PlatformAction,
     revision: Option<String>,
 ) -> Result<String, PlatformError> {
-    let call = Call { key: IdempotencyKey::new("op-1/0"), token: 1, revision, progress: Progress::default() };
+    let call = Call {
+        key: IdempotencyKey::new("op-1/0"),
+        token: 1,
+        revision,
+        may_have_happened: false,
+        progress: Progress::default(),
+    };
     platform.act(action, &call).await
 }
 

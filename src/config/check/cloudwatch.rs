@@ -17,22 +17,32 @@ const ACTIONS: usize = 5;
 const EXAMPLE: &str = "write it as the source of a graph in the AWS console has it, like \
                        '[\"AWS/ApplicationELB\", \"RequestCount\", \"LoadBalancer\", \"app/shop/50dc6c495c0c9188\"]'";
 
+impl Checker<'_> {
+    /// Checks the code of an AWS region.
+    pub(super) fn region(&mut self, at: &Path, region: &str) {
+        let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !region.contains('-') || !region.chars().all(valid) {
+            self.error(&at.then("region"), format!("{} is not a region", quoted(region)))
+                .hint("write its code, like `eu-central-1`");
+        }
+    }
+
+    /// Checks that credentials for AWS are given in one way.
+    pub(super) fn credentials_once(&mut self, at: &Path, profile: bool, keys: bool) {
+        if profile && keys {
+            self.error_at_key(&at.then("profile"), "there are credentials twice: `profile` and `keys`")
+                .hint("keep one of the two");
+        }
+    }
+}
+
 /// Checks what is peculiar to a CloudWatch source.
 pub(super) fn source(checker: &mut Checker<'_>, at: &Path, source: &CloudwatchSpec) {
-    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !source.region.contains('-') || !source.region.chars().all(valid) {
-        checker
-            .error(&at.then("region"), format!("{} is not a region", quoted(&source.region)))
-            .hint("write its code, like `eu-central-1`");
-    }
+    checker.region(at, &source.region);
     if let Some(endpoint) = &source.endpoint {
         checker.address(&at.then("endpoint"), endpoint);
     }
-    if source.profile.is_some() && source.keys.is_some() {
-        checker
-            .error_at_key(&at.then("profile"), "there are credentials twice: `profile` and `keys`")
-            .hint("keep one of the two");
-    }
+    checker.credentials_once(at, source.profile.is_some(), source.keys.is_some());
     if !is_period(source.period) && !source.period.is_zero() {
         checker
             .error(

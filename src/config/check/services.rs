@@ -48,7 +48,14 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 }
             }
             PlatformSpec::Command(command) => programs(checker, command, &at.then("platform")),
+            PlatformSpec::Azure(spec) => platforms::azure(checker, spec, &at.then("platform")),
+            PlatformSpec::Docker(spec) => platforms::docker(checker, spec, &at.then("platform")),
+            PlatformSpec::Ecs(spec) => platforms::ecs(checker, spec, &at.then("platform")),
+            PlatformSpec::Github(spec) => platforms::github(checker, spec, &at.then("platform")),
+            PlatformSpec::Http(spec) => platforms::http(checker, spec, &at.then("platform")),
+            PlatformSpec::Kubernetes(spec) => platforms::kubernetes(checker, spec, &at.then("platform")),
             PlatformSpec::Netlify(spec) => platforms::netlify(checker, spec, &at.then("platform")),
+            PlatformSpec::Railway(spec) => platforms::railway(checker, spec, &at.then("platform")),
             PlatformSpec::Nginx(spec) => platforms::nginx(checker, spec, &at.then("platform")),
         }
         let has_alarm = config.triggers.values().any(|trigger| {

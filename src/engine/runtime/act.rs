@@ -95,7 +95,13 @@ impl Attempt<'_> {
         // What was read before the call says nothing of the platform after it.
         self.last = None;
         let progress = self.progress.clone();
-        let call = Call { key: self.step.key.clone(), token: self.token, revision, progress };
+        let call = Call {
+            key: self.step.key.clone(),
+            token: self.token,
+            revision,
+            may_have_happened: self.step.may_have_happened,
+            progress,
+        };
         let acted = timeout_at(self.deadline, self.platform.act(&self.step.action, &call)).await;
         let said = match acted {
             Ok(Ok(said)) => said,

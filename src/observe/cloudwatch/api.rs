@@ -11,8 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::{Origin, Signer};
-use crate::model::secret::{SecretRef, Secrets};
+use crate::aws::{self, Signer};
 use crate::model::source::cloudwatch::Metric;
 use crate::model::source::{AlarmReading, AlarmState, CloudwatchSpec};
 use crate::observe::http::{Ask, Client, Endpoint, Line};
@@ -72,11 +71,12 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(spec: &CloudwatchSpec, client: &Client) -> Self {
-        let url = spec.endpoint.clone().unwrap_or_else(|| own_endpoint(&spec.region));
+        let url = spec.endpoint.clone().unwrap_or_else(|| aws::endpoint(SERVICE, &spec.region));
         let line = line(&url, client);
         let shown = line.as_ref().map_or_else(|_| url.clone(), |line| line.endpoint().shown.clone());
         let uri = shown.parse().unwrap_or_default();
-        let signer = origin(spec, client.secrets()).map(|origin| Signer::new(SERVICE, &spec.region, origin));
+        let signer = aws::origin(spec.profile.as_deref(), spec.keys.as_ref(), client.secrets())
+            .map(|origin| Signer::new(SERVICE, &spec.region, origin));
         Self { region: spec.region.clone(), shown, uri, line, signer }
     }
 
@@ -179,28 +179,8 @@ impl Api {
     }
 }
 
-/// AWS's own address of the API in a region. <https://docs.aws.amazon.com/general/latest/gr/cw_region.html>
-fn own_endpoint(region: &str) -> String {
-    let end = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://monitoring.{region}.{end}/")
-}
-
 fn line(url: &str, client: &Client) -> Result<Line, String> {
     Endpoint::json(Method::POST.as_str(), url, &BTreeMap::new(), client.secrets()).map(Line::new)
-}
-
-fn origin(spec: &CloudwatchSpec, secrets: &Secrets) -> Result<Origin, String> {
-    if let Some(keys) = &spec.keys {
-        let secret = |reference: &SecretRef| {
-            secrets.get(reference).cloned().ok_or_else(|| format!("the secret `{reference}` was not read"))
-        };
-        return Ok(Origin::Key {
-            id: secret(&keys.access_key_id)?,
-            secret: secret(&keys.secret_access_key)?,
-            token: keys.session_token.as_ref().map(secret).transpose()?,
-        });
-    }
-    Ok(spec.profile.clone().map_or(Origin::Anywhere, Origin::Profile))
 }
 
 /// A metric and its statistic, as requests have it. `period` is in seconds.

@@ -113,7 +113,7 @@ async fn a_long_wish_is_passed_on() {
     Mock::given(method("GET")).respond_with(answer).mount(&server).await;
     let error = rest(&server).ask(&Ask::get("list", ["x"])).await.unwrap_err();
     assert!(
-        matches!(&error, PlatformError::Transient(reason) if reason.contains("asks to wait 10m")),
+        matches!(&error, PlatformError::Transient(reason) if reason.contains("asks to wait 10 m")),
         "{error}"
     );
 }

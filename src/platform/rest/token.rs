@@ -62,6 +62,8 @@ impl Kept {
 pub(crate) struct FromCommand {
     argv: Vec<String>,
     kept: Kept,
+    /// One question at a time: calls side by side wait for the same token.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl FromCommand {
@@ -72,7 +74,7 @@ impl FromCommand {
     pub(crate) fn new(argv: &[String]) -> Result<Self, String> {
         match argv.first() {
             Some(program) if !program.trim().is_empty() => {
-                Ok(Self { argv: argv.to_vec(), kept: Kept::default() })
+                Ok(Self { argv: argv.to_vec(), kept: Kept::default(), asking: tokio::sync::Mutex::default() })
             }
             _ => {
                 Err("names no program; write it and its arguments: `[\"program\", \"argument\"]`".to_owned())
@@ -84,6 +86,7 @@ impl FromCommand {
 #[async_trait]
 impl TokenSource for FromCommand {
     async fn token(&self, fresh: bool) -> Result<Secret, PlatformError> {
+        let _asking = self.asking.lock().await;
         let now = Timestamp::now();
         if let Some(token) = self.kept.get(now).filter(|_| !fresh) {
             return Ok(token);
@@ -189,14 +192,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let count = dir.path().join("count");
         let script = format!(
-            "echo x >> {0}; echo \"{{\\\"accessToken\\\":\\\"token-$(wc -l < {0})\\\",\\\"expires_in\\\":3600}}\"",
+            "echo x >> {0}; echo \"{{\\\"accessToken\\\":\\\"a-token-$(wc -l < {0})\\\",\\\"expires_in\\\":3600}}\"",
             count.display()
         );
         let source = FromCommand::new(&["sh".to_owned(), "-c".to_owned(), script]).unwrap();
-        assert_eq!(source.token(false).await.unwrap().expose(), "token-1");
-        assert_eq!(source.token(false).await.unwrap().expose(), "token-1");
-        assert_eq!(source.token(true).await.unwrap().expose(), "token-2");
-        assert_eq!(source.redact("is token-2 leaked"), "is [redacted] leaked".to_owned());
+        assert_eq!(source.token(false).await.unwrap().expose(), "a-token-1");
+        assert_eq!(source.token(false).await.unwrap().expose(), "a-token-1");
+        assert_eq!(source.token(true).await.unwrap().expose(), "a-token-2");
+        assert_eq!(source.redact("is a-token-2 leaked"), "is [redacted] leaked".to_owned());
         let failing =
             FromCommand::new(&["sh".to_owned(), "-c".to_owned(), "echo log in first >&2; exit 1".to_owned()]);
         let error = failing.unwrap().token(false).await.unwrap_err().to_string();

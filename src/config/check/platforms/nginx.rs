@@ -101,6 +101,6 @@ fn servers(checker: &mut Checker<'_>, backend: &BackendSpec, at: &Path) {
 }
 
 /// What may stand in a configuration of nginx without quotes.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
