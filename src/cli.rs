@@ -18,14 +18,17 @@ mod follow;
 pub mod guard;
 pub mod history;
 pub mod incident;
+pub mod init;
 pub mod journal;
 pub mod judge;
 pub mod lab;
+pub mod logs;
 pub mod maintenance;
 pub mod message;
 pub mod notify;
 mod operate;
 mod output;
+pub mod platform;
 pub mod promote;
 pub mod report;
 pub mod rollback;
@@ -110,6 +113,9 @@ enum Subcommand {
     Check(check::Args),
     Alarms(alarms::Args),
     Sources(sources::Args),
+    Platform(platform::Args),
+    Logs(logs::Args),
+    Init(init::Args),
     Notify(notify::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
@@ -156,6 +162,9 @@ pub async fn main() -> ExitCode {
         Subcommand::Check(args) => check::run(&args, global).await,
         Subcommand::Alarms(args) => alarms::run(&args, global).await,
         Subcommand::Sources(args) => sources::run(&args, global).await,
+        Subcommand::Platform(args) => platform::run(&args, global).await,
+        Subcommand::Logs(args) => logs::run(&args, global).await,
+        Subcommand::Init(args) => init::run(&args, global),
         Subcommand::Notify(args) => notify::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,

@@ -10,6 +10,7 @@ mod check;
 mod load;
 mod problem;
 pub mod runbooks;
+pub mod scaffold;
 pub mod schema;
 mod secrets;
 mod shape;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -90,10 +90,50 @@ fn every_key_is_named() {
     let mut keys = BTreeSet::new();
     collect(&serde_json::to_value(json_schema()).unwrap(), &mut keys);
     assert!(keys.len() > 60, "{keys:?}");
-    let text = blocks("toml").concat();
+    let text: String =
+        blocks("toml").into_iter().map(str::to_owned).chain(platform_pages().into_values()).collect();
     let words: BTreeSet<&str> = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
     let missing: Vec<_> = keys.iter().filter(|key| !words.contains(key.as_str())).collect();
     assert!(missing.is_empty(), "not in the example: {missing:?}");
+}
+
+/// The example config of each platform's page.
+fn platform_pages() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/platforms");
+    let page = |file: std::fs::DirEntry| {
+        let path = file.path();
+        let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(path).unwrap();
+        let block = text.split("\n```").find_map(|part| part.strip_prefix("toml\n"));
+        (kind, block.unwrap_or_else(|| panic!("no example")).to_owned())
+    };
+    std::fs::read_dir(folder).unwrap().map(|file| page(file.unwrap())).collect()
+}
+
+/// Every platform that has a page has an example there that is taken, and every kind has a page.
+#[test]
+fn the_platform_pages_are_taken() {
+    let pages = platform_pages();
+    for (kind, example) in &pages {
+        let name = example.split("[services.").nth(1).unwrap().split('.').next().unwrap();
+        let text = format!(
+            "[environment]\nname = \"x\"\n[services.{name}.probes.live]\nurl = \"http://127.0.0.1/\"\n{example}\n\
+             [triggers.down]\nwhen = {{ kind = \"consecutive\", failures = 3, within = \"1m\" }}\naction = \"watch\"\n"
+        );
+        match config::parse(&text, "example") {
+            Ok((config, problems)) => {
+                assert!(problems.is_empty(), "{kind}: {}", config::render(&problems));
+                assert_eq!(config.services[&ServiceName::from(name)].platform.kind(), kind);
+            }
+            Err(problems) => panic!("{kind}: {}", config::render(&problems)),
+        }
+    }
+    let pages: Vec<_> = pages.keys().map(String::as_str).collect();
+    let mut kinds = unship::config::scaffold::KINDS.to_vec();
+    kinds.push("http");
+    kinds.retain(|kind| *kind != "command");
+    kinds.sort_unstable();
+    assert_eq!(pages, kinds);
 }
 
 /// Scripts are written against this table of exit codes.
@@ -162,8 +202,13 @@ async fn the_example_platform_works() {
     assert_eq!(versions, ["2.8.1", "2.8.0"], "newest first");
     assert!(inventory.serves_all(&"2.8.1".into()));
 
-    let call =
-        Call { key: IdempotencyKey::new("k"), token: 1, revision: None, progress: Progress::default() };
+    let call = Call {
+        key: IdempotencyKey::new("k"),
+        token: 1,
+        revision: None,
+        may_have_happened: false,
+        progress: Progress::default(),
+    };
     let back = PlatformAction::Restore { release: ReleaseRef::new("2.8.0") };
     assert!(platform.declares(&back).idempotent && platform.declares(&back).observable);
     // Twice, as after a crash.

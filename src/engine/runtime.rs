@@ -17,6 +17,7 @@ pub mod leader;
 mod memory;
 mod outbox;
 pub mod output;
+pub mod platforms;
 pub mod preflight;
 pub mod received;
 mod tenure;
