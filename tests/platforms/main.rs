@@ -8,6 +8,7 @@ mod azure;
 mod docker;
 mod ecs;
 mod github;
+mod guard;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

@@ -345,10 +345,13 @@ async fn killed_between_file_and_reload() {
     }
     std::fs::write(nginx.dir.path().join("shop.conf.before"), &loaded).unwrap();
     std::fs::write(nginx.file(), &written).unwrap();
-
     let another = nginx.platform(&backends(&[("blue", &blue), ("green", &green)]));
     let seen = another.read().await.unwrap();
     assert_eq!(traffic(&seen), "2.8.0 stable 75, 2.8.1 canary 25");
+    assert_eq!((seen.settled, seen.failed), (false, None), "whoever wrote it may be about to load it");
+    let file = std::fs::File::options().write(true).open(nginx.file()).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(10)).unwrap();
+    let seen = another.read().await.unwrap();
     assert!(!seen.settled);
     assert!(
         seen.failed.as_deref().is_some_and(|why| why.contains("generation 3, but nginx runs 2")),

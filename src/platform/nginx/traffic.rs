@@ -127,7 +127,8 @@ impl Traffic {
                     revision: file.generation,
                     written,
                     settled: age > self.within + PROGRAM,
-                    failed: Some(failed),
+                    // Whoever wrote it may be about to load it.
+                    failed: (age > self.within).then_some(failed),
                 })
             }
             _ => Err(PlatformError::Transient(format!(

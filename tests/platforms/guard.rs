@@ -1,0 +1,255 @@
+//! The guard with a real nginx between users and three versions of a small service: blue/green, and a canary step by step. A fault
+//! begins in the middle, the guard takes the release back, and nobody's request is lost on the way.
+
+use std::fmt::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+use unship::model::platform::PlatformAction;
+use unship::platform::Platform;
+
+use super::nginx::{Nginx, client};
+use super::{act, has, restore, skip, split, traffic};
+
+/// A version of the service; its health and its answers can turn bad.
+struct Version {
+    address: String,
+    is_ill: Arc<AtomicBool>,
+}
+
+impl Version {
+    async fn start(version: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let is_ill = Arc::new(AtomicBool::new(false));
+        let ill = Arc::clone(&is_ill);
+        let answer = move || {
+            let status =
+                if ill.load(Ordering::Relaxed) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+            async move { (status, version) }
+        };
+        let router = Router::new()
+            .route("/", get(answer.clone()))
+            .route("/health", get(answer))
+            .route("/version", get(move || async move { version }));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, is_ill }
+    }
+}
+
+/// A guard of the built program, until it is dropped.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Guard {
+    /// With these probes besides: name, address, arm.
+    fn start(nginx: &Nginx, backends: &[(&str, &Version)], probes: &[(&str, String, &str)]) -> Self {
+        let spec = nginx.traffic();
+        let text = |key: &str| spec[key].as_str().unwrap().to_owned();
+        let program: Vec<_> = spec["program"].as_array().unwrap().iter().map(ToString::to_string).collect();
+        let mut config = format!(
+            r#"
+[environment]
+name = "production"
+
+[store]
+lease = "1s"
+
+[guardrails]
+cooldown = "0s"
+stale_after = "5s"
+
+[rollback]
+good_after = "500ms"
+verify_hold = "300ms"
+verify_deadline = "30s"
+read_every = "100ms"
+
+[services.shop.platform]
+kind = "nginx"
+
+[services.shop.platform.traffic]
+file = "{}"
+generation = "{}"
+error_log = "{}"
+maintenance = true
+program = [{}]
+
+[triggers.down]
+action = "immediate"
+when = {{ kind = "consecutive", failures = 3, within = "2s" }}
+"#,
+            text("file"),
+            text("generation"),
+            text("error_log"),
+            program.join(", "),
+        );
+        for (name, version) in backends {
+            let address = &version.address;
+            let _ = write!(
+                config,
+                "\n[services.shop.platform.backends.{name}]\nservers = [\"{address}\"]\nversion = \"http://{address}/version\"\n"
+            );
+        }
+        for (name, url, arm) in probes {
+            let arm = if arm.is_empty() { String::new() } else { format!("arm = \"{arm}\"\n") };
+            let _ = write!(
+                config,
+                "\n[services.shop.probes.{name}]\nurl = \"{url}\"\n{arm}interval = \"100ms\"\ntimeout = \"90ms\"\n"
+            );
+        }
+        std::fs::write(nginx.folder().join("unship.toml"), config).unwrap();
+        Self(Self::unship(nginx, &["guard"]).spawn().unwrap())
+    }
+
+    fn unship(nginx: &Nginx, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unship"));
+        command.args(args).current_dir(nginx.folder()).env("HOME", nginx.folder()).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", nginx.folder()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// What the journal holds.
+    async fn journal(nginx: &Nginx) -> String {
+        let mut command = Self::unship(nginx, &["journal", "export"]);
+        command.stdout(Stdio::piped());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// Users who ask all the time, each request on a connection of its own.
+struct Users {
+    lost: Arc<AtomicU32>,
+    good: Arc<AtomicU32>,
+    bad: Arc<AtomicU32>,
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Users {
+    fn come(nginx: &Nginx) -> Self {
+        let counter = || Arc::new(AtomicU32::new(0));
+        let (lost, good, bad) = (counter(), counter(), counter());
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = (0..4).map(|_| {
+            let (lost, good, bad, stop) = (lost.clone(), good.clone(), bad.clone(), stop.clone());
+            let url = nginx.url("/");
+            tokio::spawn(async move {
+                let client = client();
+                while !stop.load(Ordering::Relaxed) {
+                    let counter = match client.get(&url).send().await {
+                        Ok(answer) if answer.status() == StatusCode::OK => &good,
+                        // What the ill release itself says is its fault, not the switch's.
+                        Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => &bad,
+                        _ => &lost,
+                    };
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    sleep(Duration::from_millis(2)).await;
+                }
+            })
+        });
+        let tasks = tasks.collect();
+        Self { lost, good, bad, stop, tasks }
+    }
+
+    /// They go; what they saw: good, bad, lost.
+    async fn go(self) -> (u32, u32, u32) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
+        (count(&self.good), count(&self.bad), count(&self.lost))
+    }
+}
+
+async fn until(platform: &Arc<dyn Platform>, expected: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let seen = platform.read().await.unwrap();
+        if traffic(&seen) == expected && seen.settled {
+            return;
+        }
+        assert!(Instant::now() < until, "not {expected}: {seen:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The guard's own words that the stable release is good: before, it has nothing to go back to.
+async fn until_recorded(nginx: &Nginx) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !Guard::journal(nginx).await.contains("release_marked") {
+        assert!(Instant::now() < until, "no record: {}", Guard::journal(nginx).await);
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_is_taken_back() {
+    if skip("nginx", has("nginx"), "apt-get install nginx-light") {
+        return;
+    }
+    let (blue, green) = (Version::start("2.8.1").await, Version::start("2.9.0").await);
+    let nginx = Nginx::before(&blue.address).await;
+    let backends = [("blue", &blue), ("green", &green)];
+    let named = backends.iter().map(|(name, version)| (*name, vec![version.address.clone()])).collect();
+    let platform = nginx.platform(&named);
+    let health = |version: &Version| format!("http://{}/health", version.address);
+    let probes = [("stable", health(&blue), "stable"), ("canary", health(&green), "canary")];
+    let _guard = Guard::start(&nginx, &backends, &probes);
+    until_recorded(&nginx).await;
+    let users = Users::come(&nginx);
+    for percent in [5, 10, 25] {
+        act(&platform, &split("blue@2.8.1", "green@2.9.0", percent)).await.unwrap();
+        sleep(Duration::from_millis(300)).await;
+    }
+    let began = Instant::now();
+    green.is_ill.store(true, Ordering::Relaxed);
+    until(&platform, "2.8.1 stable 100").await;
+    let took = began.elapsed();
+    let (good, bad, lost) = users.go().await;
+    eprintln!("canary: {good} good, {bad} answered by the ill release, {lost} lost; back after {took:?}");
+    assert!(good > 100 && lost == 0, "{good} good, {bad} bad, {lost} lost");
+    let journal = Guard::journal(&nginx).await;
+    assert!(journal.contains("\"traffic_back\""), "{journal}");
+}
+
+/// A whole switch to the new colour, which then falls ill with all the traffic: the guard switches back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blue_and_green_and_back() {
+    if skip("nginx", has("nginx"), "apt-get install nginx-light") {
+        return;
+    }
+    let (blue, green) = (Version::start("2.8.1").await, Version::start("2.9.0").await);
+    let nginx = Nginx::before(&blue.address).await;
+    let backends = [("blue", &blue), ("green", &green)];
+    let named = backends.iter().map(|(name, version)| (*name, vec![version.address.clone()])).collect();
+    let platform = nginx.platform(&named);
+    let _guard = Guard::start(&nginx, &backends, &[("users", nginx.url("/health"), "")]);
+    until_recorded(&nginx).await;
+    let users = Users::come(&nginx);
+    let switch: PlatformAction = restore("green@2.9.0");
+    act(&platform, &switch).await.unwrap();
+    until(&platform, "2.9.0 stable 100").await;
+    let began = Instant::now();
+    green.is_ill.store(true, Ordering::Relaxed);
+    until(&platform, "2.8.1 stable 100").await;
+    let took = began.elapsed();
+    let (good, bad, lost) = users.go().await;
+    eprintln!("blue/green: {good} good, {bad} answered by the ill release, {lost} lost; back after {took:?}");
+    assert!(good > 50 && lost == 0, "{good} good, {bad} bad, {lost} lost");
+}
