@@ -321,7 +321,7 @@ pub fn render(found: &Found, place: &Place) -> String {
     let _ = write!(
         out,
         "\n# Whether it is healthy.\n[services.{name}.probes.health]\nurl = \"http://127.0.0.1:8080/health\" # FIXME\n\n\
-         # What is done about it: `watch` only tells, `roll_back` acts by itself once the guard may.\n\
+         # What is done about it: `watch` only tells; `immediate` and `gradual` take the release back.\n\
          [triggers.down]\nwhen = {{ kind = \"consecutive\", failures = 3, within = \"1m\" }}\naction = \"watch\"\n"
     );
     text

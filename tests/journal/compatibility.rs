@@ -197,7 +197,7 @@ fn events() -> Vec<Event> {
                 releases: vec![release("2.8.1", true), release("2.8.0", false)],
                 traffic: shares(),
                 settled: true,
-                failed: Some("deployment 17 was taken back".to_owned()),
+                failed: None,
                 schema: Some(41),
                 maintenance: Some(false),
                 revision: Some("rv-9".to_owned()),
@@ -429,6 +429,14 @@ fn incidents() -> Vec<Event> {
         },
     ]);
     events.extend(crate::people::events());
+    events.push(Event::InventoryChanged {
+        service: "checkout".into(),
+        inventory: Inventory {
+            releases: vec![release("2.8.1", true)],
+            failed: Some("deployment 17 was taken back".to_owned()),
+            ..Inventory::default()
+        },
+    });
     events
 }
 

@@ -108,7 +108,7 @@ when = {{ kind = "consecutive", failures = 3, within = "2s" }}
             let arm = if arm.is_empty() { String::new() } else { format!("arm = \"{arm}\"\n") };
             let _ = write!(
                 config,
-                "\n[services.shop.probes.{name}]\nurl = \"{url}\"\n{arm}interval = \"100ms\"\ntimeout = \"90ms\"\n"
+                "\n[services.shop.probes.{name}]\nurl = \"{url}\"\n{arm}interval = \"100ms\"\ntimeout = \"1s\"\n"
             );
         }
         std::fs::write(nginx.folder().join("unship.toml"), config).unwrap();

@@ -152,8 +152,12 @@ impl Engine {
                     None => bollard::Docker::connect_with_defaults(),
                 };
                 let docker = docker.map_err(|error| {
-                    let text = escape(&causes(&error));
-                    PlatformError::Permanent(format!("the engine cannot be reached: {text}"))
+                    let reason = format!("the engine cannot be reached: {}", escape(&causes(&error)));
+                    match error {
+                        Error::UnsupportedURISchemeError { .. } => PlatformError::Permanent(reason),
+                        // Its socket is not there while it is started again.
+                        _ => PlatformError::Transient(reason),
+                    }
                 })?;
                 let negotiated = timeout(PATIENCE, docker.negotiate_version()).await;
                 let silent = || PlatformError::Transient("the engine did not answer in time".to_owned());
