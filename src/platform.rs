@@ -8,13 +8,15 @@
 //!
 //! | platform | releases and traffic (`read`) | `Deploy` | `ShiftTraffic` | `Restore` |
 //! |---|---|---|---|---|
-//! | Azure slots | the build in each slot; `rampUpRules` as shares; `slotSwapStatus` time as `revision` | deploy to the staging slot | `rampUpRules`, replaced whole | clear the rules, then `slotsswap`: observable, **not** idempotent; `read` tells by the build in production |
-//! | ECS | task definitions of past service deployments; PRIMARY and ACTIVE as shares; settled = one deployment, its ARN, COMPLETED | – | native canary weights where configured | `StopServiceDeployment` while one runs, else `UpdateService` with the pinned ARN: idempotent |
-//! | Railway | deployments; `activeDeployments`; image kept = can be named | – | – | `deploymentRollback(id)` makes a *new* deployment: observable by "newer than the newest seen before" (`revision`) |
-//! | Netlify | deploys in state ready; `published_deploy`; split test as shares | a deploy that is not published | split test `PUT` | `restore` by id, then lock: idempotent |
-//! | Docker + nginx | containers by label and image digest; weights of the generated upstream; our generation number as `revision` | start the idle colour | write the whole upstream file, test, reload, poll the generation: idempotent | the same with one server |
-//! | Kubernetes | ReplicaSets by template hash; settled = `observedGeneration` caught up and all replicas updated and available; `resourceVersion` as `revision` | – | – (Rollouts, Gateway weights) | JSON patch of the pinned template with `resourceVersion` as test: idempotent |
-//! | GitHub Actions | deployments of an environment with their commit | – | – | dispatch and follow the run: **neither**, every dispatch is a new run; the key goes in as an input, so that a lost answer can be looked for |
+//! | Azure slots | the build in each slot; `rampUpRules` as shares; the build in production and the last swap as `revision` | – | `rampUpRules`, replaced whole | clear the rules, then `slotsswap`: observable, **not** idempotent |
+//! | ECS | task definitions of past service deployments; running tasks as shares; settled = one deployment, COMPLETED, all tasks | – | – | `StopServiceDeployment` while one runs that came from the target, else `UpdateService` with the pinned ARN: idempotent |
+//! | Railway | commits or images; `activeDeployments` | – | – | `deploymentRollback(id)` makes a *new* deployment: observable, not idempotent |
+//! | Netlify | deploys in state ready; `published_deploy` | – | – | `restore` by id, then lock: idempotent |
+//! | nginx | what each backend serves; weights of the generated upstream; our generation number as `revision` | – | write the whole upstream file, test, reload, poll the generation: idempotent | the same with one backend |
+//! | Docker | what each colour's containers run; traffic as nginx has it, else where containers run | start the colour | as nginx | start, wait for health, then all the traffic: idempotent |
+//! | Kubernetes | ReplicaSets by template hash; settled = `observedGeneration` caught up and all replicas updated and available | – | – | JSON patch of the pinned template with `resourceVersion` as test: idempotent; of a Rollout with `abort` or `promoteFull` |
+//! | GitHub Actions | commits of an environment's deployments | – | – | dispatch and follow the run: not observable, and idempotent only where the run can be found by its key |
+//! | HTTP, command | what they say | command | command | as they declare it |
 //!
 //! A platform without weights rolls back by `Restore` alone; one without a maintenance page makes an emergency plan
 //! without it. "Done" always means one reading in which the target serves *and* the platform has settled
