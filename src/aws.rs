@@ -5,7 +5,6 @@
 //! `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; a profile of the shared files; single sign-on; the web identity of a pod;
 //! the role of a container; the role of a machine. `credential_process` of a profile is not run.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use reqsign_aws_v4::{ProfileCredentialProvider, SSOCredentialProvider, StaticCre
 use reqsign_core::{Context, Env, FileRead, HttpSend, OsEnv, ProvideCredential, ProvideCredentialChain};
 use sha2::{Digest, Sha256};
 
+use crate::model::fault::causes;
 use crate::model::secret::{Secret, SecretRef, Secrets};
 use crate::model::source::AwsKeys;
 
@@ -124,7 +124,7 @@ impl Signer {
         match self.inner.sign(&mut parts, None).await {
             Ok(()) if parts.headers.contains_key("authorization") => Ok(parts.headers),
             Ok(()) => Err(self.nothing_found("")),
-            Err(error) => Err(self.nothing_found(&self.redact(&causes(&error)))),
+            Err(error) => Err(self.nothing_found(&self.redact(&causes(&error).replace(['\n', '\r'], " ")))),
         }
     }
 
@@ -233,20 +233,6 @@ impl HttpSend for Http {
         *response.body_mut() = answer.bytes().await.map_err(failed)?;
         Ok(response)
     }
-}
-
-/// An error with everything behind it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            let _ = write!(text, ": {more}");
-        }
-        cause = inner.source();
-    }
-    text.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod decision;
 pub mod delivery;
 pub mod escalation;
 pub mod event;
+pub mod fault;
 pub mod incident;
 pub mod judge;
 pub mod names;

@@ -23,12 +23,14 @@
 //! ([`PlatformAction::holds_in`]).
 
 pub mod azure;
+mod client;
 pub mod command;
 #[cfg(feature = "docker")]
 pub mod docker;
 pub mod ecs;
 pub mod github;
 pub mod http;
+mod image;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod lab;

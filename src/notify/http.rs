@@ -6,7 +6,6 @@
 //!
 //! Redirects are not followed: they would carry the message, and the headers with secrets, to a place that nobody named.
 
-use std::error::Error as _;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use reqwest::{Client, StatusCode, Url};
 
 use super::{Fault, SendError};
 use crate::model::Span;
+use crate::model::fault::causes;
 use crate::model::retry::retry_after;
 use crate::model::secret::{Secret, SecretRef, Secrets};
 
@@ -208,18 +208,4 @@ impl Poster {
         let line = line.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         super::text::shorten(&line, QUOTED)
     }
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
 }

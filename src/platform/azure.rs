@@ -113,7 +113,7 @@ impl Azure {
             rest: rest("base_url", &spec.base_url)?,
             scm: rest("scm_url", &scm)?,
             spec: spec.clone(),
-            asker: Asker::new().map_err(wrong)?,
+            asker: Asker::new(),
         })
     }
 
@@ -174,7 +174,7 @@ impl Azure {
     async fn holds(&self, slot: bool, serving: Option<&ServingSpec>) -> Result<Holds, PlatformError> {
         let active = self.active(slot).await;
         if let Some(serving) = serving {
-            let said = self.asker.version(&pinned(serving, slot)).await.ok_or_else(|| {
+            let said = self.asker.version(&pinned(serving, slot)).await?.ok_or_else(|| {
                 let name = if slot { self.spec.slot.as_str() } else { "production" };
                 PlatformError::Transient(format!(
                     "`{name}` does not say its version: {}",
@@ -272,7 +272,7 @@ impl Azure {
     }
 
     async fn restore(&self, release: &ReleaseRef, call: &Call) -> Result<String, PlatformError> {
-        let mut seen = self.see().await?;
+        let mut seen = self.see_as_read(call).await?;
         if call.may_have_happened {
             seen = self.let_it_show(seen, release, call).await?;
         }
@@ -325,8 +325,7 @@ impl Azure {
         }
     }
 
-    /// Waits until what an earlier attempt may have begun shows, or must have shown, and has ended. Refuses what was read
-    /// before somebody else's swap.
+    /// Waits until what an earlier attempt may have begun shows, or must have shown, and has ended.
     async fn let_it_show(
         &self,
         mut seen: Seen,
@@ -346,23 +345,23 @@ impl Azure {
         }
     }
 
-    /// Refuses to act on a state that is not the one that was read.
-    async fn require(&self, call: &Call) -> Result<(), PlatformError> {
-        let Some(expected) = &call.revision else { return Ok(()) };
-        let now = self.see().await?.revision();
-        if *expected == now {
-            return Ok(());
+    /// What the slots hold, which has to be what was read. What an earlier attempt has changed is no surprise.
+    async fn see_as_read(&self, call: &Call) -> Result<Seen, PlatformError> {
+        let seen = self.see().await?;
+        let now = seen.revision();
+        match &call.revision {
+            Some(expected) if *expected != now && !call.may_have_happened => Err(PlatformError::Transient(
+                format!("the slots were changed meanwhile: {now}, where it was {expected}"),
+            )),
+            _ => Ok(seen),
         }
-        Err(PlatformError::Transient(format!(
-            "the slots were changed meanwhile: {now}, where it was {expected}"
-        )))
     }
 
     async fn shift(&self, shares: &[Share], call: &Call) -> Result<String, PlatformError> {
         if let Some(all) = shares.iter().find(|share| share.percent == 100) {
             return self.restore(&all.reference, call).await;
         }
-        let seen = self.see().await?;
+        let seen = self.see_as_read(call).await?;
         let mut percent = 0;
         for share in shares.iter().filter(|share| share.percent > 0) {
             if share.reference.as_str() == seen.slot.reference {
@@ -457,9 +456,6 @@ impl Platform for Azure {
     }
 
     async fn act(&self, action: &PlatformAction, call: &Call) -> Result<String, PlatformError> {
-        if !call.may_have_happened {
-            self.require(call).await?;
-        }
         match action {
             PlatformAction::Restore { release } => self.restore(release, call).await,
             PlatformAction::ShiftTraffic { shares } => self.shift(shares, call).await,

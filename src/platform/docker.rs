@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use self::engine::{Container, Engine};
-use super::nginx::generated::{Generated, Serving};
+use super::nginx::generated::Serving;
 use super::nginx::traffic::Traffic;
 use super::text::escape;
 use super::{Call, Platform, PlatformError, cannot, reading};
@@ -247,12 +247,7 @@ impl Docker {
                 name: colour.name,
             });
         }
-        let sum: u32 = backends.iter().map(|backend| u32::from(backend.percent)).sum();
-        if sum != 100 {
-            return Err(PlatformError::Permanent(format!("the shares add up to {sum} %, expected 100 %")));
-        }
-        let revision = call.revision.as_deref();
-        traffic.change(revision, &call.progress, |now| Ok(Generated { backends, ..now })).await
+        traffic.divide(backends, call).await
     }
 
     /// The traffic without nginx: it goes to whichever colour runs, evenly if several do.
@@ -360,8 +355,7 @@ impl Platform for Docker {
                 Err(cannot(action, "`traffic` is not set: there is nothing that divides it"))
             }
             (PlatformAction::Maintenance { on }, Some(traffic)) if traffic.has_page => {
-                let page = |now| Ok(Generated { maintenance: *on, ..now });
-                traffic.change(call.revision.as_deref(), &call.progress, page).await
+                traffic.maintain(*on, call).await
             }
             (PlatformAction::Maintenance { .. }, _) => {
                 Err(cannot(action, "`traffic.maintenance` is not set"))

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use self::api::{Api, Deployment, Service, ServiceDeployment, TaskDefinition};
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading, shares};
+use super::{Call, Platform, PlatformError, cannot, image, reading, shares};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, EcsSpec, Instance, LogLine, LogQuery, PlatformAction,
 };
@@ -212,16 +212,6 @@ fn family_of(arn: &str) -> &str {
     short(arn).rsplit_once(':').map_or(short(arn), |(family, _)| family)
 }
 
-/// What people call an image: its tag; else the beginning of its digest; else all of it.
-pub(super) fn version_of_image(image: &str) -> String {
-    if let Some((_, digest)) = image.rsplit_once("@sha256:") {
-        return format!("sha256:{}", first(digest, 12));
-    }
-    // A port comes before a slash, a tag after all of them.
-    let name = image.rsplit_once('/').map_or(image, |(_, name)| name);
-    name.rsplit_once(':').map_or(image, |(_, tag)| tag).to_owned()
-}
-
 #[async_trait]
 impl Platform for Ecs {
     fn capabilities(&self) -> Capabilities {
@@ -250,7 +240,7 @@ impl Platform for Ecs {
                 .iter()
                 .any(|deployment| &deployment.task_definition == arn && deployment.running > 0);
             releases.push(Release {
-                version: image.map_or_else(|| short(arn).to_owned(), version_of_image).as_str().into(),
+                version: image.map_or_else(|| short(arn).to_owned(), image::version).as_str().into(),
                 reference: arn.as_str().into(),
                 created_at: definition.registered(),
                 author: definition.registered_by.as_deref().map(|by| escape(short(by))),
@@ -392,24 +382,5 @@ impl Ecs {
     /// The body that every call about the service has.
     fn of(spec: &EcsSpec) -> serde_json::Value {
         json!({ "cluster": spec.cluster, "service": spec.service })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A version is the tag, and neither a registry's port nor a digest is taken for one.
-    #[test]
-    fn versions_of_images() {
-        for (image, version) in [
-            ("shop:2.8.1", "2.8.1"),
-            ("registry:5000/team/shop", "registry:5000/team/shop"),
-            ("registry:5000/team/shop:2.8.1", "2.8.1"),
-            ("shop:2.8.1@sha256:0123456789abcdef0123", "sha256:0123456789ab"),
-            ("shop", "shop"),
-        ] {
-            assert_eq!(version_of_image(image), version, "{image}");
-        }
     }
 }

@@ -27,11 +27,11 @@ use tokio::time::{Instant, sleep};
 use super::rest::{Ask, Auth, Rest};
 use super::serving::{self, Asker};
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading};
+use super::{Call, Platform, PlatformError, cannot, reading, shares};
 use crate::model::platform::{Capabilities, Check, CheckOutcome, Declares, GithubSpec, PlatformAction};
-use crate::model::release::{Arm, Inventory, Release, Share};
+use crate::model::release::{Inventory, Release};
 use crate::model::secret::Secrets;
-use crate::model::{ReleaseRef, ServiceName};
+use crate::model::{ReleaseRef, ServiceName, placeholder};
 
 /// Deployments that are looked at.
 const DEPLOYMENTS: &str = "30";
@@ -118,7 +118,7 @@ impl Github {
             spec: spec.clone(),
             service: service.clone(),
             rest,
-            asker: Asker::new().map_err(wrong)?,
+            asker: Asker::new(),
             ended: Mutex::default(),
         })
     }
@@ -162,9 +162,12 @@ impl Github {
 
     /// Text of the config with what is known put in.
     fn fill(&self, text: &str, release: &Release) -> String {
-        text.replace("{version}", release.version.as_str())
-            .replace("{release}", release.reference.as_str())
-            .replace("{service}", self.service.as_str())
+        placeholder::fill(text, |name| match name {
+            "version" => Some(release.version.as_str().into()),
+            "release" => Some(release.reference.as_str().into()),
+            placeholder::SERVICE => Some(self.service.as_str().into()),
+            _ => None,
+        })
     }
 
     async fn restore(&self, release: &ReleaseRef, call: &Call) -> Result<String, PlatformError> {
@@ -372,14 +375,8 @@ impl Platform for Github {
     }
 
     async fn read(&self) -> Result<Inventory, PlatformError> {
-        let said = async {
-            match &self.spec.serving {
-                Some(spec) => Some(self.asker.version(spec).await),
-                None => None,
-            }
-        };
-        let (deployments, said) = tokio::join!(self.deployments(), said);
-        let deployments = deployments?;
+        let (deployments, said) =
+            tokio::try_join!(self.deployments(), self.asker.said(self.spec.serving.as_ref()))?;
         let newest = deployments.first();
         let mut releases: Vec<Release> = Vec::new();
         for (deployment, state) in &deployments {
@@ -414,10 +411,7 @@ impl Platform for Github {
             release.running = Some(&release.reference) == live.as_ref();
         }
         Ok(Inventory {
-            traffic: live
-                .map(|reference| Share { reference, arm: Arm::Stable, percent: 100 })
-                .into_iter()
-                .collect(),
+            traffic: shares::all_to(live),
             settled: newest.is_none_or(|(_, state)| {
                 !matches!(state.as_str(), "pending" | "queued" | "in_progress" | "waiting")
             }),

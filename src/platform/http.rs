@@ -15,13 +15,13 @@ use serde_json::Value;
 use super::rest::{Ask, Auth, Rest};
 use super::serving::{self, Asker};
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading};
+use super::{Call, Platform, PlatformError, cannot, reading, shares};
 use crate::model::platform::{
     CallSpec, Capabilities, Check, CheckOutcome, Declares, HttpSpec, PlatformAction,
 };
-use crate::model::release::{Arm, Inventory, Release, Share};
+use crate::model::release::{Inventory, Release};
 use crate::model::secret::Secrets;
-use crate::model::{ReleaseRef, ServiceName};
+use crate::model::{ReleaseRef, ServiceName, placeholder};
 
 /// An API of somebody's own.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Http {
         };
         let rest = Rest::new(&spec.base_url, auth, Arc::clone(secrets))
             .map_err(|reason| wrong(format!("`base_url`: {reason}")))?;
-        Ok(Self { rest, spec: spec.clone(), service: service.clone(), asker: Asker::new().map_err(wrong)? })
+        Ok(Self { rest, spec: spec.clone(), service: service.clone(), asker: Asker::new() })
     }
 
     async fn get(&self, what: &str, path: &str) -> Result<Value, PlatformError> {
@@ -117,13 +117,13 @@ impl Http {
         call: &Call,
     ) -> Result<String, PlatformError> {
         let fill = |text: &str| {
-            let text = text.replace("{service}", self.service.as_str()).replace("{key}", call.key.as_str());
-            match release {
-                Some(release) => text
-                    .replace("{release}", release.reference.as_str())
-                    .replace("{version}", release.version.as_str()),
-                None => text,
-            }
+            placeholder::fill(text, |name| match name {
+                placeholder::SERVICE => Some(self.service.as_str().into()),
+                "key" => Some(call.key.as_str().into()),
+                "release" => release.map(|release| release.reference.as_str().into()),
+                "version" => release.map(|release| release.version.as_str().into()),
+                _ => None,
+            })
         };
         let method = Method::from_bytes(spec.method.as_bytes())
             .map_err(|_| PlatformError::Permanent(format!("`{}` is no method", escape(&spec.method))))?;
@@ -199,14 +199,9 @@ impl Platform for Http {
     }
 
     async fn read(&self) -> Result<Inventory, PlatformError> {
-        let said = async {
-            match &self.spec.serving {
-                Some(spec) => Some(self.asker.version(spec).await),
-                None => None,
-            }
-        };
-        let (releases, current, said) = tokio::join!(self.releases(), self.current(), said);
-        let (mut releases, (current, state)) = (releases?, current?);
+        let (releases, current, said) =
+            tokio::try_join!(self.releases(), self.current(), self.asker.said(self.spec.serving.as_ref()))?;
+        let (mut releases, (current, state)) = (releases, current);
         let live: Option<ReleaseRef> = match said {
             Some(said) => Some(serving::release(&releases, said)?),
             None => current.as_deref().map(Into::into),
@@ -217,10 +212,7 @@ impl Platform for Http {
         let is = |states: &[String]| state.as_ref().is_some_and(|state| states.contains(state));
         let spec = &self.spec.current;
         Ok(Inventory {
-            traffic: live
-                .map(|reference| Share { reference, arm: Arm::Stable, percent: 100 })
-                .into_iter()
-                .collect(),
+            traffic: shares::all_to(live),
             settled: !is(&spec.busy),
             failed: is(&spec.failed).then(|| {
                 let state = state.as_deref().unwrap_or_default();

@@ -23,9 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
 
 use self::api::Api;
-use super::ecs::version_of_image;
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading, shares};
+use super::{Call, Platform, PlatformError, cannot, image, reading, shares};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, Instance, KubernetesSpec, LogLine, LogQuery, PlatformAction,
 };
@@ -63,6 +62,16 @@ struct Set {
     hash: String,
     revision: u64,
     ready: u64,
+}
+
+/// The labels that the workload's ReplicaSets and pods have, as a list is asked for.
+fn selector(workload: &Value) -> String {
+    let labels = workload["spec"]["selector"]["matchLabels"].as_object();
+    let labels = labels.into_iter().flatten();
+    labels
+        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 impl Seen {
@@ -149,9 +158,7 @@ impl Kubernetes {
     async fn see(&self) -> Result<Seen, PlatformError> {
         let what = format!("read the {} {}", self.kind(), self.name);
         let workload = self.api.get(&what, &self.path()).await?;
-        let labels = workload["spec"]["selector"]["matchLabels"].as_object().cloned().unwrap_or_default();
-        let labels = labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
-        let selector = labels.collect::<Vec<_>>().join(",");
+        let selector = selector(&workload);
         let path = format!("/apis/apps/v1/namespaces/{}/replicasets", self.spec.namespace);
         let sets = self.api.list("list the ReplicaSets", &path, &selector).await?;
         let uid = &workload["metadata"]["uid"];
@@ -193,7 +200,7 @@ impl Kubernetes {
             self.spec.container.as_ref().is_none_or(|name| container["name"].as_str() == Some(name))
         };
         let image = containers.and_then(|containers| containers.iter().find(wanted)?["image"].as_str());
-        escape(&image.map_or_else(|| set.hash.clone(), version_of_image))
+        escape(&image.map_or_else(|| set.hash.clone(), image::version))
     }
 
     /// Gives the workload the template of a ReplicaSet. What only moves in its status is no reason to stop; a changed spec is.

@@ -21,9 +21,9 @@ use serde_json::json;
 
 use super::rest::{Ask, Auth, Reply, Rest};
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading};
+use super::{Call, Platform, PlatformError, cannot, reading, shares};
 use crate::model::platform::{Capabilities, Check, CheckOutcome, Declares, NetlifySpec, PlatformAction};
-use crate::model::release::{Arm, Inventory, Release, Share};
+use crate::model::release::{Inventory, Release};
 use crate::model::secret::Secrets;
 use crate::model::{ReleaseRef, ServiceName};
 
@@ -192,10 +192,7 @@ impl Platform for Netlify {
             .collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.created_at));
         Ok(Inventory {
-            traffic: live
-                .map(|id| Share { reference: id.into(), arm: Arm::Stable, percent: 100 })
-                .into_iter()
-                .collect(),
+            traffic: shares::all_to(live.map(Into::into)),
             settled: published.as_ref().is_none_or(|deploy| deploy.state == "ready"),
             revision: live.map(str::to_owned),
             releases,

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use self::generated::{Generated, Serving};
+use self::generated::Serving;
 use self::traffic::{Seen, Traffic};
 use super::serving::Asker;
 use super::{Call, Platform, PlatformError, cannot, reading};
@@ -34,6 +34,11 @@ use crate::model::{ReleaseRef, ServiceName};
 /// The version of a backend that never said one.
 const NAMELESS: &str = "unknown";
 
+/// A version, and when it was made if the backend says so.
+type Said = (String, Option<Timestamp>);
+/// What each backend said; none: it does not answer now.
+type Answers = BTreeMap<String, Option<Said>>;
+
 /// A service behind nginx.
 #[derive(Debug)]
 pub struct Nginx {
@@ -41,7 +46,7 @@ pub struct Nginx {
     backends: BTreeMap<String, BackendSpec>,
     asker: Asker,
     /// What each backend said last.
-    said: Mutex<BTreeMap<String, (String, Option<Timestamp>)>>,
+    said: Mutex<BTreeMap<String, Said>>,
 }
 
 impl Nginx {
@@ -52,26 +57,26 @@ impl Nginx {
     pub fn new(service: &ServiceName, spec: &NginxSpec) -> Result<Self, PlatformError> {
         let wrong = |reason: String| PlatformError::Permanent(format!("service `{service}`: {reason}"));
         let traffic = Traffic::new(service.as_str(), &spec.traffic).map_err(wrong)?;
-        let asker = Asker::new().map_err(wrong)?;
-        Ok(Self { traffic, backends: spec.backends.clone(), asker, said: Mutex::default() })
+        Ok(Self { traffic, backends: spec.backends.clone(), asker: Asker::new(), said: Mutex::default() })
     }
 
     /// Asks every backend for its version. None: it does not answer now.
-    async fn versions(&self) -> BTreeMap<String, Option<(String, Option<Timestamp>)>> {
-        let asked = self.backends.iter().map(async |(name, spec)| (name.clone(), self.version(spec).await));
-        let answers: BTreeMap<_, _> = join_all(asked).await.into_iter().collect();
+    async fn versions(&self) -> Result<Answers, PlatformError> {
+        let asked =
+            self.backends.iter().map(async |(name, spec)| Ok((name.clone(), self.version(spec).await?)));
+        let answers: Answers = join_all(asked).await.into_iter().collect::<Result<_, PlatformError>>()?;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, answer) in &answers {
             if let Some(answer) = answer {
                 said.insert(name.clone(), answer.clone());
             }
         }
-        answers
+        Ok(answers)
     }
 
-    async fn version(&self, spec: &BackendSpec) -> Option<(String, Option<Timestamp>)> {
+    async fn version(&self, spec: &BackendSpec) -> Result<Option<Said>, PlatformError> {
         if !spec.version.contains("://") {
-            return Some((spec.version.clone(), None));
+            return Ok(Some((spec.version.clone(), None)));
         }
         self.asker
             .ask(&spec.version, spec.pointer.as_deref(), spec.header.as_deref(), spec.created.as_deref())
@@ -79,7 +84,7 @@ impl Nginx {
     }
 
     /// What a backend serves, as far as anybody knows.
-    fn known(&self, name: &str, seen: &Seen) -> (String, Option<Timestamp>) {
+    fn known(&self, name: &str, seen: &Seen) -> Said {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         said.unwrap_or_else(|| {
             let kept = seen.running.backends.iter().find(|serving| serving.name == name);
@@ -118,10 +123,6 @@ impl Nginx {
                 servers: spec.servers.clone(),
             });
         }
-        let sum: u32 = backends.iter().map(|backend| u32::from(backend.percent)).sum();
-        if sum != 100 {
-            return Err(PlatformError::Permanent(format!("the shares add up to {sum} %, expected 100 %")));
-        }
         Ok(backends)
     }
 }
@@ -142,8 +143,7 @@ impl Platform for Nginx {
     }
 
     async fn read(&self) -> Result<Inventory, PlatformError> {
-        let (seen, answers) = tokio::join!(self.traffic.read(), self.versions());
-        let seen = seen?;
+        let (seen, answers) = tokio::try_join!(self.traffic.read(), self.versions())?;
         let written = Timestamp::try_from(seen.written).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut releases = Vec::new();
         for (name, answer) in &answers {
@@ -181,15 +181,13 @@ impl Platform for Nginx {
     }
 
     async fn act(&self, action: &PlatformAction, call: &Call) -> Result<String, PlatformError> {
-        let (revision, progress) = (call.revision.as_deref(), &call.progress);
         let shares = match action {
             PlatformAction::ShiftTraffic { shares } => shares.clone(),
             PlatformAction::Restore { release } => {
                 vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }]
             }
             PlatformAction::Maintenance { on } if self.traffic.has_page => {
-                let page = |now| Ok(Generated { maintenance: *on, ..now });
-                return self.traffic.change(revision, progress, page).await;
+                return self.traffic.maintain(*on, call).await;
             }
             PlatformAction::Maintenance { .. } => {
                 return Err(cannot(action, "`traffic.maintenance` is not set"));
@@ -199,14 +197,14 @@ impl Platform for Nginx {
             }
             PlatformAction::Purge => return Err(cannot(action, "there is no cache")),
         };
-        self.versions().await;
-        let backends = self.serving(&shares)?;
-        self.traffic.change(revision, progress, |now| Ok(Generated { backends, ..now })).await
+        self.versions().await?;
+        self.traffic.divide(self.serving(&shares)?, call).await
     }
 
     async fn check(&self) -> Vec<Check> {
         let mut checks = vec![reading(self.read().await)];
-        for (name, answer) in self.versions().await {
+        // A failure is in the row of the reading.
+        for (name, answer) in self.versions().await.unwrap_or_default() {
             let outcome = match answer {
                 Some((version, _)) => CheckOutcome::Passed(version),
                 None => CheckOutcome::Warning(

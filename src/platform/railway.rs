@@ -27,11 +27,11 @@ use tokio::time::sleep;
 use super::rest::{Ask, Auth, Reply, Rest};
 use super::serving::{self, Asker};
 use super::text::{escape, first};
-use super::{Call, Platform, PlatformError, cannot, reading};
+use super::{Call, Platform, PlatformError, cannot, reading, shares};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, LogLine, LogQuery, PlatformAction, RailwaySpec,
 };
-use crate::model::release::{Arm, Inventory, Release, Share};
+use crate::model::release::{Inventory, Release};
 use crate::model::secret::Secrets;
 use crate::model::{ReleaseRef, ServiceName};
 
@@ -139,7 +139,7 @@ impl Railway {
         };
         let rest = Rest::new(&spec.base_url, auth, Arc::clone(secrets))
             .map_err(|reason| wrong(format!("`base_url`: {reason}")))?;
-        Ok(Self { rest, asker: Asker::new().map_err(wrong)?, spec: spec.clone(), asked: Mutex::default() })
+        Ok(Self { rest, asker: Asker::new(), spec: spec.clone(), asked: Mutex::default() })
     }
 
     fn place(&self) -> Value {
@@ -288,7 +288,7 @@ fn refusal(what: &str, answer: &Value, rest: &Rest) -> Option<PlatformError> {
 
 /// What people call a deployment: its tag or its commit, else its id.
 fn version(deployment: &Deployment, identity: &str) -> String {
-    let image = deployment.said("image").map(super::ecs::version_of_image);
+    let image = deployment.said("image").map(super::image::version);
     escape(&match (deployment.said("commitHash"), image) {
         (Some(commit), _) => first(commit, 7).to_owned(),
         (None, Some(tag)) => tag,
@@ -307,14 +307,7 @@ impl Platform for Railway {
     }
 
     async fn read(&self) -> Result<Inventory, PlatformError> {
-        let said = async {
-            match &self.spec.serving {
-                Some(spec) => Some(self.asker.version(spec).await),
-                None => None,
-            }
-        };
-        let (seen, said) = tokio::join!(self.see(), said);
-        let seen = seen?;
+        let (seen, said) = tokio::try_join!(self.see(), self.asker.said(self.spec.serving.as_ref()))?;
         let newest = seen.deployments.first();
         let mut releases: Vec<Release> = Vec::new();
         for (deployment, identity) in &seen.deployments {
@@ -340,10 +333,7 @@ impl Platform for Railway {
             Some(said) => Some(serving::release(&releases, said)?),
         };
         Ok(Inventory {
-            traffic: live
-                .map(|reference| Share { reference, arm: Arm::Stable, percent: 100 })
-                .into_iter()
-                .collect(),
+            traffic: shares::all_to(live),
             settled: seen.active.len() <= 1 && newest.is_none_or(|(newest, _)| !newest.is_coming()),
             failed: newest.filter(|(newest, _)| newest.has_failed()).map(|(newest, identity)| {
                 format!(

@@ -14,22 +14,21 @@
 
 mod token;
 
-use std::error::Error as _;
-use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{ClientBuilder, Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::token::{FromCommand, Kept, TokenSource, parse};
+pub(super) use self::token::{FromCommand, Handed, Kept, TokenSource, parse};
 use super::PlatformError;
+use super::client::LazyClient;
 use super::text::{escape, first};
+use crate::model::fault::causes;
 use crate::model::retry;
 use crate::model::secret::{Secret, SecretRef, Secrets};
 
@@ -95,7 +94,7 @@ impl Auth {
 
 /// One API of a platform.
 pub(super) struct Rest {
-    client: OnceLock<Result<Client, String>>,
+    client: LazyClient,
     base: Url,
     auth: Auth,
     headers: HeaderMap,
@@ -248,7 +247,7 @@ impl Rest {
         if !base.username().is_empty() || base.password().is_some() {
             return Err("the address holds a user or a password; give credentials by reference".to_owned());
         }
-        Ok(Self { client: OnceLock::new(), base, auth, headers: HeaderMap::new(), secrets })
+        Ok(Self { client: LazyClient::new(client), base, auth, headers: HeaderMap::new(), secrets })
     }
 
     /// With these headers on every call.
@@ -341,7 +340,7 @@ impl Rest {
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, Lost> {
         let what = ask.what;
-        let client = self.client().map_err(|error| Lost { error, was_sent: false })?;
+        let client = self.client.get().map_err(|error| Lost { error, was_sent: false })?;
         let url = self.address(ask);
         let mut request = client.request(ask.method.clone(), url.clone()).headers(self.headers.clone());
         if let Some(timeout) = timeout {
@@ -433,21 +432,10 @@ impl Rest {
         }
         url
     }
+}
 
-    /// The client is made when it is first needed: it reads all the certificates that the system trusts.
-    fn client(&self) -> Result<&Client, PlatformError> {
-        let made = self.client.get_or_init(|| {
-            // The one provider of the house. Whoever was first has installed the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            Client::builder()
-                .redirect(Policy::none())
-                .connect_timeout(CONNECT)
-                .user_agent(concat!("unship/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|error| causes(&error))
-        });
-        made.as_ref().map_err(|reason| PlatformError::Permanent(format!("no HTTP client: {reason}")))
-    }
+fn client(builder: ClientBuilder) -> ClientBuilder {
+    builder.connect_timeout(CONNECT).user_agent(concat!("unship/", env!("CARGO_PKG_VERSION")))
 }
 
 /// A call without a whole answer.
@@ -456,20 +444,6 @@ struct Lost {
     error: PlatformError,
     /// It may have arrived.
     was_sent: bool,
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Client;
+use reqwest::Response;
 use serde_json::Value;
 
 use super::PlatformError;
+use super::client::LazyClient;
 use super::text::{escape, first};
 use crate::model::ReleaseRef;
 use crate::model::platform::ServingSpec;
@@ -17,14 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Asks addresses for versions.
 #[derive(Debug)]
-pub(super) struct Asker(Client);
+pub(super) struct Asker(LazyClient);
 
 impl Asker {
-    pub(super) fn new() -> Result<Self, String> {
-        // The one provider of the house. Whoever was first has installed the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
-        client.build().map(Self).map_err(|error| format!("no HTTP client: {error}"))
+    pub(super) const fn new() -> Self {
+        Self(LazyClient::new(|builder| builder.timeout(PATIENCE)))
     }
 
     /// The version, and when it was made if `created` points at a time (RFC 3339). None: no answer with a version.
@@ -34,32 +32,53 @@ impl Asker {
         pointer: Option<&str>,
         header: Option<&str>,
         created: Option<&str>,
-    ) -> Option<(String, Option<Timestamp>)> {
-        let answer = self.0.get(url).send().await.ok()?;
-        if let Some(header) = header {
-            let value = answer.headers().get(header)?.to_str().ok()?;
-            return named(value).map(|version| (version, None));
-        }
-        if !answer.status().is_success() {
-            return None;
-        }
-        let text = answer.text().await.ok()?;
-        let document: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let at = |pointer: Option<&str>| match document.pointer(pointer?)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let version = if pointer.is_some() { at(pointer)? } else { text };
-        let created = at(created).and_then(|text| text.parse().ok());
-        named(&version).map(|version| (version, created))
+    ) -> Result<Option<(String, Option<Timestamp>)>, PlatformError> {
+        let Ok(answer) = self.0.get()?.get(url).send().await else { return Ok(None) };
+        Ok(read(answer, pointer, header, created).await)
     }
 
     /// The version at an address of the config.
-    pub(super) async fn version(&self, spec: &ServingSpec) -> Option<String> {
-        let answer = self.ask(&spec.url, spec.pointer.as_deref(), spec.header.as_deref(), None).await;
-        answer.map(|(version, _)| version)
+    pub(super) async fn version(&self, spec: &ServingSpec) -> Result<Option<String>, PlatformError> {
+        let answer = self.ask(&spec.url, spec.pointer.as_deref(), spec.header.as_deref(), None).await?;
+        Ok(answer.map(|(version, _)| version))
     }
+
+    /// What the service says, where the config has an address for that; inside, none: it gave no version.
+    pub(super) async fn said(
+        &self,
+        spec: Option<&ServingSpec>,
+    ) -> Result<Option<Option<String>>, PlatformError> {
+        match spec {
+            Some(spec) => self.version(spec).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The version in an answer.
+async fn read(
+    answer: Response,
+    pointer: Option<&str>,
+    header: Option<&str>,
+    created: Option<&str>,
+) -> Option<(String, Option<Timestamp>)> {
+    if let Some(header) = header {
+        let value = answer.headers().get(header)?.to_str().ok()?;
+        return named(value).map(|version| (version, None));
+    }
+    if !answer.status().is_success() {
+        return None;
+    }
+    let text = answer.text().await.ok()?;
+    let document: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let at = |pointer: Option<&str>| match document.pointer(pointer?)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let version = if pointer.is_some() { at(pointer)? } else { text };
+    let created = at(created).and_then(|text| text.parse().ok());
+    named(&version).map(|version| (version, created))
 }
 
 /// The release that a service says it is: by its version, its reference, or the beginning of a commit. One that nobody knows

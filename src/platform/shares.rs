@@ -1,6 +1,12 @@
-//! Shares of the traffic where a platform only says how many instances run.
+//! Shares of the traffic where a platform does not divide it by percent.
 
+use crate::model::ReleaseRef;
 use crate::model::release::{Arm, Share};
+
+/// All the traffic to what serves, if anything does.
+pub(super) fn all_to(live: Option<ReleaseRef>) -> Vec<Share> {
+    live.map(|reference| Share { reference, arm: Arm::Stable, percent: 100 }).into_iter().collect()
+}
 
 /// Whole percents that add up to 100, by instances that run. The first is what is being rolled out: while others have
 /// instances it is their canary. Nothing runs: the first gets it all.

@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use unship::model::IdempotencyKey;
-use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec};
+use unship::model::platform::{LogQuery, PlatformSpec};
 use unship::model::secret::{Secret, Secrets};
-use unship::platform::{Call, Platform, PlatformError, Progress};
+use unship::platform::{Platform, PlatformError};
 
-use super::{act, act_on, restore, split, traffic};
+use super::{act, act_on, again, restore, split, traffic};
 
 const SITE: &str = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Web/sites/shop";
 const SECRET: &str = "client-secret-that-nobody-sees";
@@ -275,18 +274,6 @@ impl Fake {
         };
         calls.into_iter().map(short).collect()
     }
-}
-
-/// The same attempt again, by somebody who does not know how the one before ended.
-async fn again(platform: &Arc<dyn Platform>, action: &PlatformAction) -> Result<String, PlatformError> {
-    let call = Call {
-        key: IdempotencyKey::new("op-1/0"),
-        token: 1,
-        revision: platform.read().await?.revision,
-        may_have_happened: true,
-        progress: Progress::default(),
-    };
-    platform.act(action, &call).await
 }
 
 /// A rollback clears what would send a share to the wrong build, swaps once, and is over when Azure says so; asked for again

@@ -15,7 +15,7 @@ use unship::model::release::Inventory;
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
-use super::{act, act_on, restore, skip, traffic};
+use super::{act, act_on, restore, skip, traffic, versions};
 
 const SECRET: &str = "wJalrXUtnFEMI-a-key-that-nobody-sees";
 
@@ -178,10 +178,6 @@ async fn settled(platform: &Arc<dyn Platform>) -> Inventory {
 
 fn reference(seen: &Inventory, version: &str) -> String {
     seen.by_version(&version.into()).unwrap().reference.to_string()
-}
-
-fn versions(seen: &Inventory) -> Vec<&str> {
-    seen.releases.iter().map(|release| release.version.as_str()).collect()
 }
 
 /// What has served can be named, what was only registered cannot; going back is one call however often it is asked for, and

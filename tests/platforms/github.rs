@@ -12,12 +12,11 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use unship::model::IdempotencyKey;
-use unship::model::platform::{PlatformAction, PlatformSpec};
-use unship::model::release::Inventory;
+use unship::model::platform::PlatformSpec;
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Call, Platform, PlatformError, Progress};
 
-use super::{act, act_on, restore, traffic};
+use super::{act, act_on, again, restore, traffic, versions};
 
 const TOKEN: &str = "ghp_a-token-that-nobody-sees";
 const COMMITS: [&str; 4] = ["1111111aaaa", "2222222bbbb", "3333333cccc", "4444444dddd"];
@@ -237,22 +236,6 @@ trait Newest: Iterator + Sized {
 }
 
 impl<I: Iterator> Newest for I {}
-
-fn versions(seen: &Inventory) -> Vec<&str> {
-    seen.releases.iter().map(|release| release.version.as_str()).collect()
-}
-
-/// The same attempt again, by somebody who does not know how the one before ended.
-async fn again(platform: &Arc<dyn Platform>, action: &PlatformAction) -> Result<String, PlatformError> {
-    let call = Call {
-        key: IdempotencyKey::new("op-1/0"),
-        token: 1,
-        revision: platform.read().await?.revision,
-        may_have_happened: true,
-        progress: Progress::default(),
-    };
-    platform.act(action, &call).await
-}
 
 /// What went well can be named, the tag is the version where there is one; a rollback is one run with the commit, the version
 /// and the key, which is followed to its end.

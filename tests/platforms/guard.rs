@@ -198,16 +198,33 @@ async fn until_recorded(nginx: &Nginx) {
     }
 }
 
+/// Two versions behind an nginx, of which blue has all the traffic.
+struct Shop {
+    blue: Version,
+    green: Version,
+    nginx: Nginx,
+    platform: Arc<dyn Platform>,
+}
+
+impl Shop {
+    /// Where there is an nginx.
+    async fn open() -> Option<Self> {
+        if skip("nginx", has("nginx"), "apt-get install nginx-light") {
+            return None;
+        }
+        let (blue, green) = (Version::start("2.8.1").await, Version::start("2.9.0").await);
+        let nginx = Nginx::before(&blue.address).await;
+        let named = [("blue", &blue), ("green", &green)];
+        let named = named.iter().map(|(name, version)| (*name, vec![version.address.clone()])).collect();
+        let platform = nginx.platform(&named);
+        Some(Self { blue, green, nginx, platform })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_is_taken_back() {
-    if skip("nginx", has("nginx"), "apt-get install nginx-light") {
-        return;
-    }
-    let (blue, green) = (Version::start("2.8.1").await, Version::start("2.9.0").await);
-    let nginx = Nginx::before(&blue.address).await;
+    let Some(Shop { blue, green, nginx, platform }) = Shop::open().await else { return };
     let backends = [("blue", &blue), ("green", &green)];
-    let named = backends.iter().map(|(name, version)| (*name, vec![version.address.clone()])).collect();
-    let platform = nginx.platform(&named);
     let health = |version: &Version| format!("http://{}/health", version.address);
     let probes = [("stable", health(&blue), "stable"), ("canary", health(&green), "canary")];
     let _guard = Guard::start(&nginx, &backends, &probes);
@@ -231,14 +248,8 @@ async fn a_canary_is_taken_back() {
 /// A whole switch to the new colour, which then falls ill with all the traffic: the guard switches back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blue_and_green_and_back() {
-    if skip("nginx", has("nginx"), "apt-get install nginx-light") {
-        return;
-    }
-    let (blue, green) = (Version::start("2.8.1").await, Version::start("2.9.0").await);
-    let nginx = Nginx::before(&blue.address).await;
+    let Some(Shop { blue, green, nginx, platform }) = Shop::open().await else { return };
     let backends = [("blue", &blue), ("green", &green)];
-    let named = backends.iter().map(|(name, version)| (*name, vec![version.address.clone()])).collect();
-    let platform = nginx.platform(&named);
     let _guard = Guard::start(&nginx, &backends, &[("users", nginx.url("/health"), "")]);
     until_recorded(&nginx).await;
     let users = Users::come(&nginx);

@@ -19,7 +19,7 @@ use unship::model::release::Inventory;
 use unship::model::secret::Secrets;
 use unship::platform::{Platform, PlatformError};
 
-use super::{act, act_on, restore, traffic};
+use super::{act, act_on, restore, traffic, versions};
 
 const NAMESPACE: &str = "/namespaces/shop";
 
@@ -384,9 +384,8 @@ async fn undo_twice_stays_back() {
     let fake = Fake::start(false).await;
     let platform = fake.platform();
     let seen = platform.read().await.unwrap();
-    let versions: Vec<_> = seen.releases.iter().map(|release| release.version.as_str()).collect();
     assert_eq!(
-        (versions, traffic(&seen).as_str(), seen.settled),
+        (versions(&seen), traffic(&seen).as_str(), seen.settled),
         (vec!["2.8.1", "2.8.0"], "2.8.1 stable 100", true)
     );
     let back = restore("h-2.8.0");

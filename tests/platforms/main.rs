@@ -55,14 +55,23 @@ async fn act_on(
     action: &PlatformAction,
     revision: Option<String>,
 ) -> Result<String, PlatformError> {
-    let call = Call {
-        key: IdempotencyKey::new("op-1/0"),
-        token: 1,
-        revision,
-        may_have_happened: false,
-        progress: Progress::default(),
-    };
-    platform.act(action, &call).await
+    platform.act(action, &call(revision, false)).await
+}
+
+/// The same attempt again, by somebody who does not know how the one before ended.
+async fn again(platform: &Arc<dyn Platform>, action: &PlatformAction) -> Result<String, PlatformError> {
+    let revision = platform.read().await?.revision;
+    platform.act(action, &call(revision, true)).await
+}
+
+fn call(revision: Option<String>, may_have_happened: bool) -> Call {
+    let key = IdempotencyKey::new("op-1/0");
+    Call { key, token: 1, revision, may_have_happened, progress: Progress::default() }
+}
+
+/// The versions that can be named as a target, newest first.
+fn versions(inventory: &Inventory) -> Vec<&str> {
+    inventory.releases.iter().map(|release| release.version.as_str()).collect()
 }
 
 /// The shares as one line: `2.8.0 stable 90, 2.8.1 canary 10`.

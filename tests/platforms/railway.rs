@@ -17,7 +17,7 @@ use unship::model::platform::{LogQuery, PlatformSpec};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
-use super::{act, act_on, restore, skip, traffic};
+use super::{act, act_on, restore, skip, traffic, versions};
 
 const TOKEN: &str = "project-token-that-nobody-sees";
 
@@ -218,8 +218,10 @@ async fn history_and_rollback() {
     let fake = Fake::start().await;
     let platform = fake.platform();
     let seen = platform.read().await.unwrap();
-    let versions: Vec<_> = seen.releases.iter().map(|release| release.version.as_str()).collect();
-    assert_eq!((versions, traffic(&seen).as_str()), (vec!["3333333", "2222222"], "3333333 stable 100"));
+    assert_eq!(
+        (versions(&seen), traffic(&seen).as_str()),
+        (vec!["3333333", "2222222"], "3333333 stable 100")
+    );
     let back = restore("2222222bbbb");
     act(&platform, &back).await.unwrap();
     let seen = platform.read().await.unwrap();

@@ -45,13 +45,26 @@ fn token(
                 .error_at_key(&at.then("token_command"), "there is a `token` too")
                 .hint("keep one of the two");
         }
-        (None, Some(argv)) if argv.first().is_none_or(|program| program.trim().is_empty()) => {
-            checker
-                .error(&at.then("token_command"), "`token_command` names no program")
-                .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
-        }
-        _ => {}
+        (None, Some(argv)) => token_command(checker, at, argv),
+        (Some(_), None) => {}
     }
+}
+
+/// Checks a program that prints a token.
+fn token_command(checker: &mut Checker<'_>, at: &Path, argv: &[String]) {
+    if argv.first().is_none_or(|program| program.trim().is_empty()) {
+        checker
+            .error(&at.then("token_command"), "`token_command` names no program")
+            .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
+    }
+}
+
+/// The words behind the braces of a text that are none of these. A brace that is not closed counts, with all behind it.
+fn unknown_placeholders<'t>(text: &'t str, known: &'t [&str]) -> impl Iterator<Item = &'t str> {
+    text.match_indices('{')
+        .map(|(at, _)| &text[at + 1..])
+        .map(|after| after.split_once('}').map_or(after, |(name, _)| name))
+        .filter(|name| !known.contains(name))
 }
 
 /// Checks where a service says its version.

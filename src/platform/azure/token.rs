@@ -3,15 +3,15 @@
 //! identity (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{RequestBuilder, Url};
 
 use super::super::PlatformError;
-use super::super::rest::{Kept, TokenSource, parse};
+use super::super::client::LazyClient;
+use super::super::rest::{Handed, Kept, TokenSource, parse};
 use super::super::text::{escape, first};
 use crate::model::platform::AzureSpec;
 use crate::model::secret::{Secret, Secrets};
@@ -40,10 +40,8 @@ pub(super) struct Entra {
     who: Who,
     login: String,
     resource: String,
-    client: OnceLock<Client>,
+    client: LazyClient,
     kept: Kept,
-    /// One question at a time: calls side by side wait for the same token.
-    asking: tokio::sync::Mutex<()>,
 }
 
 impl Entra {
@@ -63,9 +61,8 @@ impl Entra {
             who,
             login: spec.login_url.trim_end_matches('/').to_owned(),
             resource: spec.base_url.trim_end_matches('/').to_owned(),
-            client: OnceLock::new(),
+            client: LazyClient::new(|builder| builder.timeout(PATIENCE)),
             kept: Kept::default(),
-            asking: tokio::sync::Mutex::default(),
         })
     }
 
@@ -97,22 +94,14 @@ impl Entra {
         }
     }
 
-    fn client(&self) -> &Client {
-        self.client.get_or_init(|| {
-            // The one provider of the house. Whoever was first has installed the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let client = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
-            client.build().unwrap_or_default()
-        })
-    }
-
     async fn request(&self) -> Result<RequestBuilder, PlatformError> {
+        let client = self.client.get()?;
         let scope = format!("{}/.default", self.resource);
         let grant = |tenant: &str, fields: &[(&str, &str)]| {
             let always = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
             let form = Url::parse_with_params("https://form", always.iter().chain(fields));
             let form = form.ok().and_then(|form| form.query().map(str::to_owned)).unwrap_or_default();
-            self.client()
+            client
                 .post(format!("{}/{tenant}/oauth2/v2.0/token", self.login))
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(form)
@@ -139,12 +128,12 @@ impl Entra {
             Who::App { endpoint, header, id } => {
                 let mut query = vec![("api-version", "2019-08-01"), ("resource", self.resource.as_str())];
                 query.extend(id.as_deref().map(|id| ("client_id", id)));
-                self.client().get(with(endpoint, &query)?).header("x-identity-header", header.expose())
+                client.get(with(endpoint, &query)?).header("x-identity-header", header.expose())
             }
             Who::Machine { id } => {
                 let mut query = vec![("api-version", "2018-02-01"), ("resource", self.resource.as_str())];
                 query.extend(id.as_deref().map(|id| ("client_id", id)));
-                self.client().get(with(MACHINE, &query)?).header("metadata", "true")
+                client.get(with(MACHINE, &query)?).header("metadata", "true")
             }
         })
     }
@@ -158,11 +147,23 @@ fn with(address: &str, query: &[(&str, &str)]) -> Result<Url, PlatformError> {
 #[async_trait]
 impl TokenSource for Entra {
     async fn token(&self, fresh: bool) -> Result<Secret, PlatformError> {
-        let _asking = self.asking.lock().await;
-        let now = Timestamp::now();
-        if let Some(token) = self.kept.get(now).filter(|_| !fresh) {
-            return Ok(token);
+        self.kept.or_ask(fresh, self.asked()).await
+    }
+
+    fn redact(&self, text: &str) -> String {
+        let text = self.kept.redact(text);
+        match &self.who {
+            Who::Client { secret, .. } | Who::App { header: secret, .. } if secret.expose().len() >= 8 => {
+                text.replace(secret.expose(), "[redacted]")
+            }
+            _ => text,
         }
+    }
+}
+
+impl Entra {
+    async fn asked(&self) -> Result<Handed, PlatformError> {
+        let now = Timestamp::now();
         let who = self.who();
         let answer = self.request().await?.send().await.map_err(|error| {
             PlatformError::Transient(format!("no token for {who}: {}", error.without_url()))
@@ -178,20 +179,8 @@ impl TokenSource for Entra {
                 _ => PlatformError::Permanent(reason),
             });
         }
-        let (token, runs_out) = parse(&text, now)
-            .ok_or_else(|| PlatformError::Transient(format!("no token for {who}: the answer holds none")))?;
-        self.kept.set(token.clone(), now, runs_out);
-        Ok(token)
-    }
-
-    fn redact(&self, text: &str) -> String {
-        let text = self.kept.redact(text);
-        match &self.who {
-            Who::Client { secret, .. } | Who::App { header: secret, .. } if secret.expose().len() >= 8 => {
-                text.replace(secret.expose(), "[redacted]")
-            }
-            _ => text,
-        }
+        parse(&text, now)
+            .ok_or_else(|| PlatformError::Transient(format!("no token for {who}: the answer holds none")))
     }
 }
 

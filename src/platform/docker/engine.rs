@@ -16,9 +16,10 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::timeout;
 
 use super::super::PlatformError;
-use super::super::ecs::version_of_image;
+use super::super::image;
 use super::super::text::{escape, first};
 use crate::model::ReleaseRef;
+use crate::model::fault::causes;
 use crate::model::platform::{Instance, LogLine, LogQuery};
 
 /// Time for one call, but for the stop of a container, which has its own.
@@ -62,7 +63,7 @@ impl Container {
         match &self.label {
             Some(label) => label.clone(),
             None if self.image_name.starts_with("sha256:") => self.image(),
-            None => version_of_image(&self.image_name),
+            None => image::version(&self.image_name),
         }
     }
 
@@ -121,21 +122,6 @@ fn fault(what: &str, changes: bool, error: &Error) -> PlatformError {
         }
         error => PlatformError::Transient(format!("could not {what}: {}", escape(&causes(error)))),
     }
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl Engine {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::PlatformError;
 use super::super::text::{escape, first};
+use crate::model::fault::causes;
 use crate::model::platform::KubernetesSpec;
 use crate::model::retry;
 
@@ -48,21 +49,6 @@ impl From<Refused> for PlatformError {
     fn from(refused: Refused) -> Self {
         refused.error
     }
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Whether a call never got as far as the server.

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::super::PlatformError;
 use super::super::text::escape;
-use super::Kubernetes;
+use super::{Kubernetes, selector};
 use crate::model::platform::{Instance, LogLine, LogQuery};
 
 /// How often pods are looked for that came since.
@@ -105,10 +105,7 @@ impl Kubernetes {
             .iter()
             .filter_map(|set| Some((set.object["metadata"]["uid"].as_str()?.to_owned(), set.hash.clone())))
             .collect();
-        let labels =
-            seen.workload["spec"]["selector"]["matchLabels"].as_object().cloned().unwrap_or_default();
-        let labels = labels.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
-        let selector = labels.collect::<Vec<_>>().join(",");
+        let selector = selector(&seen.workload);
         let path = format!("/api/v1/namespaces/{}/pods", self.spec.namespace);
         let pods = self.api.list("list the pods", &path, &selector).await?;
         Ok(pods

@@ -14,11 +14,11 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::generated::{Generated, variable};
+use super::generated::{Generated, Serving, variable};
 use crate::model::platform::NginxTrafficSpec;
 use crate::platform::process::{self, End, Job};
 use crate::platform::text::{escape, first};
-use crate::platform::{PlatformError, Progress};
+use crate::platform::{Call, PlatformError, Progress};
 
 /// Time for one question to nginx.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -137,16 +137,36 @@ impl Traffic {
         }
     }
 
-    /// Makes the change, and sees it, or leaves everything as it was. `revision`: the one that was read right before.
-    pub(in crate::platform) async fn change(
+    /// Gives each of these its percent of the traffic, which have to add up to 100, and nobody else any.
+    pub(in crate::platform) async fn divide(
         &self,
-        revision: Option<&str>,
-        progress: &Progress,
-        change: impl FnOnce(Generated) -> Result<Generated, PlatformError> + Send,
+        backends: Vec<Serving>,
+        call: &Call,
     ) -> Result<String, PlatformError> {
+        let sum: u32 = backends.iter().map(|backend| u32::from(backend.percent)).sum();
+        if sum != 100 {
+            return Err(PlatformError::Permanent(format!("the shares add up to {sum} %, expected 100 %")));
+        }
+        self.change(call, |now| Generated { backends, ..now }).await
+    }
+
+    /// Turns the maintenance page on or off.
+    pub(in crate::platform) async fn maintain(&self, on: bool, call: &Call) -> Result<String, PlatformError> {
+        self.change(call, |now| Generated { maintenance: on, ..now }).await
+    }
+
+    /// Makes the change, and sees it, or leaves everything as it was.
+    async fn change(
+        &self,
+        call: &Call,
+        change: impl FnOnce(Generated) -> Generated + Send,
+    ) -> Result<String, PlatformError> {
+        let progress = &call.progress;
         let _one = self.changing.lock().await;
         let seen = self.read().await?;
-        if let Some(expected) = revision.filter(|expected| *expected != seen.revision.to_string()) {
+        if let Some(expected) =
+            call.revision.as_deref().filter(|expected| *expected != seen.revision.to_string())
+        {
             return Err(PlatformError::Transient(format!(
                 "`{}` was changed meanwhile: generation {} where {expected} was read",
                 self.file.display(),
@@ -155,7 +175,7 @@ impl Traffic {
         }
         let runs = seen.running.generation;
         let old = seen.running.render(&self.upstream);
-        let mut wanted = change(seen.running)?;
+        let mut wanted = change(seen.running);
         // Above whatever was written and not loaded, too.
         wanted.generation = seen.revision.max(runs) + 1;
         let generation = wanted.generation;

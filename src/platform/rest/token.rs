@@ -29,27 +29,45 @@ pub(crate) trait TokenSource: Send + Sync + std::fmt::Debug {
     fn redact(&self, text: &str) -> String;
 }
 
+/// A token, and when it runs out; none: it does not say.
+pub(crate) type Handed = (Secret, Option<Timestamp>);
+
 /// The token that was handed out last.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Option<(Secret, Timestamp)>>);
+pub(crate) struct Kept {
+    /// It, and how long it is used.
+    last: Mutex<Option<(Secret, Timestamp)>>,
+    /// One question at a time: calls side by side wait for the same token.
+    asking: tokio::sync::Mutex<()>,
+}
 
 impl Kept {
-    /// It, while it is good.
-    pub(crate) fn get(&self, now: Timestamp) -> Option<Secret> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
-    }
-
-    /// Keeps one that runs out then; none: it does not say.
-    pub(crate) fn set(&self, token: Secret, now: Timestamp, runs_out: Option<Timestamp>) {
+    /// The one that is kept while it is good, else what the question gives. `fresh`: the one that is kept was refused.
+    pub(crate) async fn or_ask(
+        &self,
+        fresh: bool,
+        ask: impl Future<Output = Result<Handed, PlatformError>> + Send,
+    ) -> Result<Secret, PlatformError> {
+        let _asking = self.asking.lock().await;
+        let now = Timestamp::now();
+        if let Some(token) = self.get(now).filter(|_| !fresh) {
+            return Ok(token);
+        }
+        let (token, runs_out) = ask.await?;
         let until = runs_out.and_then(|at| at.checked_sub(MARGIN).ok());
         let until = until.or_else(|| now.checked_add(UNDATED).ok()).unwrap_or(now);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, until));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((token.clone(), until));
+        Ok(token)
+    }
+
+    fn get(&self, now: Timestamp) -> Option<Secret> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
     }
 
     /// Replaces it in a text.
     pub(crate) fn redact(&self, text: &str) -> String {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((token, _)) if token.expose().len() >= 8 => text.replace(token.expose(), "[redacted]"),
             _ => text.to_owned(),
         }
@@ -62,8 +80,6 @@ impl Kept {
 pub(crate) struct FromCommand {
     argv: Vec<String>,
     kept: Kept,
-    /// One question at a time: calls side by side wait for the same token.
-    asking: tokio::sync::Mutex<()>,
 }
 
 impl FromCommand {
@@ -74,7 +90,7 @@ impl FromCommand {
     pub(crate) fn new(argv: &[String]) -> Result<Self, String> {
         match argv.first() {
             Some(program) if !program.trim().is_empty() => {
-                Ok(Self { argv: argv.to_vec(), kept: Kept::default(), asking: tokio::sync::Mutex::default() })
+                Ok(Self { argv: argv.to_vec(), kept: Kept::default() })
             }
             _ => {
                 Err("names no program; write it and its arguments: `[\"program\", \"argument\"]`".to_owned())
@@ -86,11 +102,17 @@ impl FromCommand {
 #[async_trait]
 impl TokenSource for FromCommand {
     async fn token(&self, fresh: bool) -> Result<Secret, PlatformError> {
-        let _asking = self.asking.lock().await;
+        self.kept.or_ask(fresh, self.run()).await
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.kept.redact(text)
+    }
+}
+
+impl FromCommand {
+    async fn run(&self) -> Result<Handed, PlatformError> {
         let now = Timestamp::now();
-        if let Some(token) = self.kept.get(now).filter(|_| !fresh) {
-            return Ok(token);
-        }
         let (program, arguments) = self.argv.split_first().unwrap_or((&self.argv[0], &[]));
         let job = Job {
             program: program.clone(),
@@ -121,22 +143,16 @@ impl TokenSource for FromCommand {
                 )));
             }
         }
-        let (token, runs_out) = parse(&finished.stdout.text(), now).ok_or_else(|| {
+        parse(&finished.stdout.text(), now).ok_or_else(|| {
             PlatformError::Permanent(format!(
                 "`{name}` printed no token: expected the token alone, or JSON with `accessToken`, `access_token` or `token`"
             ))
-        })?;
-        self.kept.set(token.clone(), now, runs_out);
-        Ok(token)
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.kept.redact(text)
+        })
     }
 }
 
 /// A token and when it runs out.
-pub(crate) fn parse(text: &str, now: Timestamp) -> Option<(Secret, Option<Timestamp>)> {
+pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Handed> {
     let text = text.trim();
     if !text.starts_with('{') {
         let plain = !text.is_empty() && !text.contains(char::is_whitespace);

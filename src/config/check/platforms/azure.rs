@@ -51,11 +51,7 @@ pub(in crate::config::check) fn azure(checker: &mut Checker<'_>, spec: &AzureSpe
                 .error_at_key(&at.then("token_command"), format!("there is `{first}` too"))
                 .hint("keep the client or the `token_command`");
         }
-        if argv.first().is_none_or(|program| program.trim().is_empty()) {
-            checker
-                .error(&at.then("token_command"), "`token_command` names no program")
-                .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
-        }
+        super::token_command(checker, at, argv);
     }
     checker.address(&at.then("base_url"), &spec.base_url);
     checker.address(&at.then("login_url"), &spec.login_url);

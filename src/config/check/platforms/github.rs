@@ -31,15 +31,10 @@ pub(in crate::config::check) fn github(checker: &mut Checker<'_>, spec: &GithubS
     let mut texts = vec![(at.then("ref"), spec.branch.as_str())];
     texts.extend(spec.inputs.iter().map(|(name, text)| (at.then("inputs").then(name), text.as_str())));
     for (path, text) in &texts {
-        let mut rest = *text;
-        while let Some((_, after)) = rest.split_once('{') {
-            let name = after.split_once('}').map_or(after, |(name, _)| name);
-            if !matches!(name, "version" | "release" | "service") {
-                checker
-                    .error(path, format!("{} is no placeholder", quoted(&format!("{{{name}}}"))))
-                    .hint("there are `{version}`, `{release}` and `{service}`");
-            }
-            rest = after;
+        for name in super::unknown_placeholders(text, &["version", "release", "service"]) {
+            checker
+                .error(path, format!("{} is no placeholder", quoted(&format!("{{{name}}}"))))
+                .hint("there are `{version}`, `{release}` and `{service}`");
         }
     }
     if !texts.iter().any(|(_, text)| text.contains("{version}") || text.contains("{release}")) {

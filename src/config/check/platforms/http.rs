@@ -91,15 +91,10 @@ fn collect<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
 
 /// Checks that every placeholder of a text is one of these.
 fn placeholders(checker: &mut Checker<'_>, at: &Path, text: &str, names: &[&str]) {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('{') {
-        let name = after.split_once('}').map_or(after, |(name, _)| name);
-        if !names.contains(&name) {
-            let valid: Vec<_> = names.iter().map(|name| format!("`{{{name}}}`")).collect();
-            checker
-                .error(at, format!("{} is no placeholder here", quoted(&format!("{{{name}}}"))))
-                .hint(format!("there are {}", valid.join(", ")));
-        }
-        rest = after;
+    for name in super::unknown_placeholders(text, names) {
+        let valid: Vec<_> = names.iter().map(|name| format!("`{{{name}}}`")).collect();
+        checker
+            .error(at, format!("{} is no placeholder here", quoted(&format!("{{{name}}}"))))
+            .hint(format!("there are {}", valid.join(", ")));
     }
 }
