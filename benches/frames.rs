@@ -83,6 +83,7 @@ fn picture(services: usize) -> Picture {
         trends,
         past: None,
         delivery: None,
+        log: None,
         timeline: std::collections::VecDeque::new(),
         me: Actor::Person { name: "mara".to_owned() },
         now,

@@ -26,6 +26,7 @@ mod testing;
 
 pub use alarms::{compare_alarms, put_alarm};
 pub use alertmanager::{Alertmanager, Matchers, Silence};
+pub use log::follow as follow_log;
 pub use preflight::preflight;
 pub use schedule::{ObserveError, Observer, history, once, read_once, validate};
 

@@ -34,6 +34,7 @@ pub mod screen;
 mod select;
 pub mod signs;
 pub mod small;
+pub mod tail;
 pub mod telling;
 pub mod terminal;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{Exit, Global};
 use crate::engine::runtime::World;
 use crate::engine::runtime::platforms;
 use crate::model::Span;
+use crate::model::output::escape_but_tabs;
 use crate::model::platform::{LogLine, LogQuery};
 
 /// Show what a service writes, and go on with what comes.
@@ -52,18 +53,18 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Fine),
         };
         match next {
-            Ok(Some(line)) => {
-                let text = world.secrets.redact(&line.text);
-                let line = LogLine { text, ..line };
-                let shown = if global.json { serde_json::to_string(&line)? } else { shown(&line) };
-                // A reader that is gone ends it.
-                if writes(&shown).is_err() {
-                    return Ok(Exit::Fine);
+            Ok(lines) if lines.is_empty() => return Ok(Exit::Fine),
+            Ok(lines) => {
+                for line in lines {
+                    let shown = if global.json { serde_json::to_string(&line)? } else { shown(&line) };
+                    // A reader that is gone ends it.
+                    if writes(&shown).is_err() {
+                        return Ok(Exit::Fine);
+                    }
                 }
             }
-            Ok(None) => return Ok(Exit::Fine),
             Err(reason) => {
-                note!("{}", world.secrets.redact(&reason));
+                note!("{reason}");
                 return Ok(Exit::Unknown);
             }
         }
@@ -85,13 +86,7 @@ fn shown(line: &LogLine) -> String {
         text.push_str(&line.instance);
         text.push(' ');
     }
-    for c in line.text.chars() {
-        match c {
-            '\t' => text.push(c),
-            c if c.is_control() => text.extend(c.escape_default()),
-            c => text.push(c),
-        }
-    }
+    text.push_str(&escape_but_tabs(&line.text));
     text
 }
 
@@ -105,9 +100,9 @@ mod tests {
         let line = LogLine {
             at: Some("2026-11-20T10:00:00.5Z".parse().unwrap()),
             instance: "web-1".to_owned(),
-            text: "a\tb\u{1b}[2Jc".to_owned(),
+            text: "a\tb\u{1b}[2J\u{202e}c".to_owned(),
         };
-        assert_eq!(shown(&line), "10:00:00.500 web-1 a\tb\\u{1b}[2Jc");
+        assert_eq!(shown(&line), "10:00:00.500 web-1 a\tb\\u{1b}[2J\\u{202e}c");
         let bare = LogLine { at: None, instance: String::new(), text: "x".to_owned() };
         assert_eq!(shown(&bare), "x");
     }

@@ -10,7 +10,7 @@ use crate::model::channel::{ChannelSpec, NotifySpec};
 use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
 use crate::model::incident::Level;
 use crate::model::judge::JudgeSpec;
-use crate::model::platform::PlatformSpec;
+use crate::model::platform::{PlatformSpec, ServiceLog};
 use crate::model::probe::ProbeSpec;
 use crate::model::received::spec::{AlarmsSpec, ApiSpec};
 use crate::model::source::{IndicatorSpec, SourceSpec};
@@ -215,6 +215,9 @@ pub struct ServiceSpec {
     /// Where its dashboard is, for those who are told about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dashboard: Option<String>,
+    /// Where its log is; without it the platform is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<ServiceLog>,
     /// Its health checks.
     #[serde(default)]
     pub probes: BTreeMap<ProbeName, ProbeSpec>,

@@ -40,6 +40,7 @@ pub use crate::journal::{Entry, Journal, JournalError, Lease, Position};
 
 use crate::model::command::{Actor, Command, Envelope};
 use crate::model::event::Event;
+use crate::model::platform::LogQuery;
 use crate::model::probe::ProbeResult;
 use crate::model::reading::ServiceReading;
 use crate::model::release::Inventory;
@@ -288,6 +289,15 @@ impl Engine {
             Some(platform) => platform.read().await.map_err(|error| error.to_string()),
             None => Err(format!("no service `{service}`")),
         }
+    }
+
+    /// Begins to read a service's log.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, in words.
+    pub fn log(&self, service: &ServiceName, query: LogQuery) -> Result<platforms::Log, String> {
+        platforms::log(&self.shared.world, service, query)
     }
 
     /// What is sensed of a service. An engine that has only just begun to follow has not looked yet.

@@ -22,3 +22,35 @@ pub struct OutputLine {
     /// The text, without its line end.
     pub text: String,
 }
+
+/// Writes control characters, and those that turn the direction of text, as escapes.
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// The same of a line whose tabs are to stay.
+pub fn escape_but_tabs(line: &str) -> String {
+    line.split('\t').map(escape).collect::<Vec<_>>().join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a program prints cannot colour, clear or turn around the screen that shows it.
+    #[test]
+    fn outside_text_is_escaped() {
+        assert_eq!(escape("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}é"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}é");
+        assert_eq!(escape_but_tabs("a\tb\u{7}"), "a\tb\\u{7}");
+    }
+}

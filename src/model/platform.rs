@@ -28,7 +28,7 @@ pub use self::lab::LabSpec;
 pub use self::netlify::NetlifySpec;
 pub use self::nginx::{BackendSpec, NginxSpec, NginxTrafficSpec};
 pub use self::railway::RailwaySpec;
-pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery};
+pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery, ServiceLog};
 pub use self::serving::ServingSpec;
 use super::ReleaseRef;
 use super::release::{Inventory, Share};

@@ -4,6 +4,7 @@
 //! reading shows is what the lines since the reading before gave. Lines that are no JSON are left out, and said.
 
 mod counts;
+mod follow;
 mod lines;
 mod program;
 mod tail;
@@ -16,6 +17,7 @@ use super::schedule::ObserveError;
 use super::series::{Habits, Readings, Slot};
 use super::source::{Indicators, Read};
 use counts::{Counts, Tally};
+pub use follow::follow;
 use program::Program;
 use tail::Tail;
 

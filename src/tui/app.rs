@@ -21,15 +21,18 @@ use super::keymap::Keymap;
 use super::past::{self, Past};
 use super::roster::{Filter, Roster};
 use super::scene::{Picture, Scene, TIMELINE_KEPT};
+use super::tail::{self, Tail};
 use super::terminal::{self, CopyError, Drawn, Input, Signal, Signals, StopReason, Terminal};
 use super::theme::{self, Theme, ThemeError};
 use super::trends::Trends;
-use super::ui::{ToastKind, Ui};
+use super::ui::{Page, ToastKind, Ui};
 use super::update::{Effect, Message, update};
+use crate::engine::runtime::platforms::Log;
 use crate::engine::runtime::{Engine, Entry, View};
 use crate::model::ServiceName;
 use crate::model::command::{Actor, Command};
 use crate::model::event::Event;
+use crate::model::platform::{LogLine, LogQuery};
 use crate::model::series::SeriesRequest;
 
 /// How long an answer to a command is waited for.
@@ -107,6 +110,8 @@ struct App<'a> {
     /// Of which service, and how much, the past was asked for last; and whether that is on its way.
     recalled: Option<(ServiceName, Duration)>,
     is_recalling: bool,
+    /// The log that is read, while its page is open.
+    log: Option<Log>,
 }
 
 /// Events that are taken in before a frame.
@@ -141,6 +146,7 @@ impl<'a> App<'a> {
             trends,
             past: None,
             delivery: None,
+            log: None,
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
@@ -164,6 +170,7 @@ impl<'a> App<'a> {
             listed: (Filter::default(), false),
             recalled: None,
             is_recalling: false,
+            log: None,
         }
     }
 
@@ -226,6 +233,7 @@ impl<'a> App<'a> {
                     Ok(()) => self.clock.data_changed(),
                     Err(_) => self.stopped = true,
                 },
+                lines = more(&mut self.log), if self.log.is_some() && self.ui.frozen.is_none() => self.logged(lines),
                 () = tokio::time::sleep_until(wake), if due.is_some() => {}
             }
         }
@@ -288,6 +296,7 @@ impl<'a> App<'a> {
         }
         super::update::expire(&mut self.ui, self.picture.now);
         super::update::arrived(&mut self.ui, &self.picture);
+        self.close_log();
         self.recall();
     }
 
@@ -390,6 +399,7 @@ impl<'a> App<'a> {
                     let me = self.options.me.clone();
                     self.pending.push(send(self.engine, me, *command, asked).boxed());
                 }
+                Effect::Follow(service) => self.follow(service),
                 Effect::Measure => {
                     self.pending.push(super::measured::measure(self.engine).map(Message::Measured).boxed());
                 }
@@ -430,6 +440,43 @@ impl<'a> App<'a> {
         Ok(None)
     }
 
+    /// Begins to read a log.
+    fn follow(&mut self, service: ServiceName) {
+        let query = LogQuery { tail: tail::BEGIN, since: None, follow: true, release: None };
+        let mut shown = Tail::new(service);
+        match self.engine.log(&shown.service, query) {
+            Ok(log) => self.log = Some(log),
+            Err(why) => shown.ended = Some(Err(why)),
+        }
+        self.picture.log = Some(shown);
+    }
+
+    /// Takes lines of the log in, or its end.
+    fn logged(&mut self, lines: Result<Vec<LogLine>, String>) {
+        let Some(tail) = &mut self.picture.log else { return };
+        match lines {
+            Ok(lines) if !lines.is_empty() => {
+                let scroll = self.ui.pages.iter().find(|(page, _)| matches!(page, Page::Log(_)));
+                tail.take(lines, scroll.is_none_or(|(_, scroll)| scroll.follows));
+            }
+            ended => {
+                tail.ended = Some(ended.map(drop));
+                self.log = None;
+            }
+        }
+        self.clock.data_changed();
+    }
+
+    /// Nobody reads a log whose page was closed.
+    fn close_log(&mut self) {
+        let is_open = |tail: &Tail| {
+            self.ui.pages.iter().any(|(page, _)| matches!(page, Page::Log(of) if *of == tail.service))
+        };
+        if self.picture.log.as_ref().is_some_and(|tail| !is_open(tail)) {
+            (self.picture.log, self.log) = (None, None);
+        }
+    }
+
     /// A theme by name, as this terminal can show it.
     fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
         theme::for_terminal(name, &self.options.theme_dirs, &|name| std::env::var_os(name))
@@ -447,6 +494,14 @@ impl<'a> App<'a> {
         }
         self.clock.answer_now();
         Ok(())
+    }
+}
+
+/// More of the log; for ever nothing without one.
+async fn more(log: &mut Option<Log>) -> Result<Vec<LogLine>, String> {
+    match log {
+        Some(log) => log.next().await,
+        None => std::future::pending().await,
     }
 }
 

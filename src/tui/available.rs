@@ -32,6 +32,18 @@ pub fn with_service(scene: &Scene<'_>) -> Answer {
     scene.service().map(drop).ok_or_else(|| "no service is shown; Esc clears the filter".to_owned())
 }
 
+/// With a service whose log can be read.
+pub fn read_log(scene: &Scene<'_>) -> Answer {
+    with_service(scene)?;
+    let settings = &scene.picture.settings;
+    let Some(service) = scene.service() else { return Ok(()) };
+    let is_named = settings.config.services.get(service).is_some_and(|spec| spec.log.is_some());
+    match settings.platforms.get(service) {
+        Some(facts) if facts.capabilities.logs || is_named => Ok(()),
+        _ => because(format!("the platform of {service} has no log; the config can name one")),
+    }
+}
+
 /// With an operation to look at.
 pub fn with_operation(scene: &Scene<'_>) -> Answer {
     with_service(scene)?;
@@ -171,7 +183,7 @@ pub fn mark(scene: &Scene<'_>) -> Answer {
 /// With an incident.
 pub fn on_incident(scene: &Scene<'_>) -> Answer {
     act(scene)?;
-    scene.incident().map(drop).ok_or_else(|| "no incident is open".to_owned())
+    scene.incident_to_act_on().map(drop)
 }
 
 /// Opening an incident: there is never more than one.

@@ -200,6 +200,7 @@ pub enum Action {
     Timeline,
     Sources,
     Delivery,
+    Log,
     History,
     WindowShorter,
     WindowLonger,

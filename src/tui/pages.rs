@@ -3,6 +3,7 @@
 pub mod delivery;
 pub mod history;
 pub mod incident;
+pub mod log;
 pub mod operation;
 pub mod service;
 pub mod sheet;
@@ -40,6 +41,7 @@ fn write<'a>(page: &Page, scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
         Page::Incident(id) => incident::write(id, scene, columns),
         Page::Sources => sources::write(scene, columns),
         Page::Delivery => delivery::write(scene, columns),
+        Page::Log(service) => log::write(service, scene, columns),
         Page::History(service) => history::write(service, scene, columns),
     }
 }

@@ -14,6 +14,7 @@ use super::keymap::Keymap;
 use super::measured::Measured;
 use super::past::{self, Past};
 use super::roster::{Condition, Roster, age};
+use super::tail::Tail;
 use super::theme::Theme;
 use super::trends::Trends;
 use super::ui::{Page, Ui};
@@ -52,6 +53,8 @@ pub struct Picture {
     pub past: Option<Past>,
     /// The measures of delivery, as they were when a person looked at them last.
     pub delivery: Option<Measured>,
+    /// The log that is read, if one is.
+    pub log: Option<Tail>,
     /// What happened, oldest first.
     pub timeline: VecDeque<Arc<Entry>>,
     /// Who sits here.
@@ -113,7 +116,9 @@ impl<'a> Scene<'a> {
     /// The service that is looked at: of the page, else the chosen one, else the worst.
     pub fn service(&self) -> Option<&'a ServiceName> {
         match self.ui.page() {
-            Some(Page::Service(service) | Page::Why(service) | Page::History(service)) => {
+            Some(
+                Page::Service(service) | Page::Why(service) | Page::History(service) | Page::Log(service),
+            ) => {
                 return Some(service);
             }
             Some(Page::Operation(id)) => {
@@ -247,6 +252,21 @@ impl<'a> Scene<'a> {
         };
         let newest = || self.state().incidents_in_order().pop().map(Arc::as_ref);
         of_page.or_else(|| self.incident()).or_else(newest)
+    }
+
+    /// The incident that a command is about, as it is now: of the page, else the open one.
+    ///
+    /// # Errors
+    ///
+    /// In words: it is over, or there is none.
+    pub fn incident_to_act_on(&self) -> Result<&'a Incident, String> {
+        let state = &self.picture.live.state;
+        if let Some(Page::Incident(id)) = self.ui.page()
+            && let Some(incident) = state.incident(id)
+        {
+            return if incident.is_open() { Ok(incident) } else { Err(format!("{id} is not open")) };
+        }
+        state.open_incident().map(Arc::as_ref).ok_or_else(|| "no incident is open".to_owned())
     }
 
     /// Where the open incident stands.

@@ -76,6 +76,8 @@ pub enum Page {
     Delivery,
     /// A service's releases, in full.
     History(ServiceName),
+    /// What a service writes.
+    Log(ServiceName),
 }
 
 /// A list's selection: by what it is, never by its row, and where on the screen it is kept.

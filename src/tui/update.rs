@@ -75,6 +75,8 @@ pub enum Effect {
     Refresh(ServiceName),
     /// Read the whole journal and measure delivery.
     Measure,
+    /// Read a service's log from its last lines on, for as long as its page is open.
+    Follow(ServiceName),
     /// Leave.
     Quit,
 }
@@ -353,6 +355,14 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             page(ui, Some(Page::Delivery));
             vec![Effect::Measure]
         }
+        Action::Log => {
+            let Some(service) = scene.service().cloned() else { return Vec::new() };
+            page(ui, Some(Page::Log(service.clone())));
+            if let Some((_, scroll)) = ui.pages.last_mut() {
+                scroll.follows = true;
+            }
+            vec![Effect::Follow(service)]
+        }
         Action::WindowShorter => {
             ui.window = ui.window.saturating_sub(1);
             Vec::new()
@@ -373,6 +383,9 @@ fn run(ui: &mut Ui, picture: &Picture, asked: Invocation) -> Vec<Effect> {
             Vec::new()
         }
         Action::Refresh if ui.page() == Some(&Page::Delivery) => vec![Effect::Measure],
+        Action::Refresh if matches!(ui.page(), Some(Page::Log(_))) => {
+            scene.service().cloned().map(Effect::Follow).into_iter().collect()
+        }
         Action::Refresh => scene.service().cloned().map(Effect::Refresh).into_iter().collect(),
         Action::Incident => {
             page(ui, scene.incident_at_hand().map(|incident| Page::Incident(incident.id.clone())))

@@ -49,6 +49,62 @@ pub(crate) fn begin(console: &Console) {
     console.press("4");
 }
 
+/// What the service writes, followed in its page: the last lines, those that come, a person further up left where they are.
+#[test]
+fn a_log_is_followed() {
+    use std::io::Write as _;
+    let fleet = Fleet::start("bad-canary");
+    let path = fleet.journal().with_file_name("checkout.log");
+    let begun: String = (1..=200).map(|number| format!("request {number} served\n")).collect();
+    std::fs::write(&path, begun).unwrap();
+    let place = format!("[services.checkout.log]\nfile = {:?}\n", path.to_str().unwrap());
+    fleet.add("unused", "", &place);
+    let console = fleet.console(&[], (100, 30));
+    console.wait_for("checkout");
+    console.type_text(":log checkout\r");
+    console.wait_for("Log · checkout");
+    console.wait_for("request 200 served");
+    let write = |text: &str| {
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    };
+    write("\u{1b}[31mout of memory\n");
+    console.wait_for("\\u{1b}[31mout of memory");
+    console.press("g");
+    console.wait_for("request 1 served");
+    write("after the end\n");
+    // The number of lines grows, and what is read stays.
+    console.wait_for("of 202");
+    console.wait_for("request 1 served");
+    console.press("G");
+    console.wait_for("after the end");
+    console.press("Esc");
+    console.wait_gone("Log · checkout");
+}
+
+/// A message written with keys: who for, what, looked at once more, sent.
+#[test]
+fn a_message_is_written() {
+    let fleet = fleet();
+    let console = fleet.console(&[], (120, 40));
+    begin(&console);
+    console.press("m");
+    console.wait_for("Message");
+    console.press("C-u");
+    console.type_text("Half of the carts cannot be paid.");
+    console.wait_for("Half of the carts cannot be paid.");
+    // Nothing goes out of a half-written text, and Esc loses nothing of it.
+    console.press("Esc");
+    console.wait_gone("Half of the carts");
+    console.press("m");
+    console.wait_for("Half of the carts cannot be paid.");
+    console.press("C-s");
+    console.wait_for("y sends");
+    console.press("y");
+    console.wait_for("accepted");
+    console.press("t");
+    console.wait_for("mara sends an internal message by pager");
+}
+
 /// Ticks, overrides, records and decides with keys, each seen before the next; the engine takes it up.
 #[test]
 fn a_runbook_is_worked_through() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checker;
-use super::{indicators, platforms};
+use super::{indicators, platforms, sources};
 use crate::config::problem::quoted;
 use crate::config::schema::ServiceSpec;
 use crate::config::spanned::{Path, place};
@@ -78,6 +78,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
         for (probe, spec) in &service.probes {
             one_probe(checker, spec, &at.then("probes").then(probe));
+        }
+        if let Some(log) = &service.log {
+            sources::place_of_lines(checker, &at.then("log"), log.file.as_ref(), log.command.as_ref());
         }
         indicators::check(checker, service, &at);
         dependencies(checker, name, service, &at);

@@ -105,41 +105,7 @@ fn filled(checker: &mut Checker<'_>, path: &Path, url: &str) -> String {
 }
 
 fn feed(checker: &mut Checker<'_>, at: &Path, log: &LogSpec) {
-    match (&log.file, &log.command) {
-        (None, None) => {
-            checker
-                .error_at_key(at, "the log has neither `file` nor `command`")
-                .hint("add one of the two: `file = \"/var/log/checkout.json\"`");
-        }
-        (Some(_), Some(_)) => {
-            checker
-                .error_at_key(&at.then("command"), "the log has both `file` and `command`")
-                .hint("keep one of the two, and make a second source for the other");
-        }
-        (Some(file), None) if file.trim().is_empty() || file.contains('\0') => {
-            checker
-                .error(&at.then("file"), format!("`file` cannot be {}", quoted(file)))
-                .hint("name a file, like `/var/log/checkout.json`");
-        }
-        (Some(file), None) if !std::path::Path::new(file).is_absolute() => {
-            checker
-                .warn(&at.then("file"), format!("{} depends on where unship is started", quoted(file)))
-                .hint("write the whole path, from `/` on");
-        }
-        (None, Some(argv)) if argv.first().is_none_or(|program| program.trim().is_empty()) => {
-            checker
-                .error(&at.then("command"), "`command` names no program")
-                .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
-        }
-        _ => {}
-    }
-    for (index, argument) in log.command.iter().flatten().enumerate() {
-        if argument.contains('\0') {
-            checker
-                .error(&at.then("command").then(index), "an argument cannot hold a NUL character")
-                .hint("take it out");
-        }
-    }
+    place_of_lines(checker, at, log.file.as_ref(), log.command.as_ref());
     if !(64..=LONGEST_LINE).contains(&log.max_line) {
         checker
             .error(
@@ -213,5 +179,49 @@ fn unread(checker: &mut Checker<'_>, name: &SourceName, at: &Path) {
         checker
             .warn_at_key(at, format!("nothing is read from the source {}", quoted(name.as_str())))
             .hint("give a service an indicator with this source, or take it out");
+    }
+}
+
+/// Where lines come from: a file, or a program that prints them.
+pub(super) fn place_of_lines(
+    checker: &mut Checker<'_>,
+    at: &Path,
+    file: Option<&String>,
+    command: Option<&Vec<String>>,
+) {
+    match (file, command) {
+        (None, None) => {
+            checker
+                .error_at_key(at, "the log has neither `file` nor `command`")
+                .hint("add one of the two: `file = \"/var/log/checkout.json\"`");
+        }
+        (Some(_), Some(_)) => {
+            checker
+                .error_at_key(&at.then("command"), "the log has both `file` and `command`")
+                .hint("keep one of the two");
+        }
+        (Some(file), None) if file.trim().is_empty() || file.contains('\0') => {
+            checker
+                .error(&at.then("file"), format!("`file` cannot be {}", quoted(file)))
+                .hint("name a file, like `/var/log/checkout.json`");
+        }
+        (Some(file), None) if !std::path::Path::new(file).is_absolute() => {
+            checker
+                .warn(&at.then("file"), format!("{} depends on where unship is started", quoted(file)))
+                .hint("write the whole path, from `/` on");
+        }
+        (None, Some(argv)) if argv.first().is_none_or(|program| program.trim().is_empty()) => {
+            checker
+                .error(&at.then("command"), "`command` names no program")
+                .hint("write the program and its arguments: `[\"program\", \"argument\"]`");
+        }
+        _ => {}
+    }
+    for (index, argument) in command.iter().copied().flatten().enumerate() {
+        if argument.contains('\0') {
+            checker
+                .error(&at.then("command").then(index), "an argument cannot hold a NUL character")
+                .hint("take it out");
+        }
     }
 }

@@ -12,6 +12,8 @@ use tokio::time::timeout;
 use super::World;
 use crate::model::ServiceName;
 use crate::model::platform::{Check, CheckOutcome, Instance, LogLine, LogQuery};
+use crate::model::secret::Secrets;
+use crate::observe::follow_log;
 use crate::platform::Platform;
 
 /// Time for all the checks of one service.
@@ -64,42 +66,58 @@ pub async fn instances(world: &World, service: &ServiceName) -> Result<Vec<Insta
     platform.instances().await.map_err(|error| error.to_string())
 }
 
-/// A service's log while somebody reads it.
+/// A service's log while somebody reads it. Nothing reads on once this is dropped.
 #[derive(Debug)]
 pub struct Log {
     lines: mpsc::Receiver<LogLine>,
     task: tokio::task::JoinHandle<Result<(), String>>,
+    secrets: Arc<Secrets>,
 }
 
 impl Log {
-    /// The next line; none at the end.
+    /// The lines that have come, at least one, without secrets; none at the end. Waiting may be given up without losing any.
     ///
     /// # Errors
     /// Why it ended, in words, if it did not end by itself.
-    pub async fn next(&mut self) -> Result<Option<LogLine>, String> {
-        match self.lines.recv().await {
-            Some(line) => Ok(Some(line)),
-            None => match (&mut self.task).await {
-                Ok(ended) => ended.map(|()| None),
-                Err(_) => Ok(None),
-            },
+    pub async fn next(&mut self) -> Result<Vec<LogLine>, String> {
+        let mut lines = Vec::new();
+        if self.lines.recv_many(&mut lines, LINES).await == 0 {
+            let ended = (&mut self.task).await.unwrap_or(Ok(()));
+            return ended.map(|()| lines).map_err(|reason| self.secrets.redact(&reason));
         }
+        for line in &mut lines {
+            line.text = self.secrets.redact(&line.text);
+        }
+        Ok(lines)
     }
 }
 
-/// Begins to read a service's log.
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Begins to read a service's log: where the config says that it is, else on its platform.
 ///
 /// # Errors
 /// In words: the platform has none.
 pub fn log(world: &World, service: &ServiceName, query: LogQuery) -> Result<Log, String> {
     let platform = of(world, service)?;
-    if !platform.capabilities().logs {
-        return Err(format!("the platform of `{service}` has no log to follow"));
+    let place = world.settings.config.services.get(service).and_then(|spec| spec.log.clone());
+    if place.is_none() && !platform.capabilities().logs {
+        return Err(format!(
+            "the platform of `{service}` has no log to follow; `[services.{service}.log]` can name a file or a program"
+        ));
     }
     let (out, lines) = mpsc::channel(LINES);
-    let task =
-        tokio::spawn(async move { platform.logs(&query, &out).await.map_err(|error| error.to_string()) });
-    Ok(Log { lines, task })
+    let task = tokio::spawn(async move {
+        match place {
+            Some(place) => follow_log(&place, &query, &out).await,
+            None => platform.logs(&query, &out).await.map_err(|error| error.to_string()),
+        }
+    });
+    Ok(Log { lines, task, secrets: Arc::clone(&world.secrets) })
 }
 
 fn of(world: &World, service: &ServiceName) -> Result<Arc<dyn Platform>, String> {

@@ -1,6 +1,7 @@
 //! What a platform says of a service besides its releases: its instances, what they write, and what may be done there.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ReleaseRef;
@@ -29,6 +30,19 @@ pub struct Instance {
     /// Since when it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+}
+
+/// Where a service writes, if its platform cannot tell or not well enough: one of `file` and `command`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceLog {
+    /// The file, followed also when it is moved away or cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The program that prints it, with its arguments, without a shell: `["journalctl", "-u", "web", "-n", "{tail}", "-f"]`.
+    /// `{tail}` is replaced by the number of lines to begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
 }
 
 /// Which lines of a service's log are wanted.

@@ -164,17 +164,17 @@ async fn pump(pipe: Option<impl AsyncRead + Unpin>, mut hear: impl FnMut(&[u8]))
 }
 
 /// Kills a program with all that it started, when dropped.
-struct Group(Option<Pid>);
+pub(super) struct Group(Option<Pid>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    pub(super) fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
     }
 }
 
 impl Group {
     /// All of it has ended.
-    const fn disarm(&mut self) {
+    pub(super) const fn disarm(&mut self) {
         self.0 = None;
     }
 }

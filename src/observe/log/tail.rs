@@ -23,6 +23,8 @@ pub(super) struct Tail {
     retired: Option<Open>,
     /// There was no file when it was looked for last.
     was_missing: bool,
+    /// Bytes before the end at which the first look begins.
+    back: u64,
 }
 
 /// A file and how far it was read.
@@ -39,6 +41,12 @@ struct Open {
 impl Tail {
     pub(super) fn new(path: String, limit: usize) -> Self {
         Self { path, limit, ..Self::default() }
+    }
+
+    /// Gives at the first look the lines of the file's last bytes as well.
+    pub(super) fn from_before_the_end(mut self, bytes: u64) -> Self {
+        self.back = bytes;
+        self
     }
 
     /// Gives every line that is new. What was in the file before the first look is not; a file that came later is new from
@@ -63,7 +71,10 @@ impl Tail {
         }
         let result = match &mut self.open {
             Some(open) => open.follow(meta.len(), self.limit),
-            None => Open::new(&self.path, self.limit, self.was_missing).map(|open| self.open = Some(open)),
+            None => {
+                let back = if self.was_missing { u64::MAX } else { self.back };
+                Open::new(&self.path, self.limit, back).map(|open| self.open = Some(open))
+            }
         };
         self.was_missing = false;
         let result =
@@ -101,7 +112,8 @@ impl Tail {
 }
 
 impl Open {
-    fn new(path: &str, limit: usize, from_the_beginning: bool) -> std::io::Result<Self> {
+    /// Opens a file so many bytes before its end.
+    fn new(path: &str, limit: usize, back: u64) -> std::io::Result<Self> {
         // Whatever took the file's place meanwhile, opening it does not wait.
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -113,8 +125,8 @@ impl Open {
             before: Vec::new(),
             lines: Lines::new(limit),
         };
-        if !from_the_beginning && meta.len() > 0 {
-            open.position = meta.len();
+        if meta.len() > back {
+            open.position = meta.len() - back;
             open.before = open.last_bytes()?;
             if open.before.last() != Some(&b'\n') {
                 open.lines = Lines::in_the_middle(limit);

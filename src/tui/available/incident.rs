@@ -21,7 +21,7 @@ pub fn with_incident(scene: &Scene<'_>) -> Answer {
 /// Acknowledging it: also again, where others were asked since.
 pub fn acknowledge(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    let Some(incident) = scene.incident() else { return Ok(()) };
+    let Ok(incident) = scene.incident_to_act_on() else { return Ok(()) };
     match &incident.acknowledged {
         Some(_) if escalating::asks_again(escalating::of(scene, incident)) => Ok(()),
         Some(taken) => because(format!("{} has acknowledged it already", taken.by)),
@@ -204,7 +204,7 @@ pub fn attach(scene: &Scene<'_>) -> Answer {
 /// Telling others now.
 pub fn escalate(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    let Some(incident) = scene.incident() else { return Ok(()) };
+    let Ok(incident) = scene.incident_to_act_on() else { return Ok(()) };
     let next = preview(scene.state(), scene.config(), incident, None, scene.now());
     next.map(drop).map_err(|why| plain(&why))
 }
@@ -212,7 +212,7 @@ pub fn escalate(scene: &Scene<'_>) -> Answer {
 /// Telling nobody for a while, or any more.
 pub fn snooze(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    let Some(incident) = scene.incident() else { return Ok(()) };
+    let Ok(incident) = scene.incident_to_act_on() else { return Ok(()) };
     match escalating::of(scene, incident) {
         Some(escalation) if escalating::is_running(escalation) => Ok(()),
         _ => because("nobody is being told"),
@@ -222,8 +222,8 @@ pub fn snooze(scene: &Scene<'_>) -> Answer {
 /// Saying that it is one.
 pub fn declare(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
-    match scene.incident() {
-        Some(incident) if !incident.suspected => because(format!("{} is declared", incident.id)),
+    match scene.incident_to_act_on() {
+        Ok(incident) if !incident.suspected => because(format!("{} is declared", incident.id)),
         _ => Ok(()),
     }
 }
@@ -239,7 +239,7 @@ pub fn merge(scene: &Scene<'_>) -> Answer {
 
 /// The other incidents that are open.
 pub fn others<'a>(scene: &Scene<'a>) -> Vec<&'a Incident> {
-    let mine = scene.incident().map(|incident| &incident.id);
+    let mine = scene.incident_to_act_on().ok().map(|incident| &incident.id);
     let all = scene.picture.live.state.incidents_in_order().into_iter().map(AsRef::as_ref);
     all.filter(|incident: &&Incident| incident.is_open() && Some(&incident.id) != mine).collect()
 }
@@ -296,8 +296,8 @@ pub fn with_roles(scene: &Scene<'_>) -> Answer {
 pub fn add_service(scene: &Scene<'_>) -> Answer {
     on_incident(scene)?;
     act_on_service(scene)?;
-    match (scene.incident(), scene.service()) {
-        (Some(incident), Some(service)) if incident.has(service) => {
+    match (scene.incident_to_act_on(), scene.service()) {
+        (Ok(incident), Some(service)) if incident.has(service) => {
             because(format!("{service} is part of {}", incident.id))
         }
         _ => Ok(()),

@@ -289,6 +289,17 @@ const LOOKING: &[Command] = &[
         ..PLAIN
     },
     Command {
+        id: "log",
+        title: "log",
+        doc: "What the service writes, as it comes.",
+        keys: &["L"],
+        args: &[Arg::Service],
+        group: Group::Look,
+        action: Action::Log,
+        available: can::read_log,
+        ..PLAIN
+    },
+    Command {
         id: "history",
         title: "history",
         doc: "The service's releases and how each ended, in full.",

@@ -112,8 +112,7 @@ pub fn ask(
 
 /// What can be undone and is complete needs no question.
 fn at_once(scene: &Scene<'_>, asked: &Invocation) -> Result<Option<Command>, Reason> {
-    let state = &scene.picture.live.state;
-    let incident = || state.open_incident().ok_or_else(|| "no incident is open".to_owned());
+    let incident = || scene.incident_to_act_on();
     Ok(match asked.action {
         Action::Acknowledge => Some(Command::Acknowledge { incident: incident()?.id.clone() }),
         Action::Tick | Action::Claim | Action::LetGo | Action::Seen | Action::NoteBeside => {

@@ -401,3 +401,32 @@ fn delivery() {
     picture.delivery = Some(Err("disk I/O error".to_owned()));
     assert!(look(&picture, &Page::Delivery, TOP, (80, 6)).contains("cannot be read: disk I/O error"));
 }
+
+/// A service's log: times, instances and long lines in columns; where nothing came, where it ended, and why.
+#[test]
+fn a_log() {
+    use crate::model::platform::LogLine;
+    use crate::tui::tail::Tail;
+    let mut picture = testing::incident();
+    let page = Page::Log("checkout".into());
+    assert!(look(&picture, &page, END, (80, 6)).contains("The log is not read."));
+    picture.log = Some(Tail::new("checkout".into()));
+    assert!(look(&picture, &page, END, (80, 6)).contains("Nothing has come yet."));
+    let tail = picture.log.as_mut().unwrap();
+    let texts = [
+        "GET /cart 200 12ms",
+        "GET /pay 500 1003ms upstream timed out while reading response header from upstream, client: 10.0.3.17, server: checkout, request: POST /pay",
+        "panic: \u{1b}[31mnil pointer",
+    ];
+    tail.take(
+        texts.iter().enumerate().map(|(number, text)| LogLine {
+            at: Some(picture.now + std::time::Duration::from_millis(1_250 * number as u64)),
+            instance: format!("checkout-7d9f-{number}"),
+            text: (*text).to_owned(),
+        }),
+        true,
+    );
+    insta::assert_snapshot!(SIZES.map(|(width, _)| look(&picture, &page, END, (width, 8))).join("\n"));
+    picture.log.as_mut().unwrap().ended = Some(Err("no answer within 30 s".to_owned()));
+    insta::assert_snapshot!("a_log_that_ended", look(&picture, &page, END, (60, 12)));
+}

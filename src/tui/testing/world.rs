@@ -325,6 +325,7 @@ impl World {
             looked_at: self.now,
             past: None,
             delivery: None,
+            log: None,
             trends: self.trends.clone(),
             timeline: self.timeline.clone(),
             me: Actor::Person { name: ME.to_owned() },

@@ -29,7 +29,7 @@ fn columns(grapheme: &str) -> usize {
 }
 
 /// As much of the beginning as fits, and how many columns that is.
-fn head(text: &str, room: usize) -> (&str, usize) {
+pub fn head(text: &str, room: usize) -> (&str, usize) {
     let (mut end, mut used) = (0, 0);
     for (at, grapheme) in text.grapheme_indices(true) {
         let next = used + columns(grapheme);

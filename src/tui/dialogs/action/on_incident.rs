@@ -61,15 +61,7 @@ const SNOOZES: [Duration; 5] = [
 impl OnIncident {
     /// What a command of the table asks about the incident; none where it is about something else.
     pub(super) fn catch(scene: &Scene<'_>, action: Action) -> Option<Result<Self, Reason>> {
-        let open = || {
-            scene
-                .picture
-                .live
-                .state
-                .open_incident()
-                .map(AsRef::as_ref)
-                .ok_or("no incident is open".to_owned())
-        };
+        let open = || scene.incident_to_act_on();
         let at_hand = || scene.incident_at_hand().ok_or_else(|| "no incident is open".to_owned());
         let found: Result<(&Incident, Ask), Reason> = match action {
             Action::Escalate => open().and_then(|it| Ok((it, Ask::Escalate(levels(scene, it)?)))),

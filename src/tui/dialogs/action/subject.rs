@@ -117,12 +117,7 @@ impl Subject {
             let operation = known(&service)?.operation.clone();
             operation.map(|id| (id, service)).ok_or_else(|| "no operation is going on".to_owned())
         };
-        let incident = || {
-            state
-                .open_incident()
-                .map(|incident| incident.id.clone())
-                .ok_or_else(|| "no incident is open".to_owned())
-        };
+        let incident = || scene.incident_to_act_on().map(|incident| incident.id.clone());
         let steer = |how| open().map(|(operation, service)| Self::Steer { how, operation, service });
         let mark = |quality| {
             let service = service()?;

@@ -5,9 +5,9 @@ use crate::engine::checklist::{Item, ItemState, checklist};
 use crate::model::checklist::ItemAct;
 use crate::model::escalation::{IncidentRole, Standing};
 use crate::model::event::Event;
-use crate::model::incident::IncidentAsk;
+use crate::model::incident::{IncidentAsk, Level};
 use crate::tui::testing::worked;
-use crate::tui::ui::Pane;
+use crate::tui::ui::{Page, Pane, Scroll};
 
 impl Console {
     fn at(world: World, item: &str) -> Self {
@@ -315,6 +315,32 @@ fn the_end_of_an_incident() {
     run(&mut console, "add-service cart");
     console.press("y");
     assert!(console.picture.live.state.open_incident().unwrap().has(&"cart".into()), "{}", console.toast());
+}
+
+/// With an incident's page open, a command is about that one: it never falls on another that is open beside it.
+#[test]
+fn the_page_says_which_incident() {
+    let mut world = worked::begun();
+    let first = world.core.state().open_incident().unwrap().id.clone();
+    world.send(Command::Resolve { incident: first.clone(), reason: "it was the cable".to_owned() });
+    world.send(Command::OpenIncident {
+        services: vec!["cart".into()],
+        title: "cart is slow".to_owned(),
+        level: Level::Sev3,
+    });
+    let second = world.core.state().open_incident().unwrap().id.clone();
+    assert_ne!(first, second);
+    let mut console = Console::new(world);
+    console.ui.pages.push((Page::Incident(first), Scroll::default()));
+    console.press("a");
+    assert!(console.toast().contains("INC-1 is not open"), "{}", console.toast());
+    console.ui.pages.clear();
+    console.press("a");
+    assert!(
+        console.picture.live.state.incident(&second).unwrap().acknowledged.is_some(),
+        "{}",
+        console.toast()
+    );
 }
 
 /// The questions, at every size that people use: what confirms is seen at each.
