@@ -12,15 +12,18 @@ pub mod checklist;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod deploy;
 pub mod drill;
 pub mod exit;
 mod follow;
+pub mod gate;
 pub mod guard;
 pub mod history;
 pub mod incident;
 pub mod init;
 pub mod journal;
 pub mod judge;
+mod junit;
 pub mod lab;
 pub mod logs;
 pub mod maintenance;
@@ -40,6 +43,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod themes;
+pub mod trials;
 pub mod why;
 
 use std::path::PathBuf;
@@ -119,6 +123,12 @@ enum Subcommand {
     Notify(notify::Args),
     Rollback(rollback::Args),
     Promote(promote::Args),
+    Deploy(deploy::Args),
+    Preflight(trials::PreflightArgs),
+    Smoke(trials::SmokeArgs),
+    Load(trials::LoadArgs),
+    Gate(gate::GateArgs),
+    Watch(gate::WatchArgs),
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
@@ -168,6 +178,12 @@ pub async fn main() -> ExitCode {
         Subcommand::Notify(args) => notify::run(&args, global).await,
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
+        Subcommand::Deploy(args) => deploy::run(&args, global).await,
+        Subcommand::Preflight(args) => trials::preflight(&args, global).await,
+        Subcommand::Smoke(args) => trials::smoke(&args, global).await,
+        Subcommand::Load(args) => trials::load(&args, global).await,
+        Subcommand::Gate(args) => gate::gate(&args, global).await,
+        Subcommand::Watch(args) => gate::watch(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,

@@ -40,6 +40,8 @@ pub mod target;
 
 pub use core::{Core, Turn};
 pub use deployments::{Deployment, Fate, deployments};
-pub use input::{DeliveryEnd, Effect, Input, PlatformFacts, RunStep, Settings, StepFinished, StepResult};
+pub use input::{
+    DeliveryEnd, Effect, Input, PlatformFacts, RunStep, RunValidation, Settings, StepFinished, StepResult,
+};
 pub use proposal::{Expected, Proposal};
 pub use state::{ServiceState, State};

@@ -12,6 +12,7 @@ pub mod checklist;
 pub mod command;
 pub mod decision;
 pub mod delivery;
+pub mod deploy;
 pub mod escalation;
 pub mod event;
 pub mod fault;
@@ -34,10 +35,11 @@ pub mod series;
 pub mod source;
 pub mod trigger;
 pub mod units;
+pub mod validation;
 
 pub use names::{
-    AlarmId, ChannelName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey, IncidentId,
-    IndicatorName, ItemId, NotificationId, OperationId, PolicyName, ProbeName, ReleaseRef, RunId,
-    RunbookName, ScheduleName, ServiceName, SourceName, TriggerName, Version,
+    AlarmId, ChannelName, CheckName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey,
+    IncidentId, IndicatorName, ItemId, LoadName, NotificationId, OperationId, PolicyName, ProbeName,
+    ReleaseRef, RunId, RunbookName, ScheduleName, ServiceName, SourceName, SuiteName, TriggerName, Version,
 };
 pub use units::{Quantity, Span, Unit};

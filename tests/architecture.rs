@@ -33,13 +33,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "observe",
             "platform",
             "notify",
+            "validate",
         ],
     ),
     // Adapters are leaves: they know nothing of each other.
     ("journal", &["model"]),
     ("lab", &["model"]),
     ("notify", &["model"]),
-    ("observe", &["aws", "model"]),
+    ("observe", &["aws", "model", "process"]),
+    ("validate", &["model", "process"]),
+    // What adapters that start programs have in common.
+    ("process", &[]),
     ("platform", &["aws", "model"]),
     // What adapters of one provider have in common.
     ("aws", &["model"]),

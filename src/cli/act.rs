@@ -91,6 +91,14 @@ pub enum Act {
         #[arg(long)]
         reason: String,
     },
+    /// Say go to a deployment that waits for it before it moves any traffic.
+    Confirm {
+        /// The operation, like `op-2`.
+        operation: String,
+        /// Why, for the others and for the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Answer an operation that needs a decision: has its step happened or not?
     Settle {
         /// The operation, like `op-2`.
@@ -144,6 +152,7 @@ impl Act {
             | Self::Pause { .. }
             | Self::Resume { .. }
             | Self::Cancel { .. }
+            | Self::Confirm { .. }
             | Self::Settle { .. } => None,
         }
     }
@@ -168,6 +177,7 @@ impl Act {
             Self::Pause { operation, reason } => Command::Pause { operation: operation.into(), reason },
             Self::Resume { operation, reason } => Command::Resume { operation: operation.into(), reason },
             Self::Cancel { operation, reason } => Command::Cancel { operation: operation.into(), reason },
+            Self::Confirm { operation, reason } => Command::Confirm { operation: operation.into(), reason },
             Self::Settle { operation, choice, reason } => {
                 let choice = match choice {
                     Choice::Done => Settlement::Done,

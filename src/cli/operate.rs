@@ -11,12 +11,13 @@ use super::follow::Follower;
 use super::output::{entry_json, note, out, print_json};
 use super::session;
 use super::{Exit, Global};
+use crate::config::Config;
 use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
 use crate::engine::{Expected, Proposal};
 use crate::model::command::{Command, Override};
 use crate::model::decision::Guardrail;
 use crate::model::event::Event;
-use crate::model::operation::{Outcome, PlanKind};
+use crate::model::operation::{Action, Operation, Outcome, PlanKind};
 use crate::model::release::Release;
 use crate::model::units::human;
 use crate::model::{CommandId, OperationId, ServiceName, Span};
@@ -65,9 +66,19 @@ pub(crate) fn parse_override(text: &str) -> Result<Override, String> {
 }
 
 /// Exit codes: 0 verified, 4 failed or not recovered, 5 refused, 6 unverified, 7 waited too long.
-pub(crate) async fn run(mut asked: Command, conduct: Conduct, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(asked: Command, conduct: Conduct, global: &Global) -> anyhow::Result<Exit> {
+    run_for(|_| asked, conduct, global).await
+}
+
+/// The same for a command that depends on the config.
+pub(crate) async fn run_for(
+    asked: impl FnOnce(&Config) -> Command,
+    conduct: Conduct,
+    global: &Global,
+) -> anyhow::Result<Exit> {
     let by = session::actor(global)?;
     let loaded = session::load(global)?;
+    let mut asked = asked(&loaded.config);
     if let Some(service) = asked.service()
         && !session::has_service(&loaded, service.as_str())
     {
@@ -135,6 +146,9 @@ fn name_what_was_shown(asked: &mut Command, proposal: &Proposal) {
             asked.from = proposal.from.as_ref().map(|release| release.reference.clone());
             asked.to = to.map(|release| release.version.clone());
         }
+        Command::Deploy(asked) => {
+            asked.from = proposal.from.as_ref().map(|release| release.reference.clone());
+        }
         Command::Promote(asked) => asked.release = to.map(|release| release.reference.clone()),
         _ => {}
     }
@@ -184,8 +198,27 @@ async fn follow(
         return Ok(Exit::Refused);
     }
     let mut ours: Option<OperationId> = None;
+    // A deployment that went wrong goes back by an operation of its own, which is followed, too.
+    let mut failed: Option<ServiceName> = None;
     loop {
-        let entry = follower.next().await?;
+        let entry = match &failed {
+            None => follower.next().await?,
+            Some(_) => match tokio::time::timeout(WAY_BACK, follower.next()).await {
+                Ok(entry) => entry?,
+                Err(_) if ours.is_none() => {
+                    note!("the way back did not begin; `unship status` shows where the traffic is");
+                    return Ok(Exit::Failed);
+                }
+                Err(_) => continue,
+            },
+        };
+        if let (Event::OperationPlanned { operation, plan, .. }, Some(service)) = (&entry.event, &failed)
+            && ours.is_none()
+            && plan.kind == PlanKind::RollBack
+            && plan.service == *service
+        {
+            ours = Some(operation.clone());
+        }
         if let Event::OperationPlanned { operation, command: Some(by), .. } = &entry.event
             && by == command
         {
@@ -198,12 +231,28 @@ async fn follow(
             out!("{line}");
         }
         match &entry.event {
+            Event::OperationEnded { operation, outcome, .. }
+                if operation == id && goes_back(follower.state().operation(id), *outcome) =>
+            {
+                failed = follower.state().operation(id).map(|operation| operation.plan.service.clone());
+                ours = None;
+            }
+            Event::OperationEnded { operation, .. } if operation == id && failed.is_some() => {
+                return Ok(Exit::Failed);
+            }
             Event::OperationEnded { operation, outcome, .. } if operation == id => {
                 return Ok(match outcome {
                     Outcome::Verified => Exit::Fine,
                     Outcome::Unverified => Exit::Unknown,
                     Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Exit::Failed,
                 });
+            }
+            Event::StepStarted { operation, step, .. } if operation == id => {
+                let waits =
+                    follower.state().operation(id).and_then(|operation| operation.plan.steps.get(*step));
+                if waits.is_some_and(|step| matches!(step.action, Action::Confirm { .. })) {
+                    note!("say go with `unship confirm {id} --reason …`, or `unship cancel {id} --reason …`");
+                }
             }
             Event::DecisionNeeded { operation, .. } if operation == id => {
                 note!("say what happened with `unship settle {id} done|retry|abort --reason …`");
@@ -212,6 +261,18 @@ async fn follow(
             _ => {}
         }
     }
+}
+
+/// How long the way back of a deployment is waited for: it is planned in the moment in which the deployment ends.
+const WAY_BACK: Duration = Duration::from_secs(5);
+
+/// Whether this operation, having ended so, is followed by its way back.
+fn goes_back(operation: Option<&Operation>, outcome: Outcome) -> bool {
+    operation.is_some_and(|operation| {
+        matches!(operation.plan.kind, PlanKind::Deploy { .. })
+            && matches!(outcome, Outcome::Failed | Outcome::NotRecovered | Outcome::Cancelled)
+            && operation.may_have_moved()
+    })
 }
 
 fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
@@ -223,6 +284,7 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
     let what = match kind {
         PlanKind::RollBack => "to roll it back",
         PlanKind::Promote => "to promote its canary",
+        PlanKind::Deploy { .. } => "to deploy it",
         PlanKind::Maintenance { on: true } => "to turn its maintenance page on",
         PlanKind::Maintenance { on: false } => "to turn its maintenance page off",
     };
@@ -239,7 +301,11 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
 
 fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result<()> {
     let service = asked.service();
-    let strategy = if let Command::RollBack(asked) = asked { Some(asked.strategy) } else { None };
+    let strategy = match asked {
+        Command::RollBack(asked) => Some(asked.strategy.word()),
+        Command::Deploy(asked) => Some(asked.strategy.word()),
+        _ => None,
+    };
     if global.json {
         return print_json(&json!({
             "do": asked.verb(),
@@ -258,7 +324,7 @@ fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result
         }));
     }
     let mut out = std::io::stderr().lock();
-    let how = strategy.map_or_else(String::new, |strategy| format!(" ({})", strategy.word()));
+    let how = strategy.map_or_else(String::new, |strategy| format!(" ({strategy})"));
     writeln!(out, "{} {}{how}", asked.verb(), service.map_or("", ServiceName::as_str))?;
     if !matches!(asked, Command::Maintenance { .. }) {
         writeln!(out, "  from  {}", end(proposal.from.as_ref()))?;

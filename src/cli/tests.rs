@@ -4,8 +4,9 @@ use clap::Parser as _;
 
 use super::{Cli, Subcommand};
 use crate::model::checklist::ItemAct;
-use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
 use crate::model::decision::Guardrail;
+use crate::model::deploy::DeployStrategy;
 use crate::model::escalation::IncidentRole;
 use crate::model::incident::{IncidentAsk, Level, Ticked};
 use crate::model::operation::Strategy;
@@ -40,6 +41,25 @@ fn every_command(text: &str) -> Vec<Command> {
             reason: reason(),
             overrides: taken(),
         }),
+        Command::Deploy(Deploy {
+            service: "checkout".into(),
+            version: "2.9.0".into(),
+            strategy: DeployStrategy::Canary,
+            from: None,
+            confirmed: false,
+            reason: reason(),
+            overrides: taken(),
+        }),
+        Command::Deploy(Deploy {
+            service: "checkout".into(),
+            version: "2.9.0".into(),
+            strategy: DeployStrategy::BlueGreen,
+            from: None,
+            confirmed: true,
+            reason: reason(),
+            overrides: Vec::new(),
+        }),
+        Command::Confirm { operation: "op-2".into(), reason: reason() },
         Command::Pause { operation: "op-2".into(), reason: reason() },
         Command::Resume { operation: "op-2".into(), reason: reason() },
         Command::Cancel { operation: "op-2".into(), reason: reason() },
@@ -217,7 +237,12 @@ fn copied_command_lines_are_taken() {
                         && read.to.as_deref() == asked.to.as_ref().map(crate::model::Version::as_str)
                 }
                 (Command::Promote(asked), Subcommand::Promote(read)) => read.overrides == asked.overrides,
-                (Command::RollBack(_) | Command::Promote(_), _) => false,
+                (Command::Deploy(asked), Subcommand::Deploy(read)) => {
+                    read.overrides == asked.overrides
+                        && read.strategy == Some(asked.strategy)
+                        && (read.go, read.version.as_str()) == (asked.confirmed, asked.version.as_str())
+                }
+                (Command::RollBack(_) | Command::Promote(_) | Command::Deploy(_), _) => false,
                 _ => true,
             };
             assert!(same, "{line}\n{read}");

@@ -3,6 +3,7 @@
 
 mod channels;
 mod cloudwatch;
+mod deploys;
 mod environment;
 mod http;
 mod indicators;
@@ -34,6 +35,7 @@ pub(super) fn check(config: &Config, tree: &Tree<'_>, report: &mut Report) {
     names::check(&mut checker);
     sources::check(&mut checker);
     services::check(&mut checker);
+    deploys::check(&mut checker);
     triggers::check(&mut checker);
     judge::check(&mut checker);
     people::check(&mut checker);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::channel::{ChannelSpec, NotifySpec};
+use crate::model::deploy::DeploySpec;
 use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
 use crate::model::incident::Level;
 use crate::model::judge::JudgeSpec;
@@ -15,9 +16,10 @@ use crate::model::probe::ProbeSpec;
 use crate::model::received::spec::{AlarmsSpec, ApiSpec};
 use crate::model::source::{IndicatorSpec, SourceSpec};
 use crate::model::trigger::TriggerSpec;
+use crate::model::validation::{CheckSpec, LoadSpec, SmokeSpec};
 use crate::model::{
-    ChannelName, ContactName, IndicatorName, PolicyName, ProbeName, RunbookName, ScheduleName, ServiceName,
-    SourceName, Span, TriggerName,
+    ChannelName, CheckName, ContactName, IndicatorName, LoadName, PolicyName, ProbeName, RunbookName,
+    ScheduleName, ServiceName, SourceName, Span, SuiteName, TriggerName,
 };
 
 /// One environment.
@@ -72,6 +74,18 @@ pub struct Config {
     /// How checklists run.
     #[serde(default)]
     pub checklists: ChecklistsSpec,
+    /// How releases are brought in.
+    #[serde(default)]
+    pub deploy: DeploySpec,
+    /// What has to be true before a deployment.
+    #[serde(default)]
+    pub checks: BTreeMap<CheckName, CheckSpec>,
+    /// Requests that show whether a release works for users.
+    #[serde(default)]
+    pub smoke: BTreeMap<SuiteName, SmokeSpec>,
+    /// Load runs.
+    #[serde(default)]
+    pub load: BTreeMap<LoadName, LoadSpec>,
     /// What concerns all channels.
     #[serde(default)]
     pub notify: NotifySpec,
@@ -218,6 +232,9 @@ pub struct ServiceSpec {
     /// Where its log is; without it the platform is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<ServiceLog>,
+    /// How its releases are brought in, where that differs from `[deploy]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeploySpec>,
     /// Its health checks.
     #[serde(default)]
     pub probes: BTreeMap<ProbeName, ProbeSpec>,

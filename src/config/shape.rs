@@ -217,11 +217,15 @@ pub(super) fn description(schema: &'static Json) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    /// What stands for a document of somebody else's, which may be anything.
+    const FREE: [&str; 2] = [".smoke.*.tests.*.json", ".smoke.*.tests.*.expect"];
+
     /// Every part of the schema is of a form that the checker understands: nothing in the file goes unchecked.
     #[test]
     fn nothing_is_anything() {
         fn look(schema: &'static Json, path: &str) {
             match Shape::of(schema) {
+                Shape::Anything if FREE.contains(&path) => {}
                 Shape::Anything => panic!("`{path}` is not checked"),
                 Shape::Keys { keys, .. } => {
                     for (key, schema) in keys {

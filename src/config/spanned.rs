@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::model::{ChannelName, IndicatorName, ProbeName, ServiceName, SourceName, TriggerName};
+use crate::model::{
+    ChannelName, CheckName, IndicatorName, LoadName, ProbeName, ServiceName, SourceName, SuiteName,
+    TriggerName,
+};
 
 /// One step of a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +48,17 @@ macro_rules! name_steps {
         })*
     };
 }
-name_steps!(ChannelName, IndicatorName, ProbeName, ServiceName, SourceName, TriggerName);
+name_steps!(
+    ChannelName,
+    CheckName,
+    IndicatorName,
+    LoadName,
+    ProbeName,
+    ServiceName,
+    SourceName,
+    SuiteName,
+    TriggerName
+);
 
 /// A place in the config: `services.checkout.probes.live.url`, `guardrails.freeze[0].from`.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::schema::Role;
-use crate::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
 use crate::model::operation::{OperationStatus, Outcome, Plan};
@@ -31,22 +31,17 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         return refuse(work, envelope, reason, Vec::new());
     }
     match envelope.command.clone() {
-        Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } => operate(work, envelope),
+        Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } | Command::Deploy(_) => {
+            operate(work, envelope);
+        }
+        Command::Confirm { operation, reason } => confirm(work, envelope, &operation, &reason),
         Command::Pause { operation, reason } => pause(work, envelope, &operation, reason),
         Command::Resume { operation, reason } => resume(work, envelope, &operation, &reason),
         Command::Cancel { operation, reason } => match open_operation(work, &operation) {
             Ok(()) => {
                 let by = envelope.by.clone();
                 accept(work, envelope);
-                work.emit(Event::CancelRequested { operation: operation.clone(), by, reason });
-                let awaits_person = work.state.operation(&operation).is_some_and(|operation| {
-                    matches!(operation.status, OperationStatus::NeedsDecision { .. })
-                });
-                if awaits_person {
-                    abort(work, &operation);
-                } else {
-                    executor::advance(work, &operation);
-                }
+                stop(work, &operation, by, reason, None);
             }
             Err(why) => refuse(work, envelope, why, Vec::new()),
         },
@@ -186,11 +181,47 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
     Ok(())
 }
 
+/// Has an operation stop at its next step, or at once where it waits for a person.
+fn stop(work: &mut Work<'_>, id: &OperationId, by: Actor, reason: String, rollback: Option<CommandId>) {
+    work.emit(Event::CancelRequested { operation: id.clone(), by, reason, rollback });
+    let awaits_person = work
+        .state
+        .operation(id)
+        .is_some_and(|operation| matches!(operation.status, OperationStatus::NeedsDecision { .. }));
+    if awaits_person {
+        abort(work, id);
+    } else {
+        executor::advance(work, id);
+    }
+}
+
+/// A person says go to a deployment that waits for it.
+fn confirm(work: &mut Work<'_>, envelope: Envelope, id: &OperationId, reason: &str) {
+    let why = open_operation(work, id).err().or_else(|| {
+        let operation = work.state.operation(id)?;
+        match &operation.paused {
+            _ if !operation.awaits_confirmation() => {
+                Some(format!("{id} does not wait for a person to say go"))
+            }
+            Some(paused) => {
+                Some(format!("{id} is paused by {}: {}; resume it first", paused.by, paused.reason))
+            }
+            None => None,
+        }
+    });
+    if let Some(why) = why {
+        return refuse(work, envelope, why, Vec::new());
+    }
+    let by = envelope.by.clone();
+    accept(work, envelope);
+    executor::confirm(work, id, &by, reason);
+}
+
 fn overrides_of(command: &Command) -> &[Override] {
     match command {
-        Command::RollBack(RollBack { overrides, .. }) | Command::Promote(Promote { overrides, .. }) => {
-            overrides
-        }
+        Command::RollBack(RollBack { overrides, .. })
+        | Command::Promote(Promote { overrides, .. })
+        | Command::Deploy(Deploy { overrides, .. }) => overrides,
         _ => &[],
     }
 }
@@ -218,6 +249,11 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
                 taken,
             });
         }
+    }
+    // A release that is still being brought in goes back by the deployment's own way, without any of its stages.
+    let open = work.state.service(&planned.plan.service).and_then(|known| known.operation.clone());
+    if let Some(open) = open {
+        return stop(work, &open, by, reason, Some(command));
     }
     let operation = work.state.next_operation();
     begin(work, planned, &operation, &command, &by, &reason);

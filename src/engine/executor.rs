@@ -4,8 +4,9 @@
 //! its action declares: observable, it is looked at and adopted if it has happened, else done; idempotent, it is done again
 //! with the same key; neither, a person has to say.
 //!
-//! `waits` has the steps that only look, `words` what is said of an end.
+//! `waits` has the steps that only look, `back` the way back of a deployment, `words` what is said of an end.
 
+mod back;
 mod waits;
 mod words;
 
@@ -19,7 +20,7 @@ use crate::model::platform::PlatformAction;
 use crate::model::release::Quality;
 
 use super::core::Work;
-use super::input::{Effect, RunStep, StepFinished, StepResult};
+use super::input::{Effect, RunStep, RunValidation, StepFinished, StepResult};
 use super::{escalation, messages};
 
 /// What the idempotency keys of an operation begin with: unique across journals, because they name the millisecond.
@@ -74,6 +75,14 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             let detail = format!("stopped before `{}`{note}", operation.plan.steps[step].title);
             return end(work, &operation, Outcome::Cancelled, &detail);
         }
+        // A release that fails with users on it is not kept there, whatever the deployment waits for.
+        if is_waiting
+            && !matches!(operation.steps[step], StepState::Failed { .. })
+            && let Some(reason) = waits::threat(work, &operation)
+        {
+            work.emit(Event::StepFailed { operation: id.clone(), step, reason });
+            continue;
+        }
         let is_over = matches!(operation.steps[step], StepState::Failed { .. });
         if operation.paused.is_some() && !is_over {
             return;
@@ -108,7 +117,12 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             }
             StepState::Started { at, .. } => {
                 let has_moved = match operation.plan.steps[step].action {
-                    Action::Platform { .. } => false,
+                    // Their end comes from outside.
+                    Action::Platform { .. } | Action::Validate { .. } => false,
+                    Action::Stage { percent, lasts, patience } => {
+                        waits::stage(work, &operation, step, at, percent, lasts, patience)
+                    }
+                    Action::Confirm { deadline } => waits::confirm(work, &operation, step, at, deadline),
                     Action::Watch { lasts } => waits::watch(work, &operation, step, at, lasts),
                     Action::Verify { hold, deadline, probes_only } => {
                         waits::verify(work, &operation, step, at, hold, deadline, probes_only)
@@ -169,6 +183,30 @@ fn start(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, 
             may_have_happened,
         }));
     }
+    if let Action::Validate { what } = &planned.action {
+        work.effects.push(Effect::Validate(RunValidation {
+            operation: operation.id.clone(),
+            step,
+            attempt,
+            service: operation.plan.service.clone(),
+            release: operation.plan.to.clone(),
+            what: what.clone(),
+            timeout: planned.timeout,
+        }));
+    }
+    if matches!(planned.action, Action::Confirm { .. }) {
+        let facts = format!("{} waits for a person to say go", operation.plan.purpose);
+        messages::decision_needed(work, operation, &facts);
+    }
+}
+
+/// A person says go.
+pub(super) fn confirm(work: &mut Work<'_>, id: &OperationId, by: &Actor, reason: &str) {
+    let Some(operation) = work.state.operations.get(id).cloned() else { return };
+    let Some(step) = operation.current() else { return };
+    let detail = format!("{by} says go: {reason}");
+    work.emit(Event::StepSucceeded { operation: id.clone(), step, adopted: false, detail });
+    advance(work, id);
 }
 
 /// Goes on after a person said what happened: the step is done, or is to be done.
@@ -277,7 +315,7 @@ fn traffic_back(work: &mut Work<'_>, operation: &Operation) {
         operation: operation.id.clone(),
         release: operation.plan.to.reference.clone(),
     });
-    if operation.plan.kind != PlanKind::RollBack {
+    if operation.plan.kind != PlanKind::RollBack || operation.plan.spares {
         return;
     }
     work.emit(Event::ReleaseMarked {
@@ -304,6 +342,11 @@ pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, 
         });
     }
     messages::operation_ended(work, operation, outcome, detail);
+    if matches!(operation.plan.kind, PlanKind::Deploy { .. })
+        && matches!(outcome, Outcome::Failed | Outcome::NotRecovered | Outcome::Cancelled)
+    {
+        back::go(work, &operation.id, detail);
+    }
     // What was done by itself and has not helped waits for nobody's clock.
     let has_helped = matches!(outcome, Outcome::Verified | Outcome::Cancelled);
     if operation.by == Actor::Engine && operation.plan.kind == PlanKind::RollBack && !has_helped {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::model::ServiceName;
 use crate::model::command::Override;
 use crate::model::decision::{Guardrail, GuardrailCheck};
-use crate::model::operation::PlanKind;
+use crate::model::operation::{Operation, PlanKind};
 use crate::model::release::{Arm, Release};
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
@@ -102,9 +102,14 @@ fn consult(
         }
         Guardrail::Busy => {
             let open = service.and_then(|service| service.operation.as_ref());
-            check.passes = open.is_none();
+            // Taking a release back that is still being brought in stops that, and waits for none of its stages.
+            let yields = open.and_then(|id| state.operation(id)).is_some_and(|open| {
+                intent.kind == PlanKind::RollBack && !intent.automatic && is_way_back(open, intent.target)
+            });
+            check.passes = open.is_none() || yields;
             check.detail = match open {
                 None => "no operation runs on it".to_owned(),
+                Some(id) if yields => format!("{id} brings it in; that is stopped first"),
                 Some(id) => format!("{id} runs on it; cancel that first"),
             };
         }
@@ -185,6 +190,12 @@ fn consult(
         }
         Guardrail::Health => health(check, senses, intent),
     }
+}
+
+/// Whether to go to this release is to go back from a deployment that is still going on.
+pub(super) fn is_way_back(open: &Operation, target: &Target) -> bool {
+    let to = target.release.as_ref().map(|release| &release.reference);
+    matches!(open.plan.kind, PlanKind::Deploy { .. }) && to == Some(&open.plan.from.reference)
 }
 
 /// Only what is seen now counts: a verdict from the journal may be as old as the last leader.

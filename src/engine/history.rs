@@ -104,7 +104,7 @@ impl ServiceState {
                 };
                 self.remember(*at, &plan.from, what);
             }
-            PlanKind::Promote => {
+            PlanKind::Promote | PlanKind::Deploy { .. } => {
                 let what = HistoryKind::Promoted { operation, outcome: None, by, reason };
                 self.remember(*at, &plan.to, what);
             }

@@ -13,8 +13,9 @@ use crate::model::operation::{Action, Requirement};
 use crate::model::platform::{Capabilities, Declares, PlatformAction};
 use crate::model::probe::ProbeResult;
 use crate::model::received::{AlarmBatch, AlarmPoll};
-use crate::model::release::Inventory;
+use crate::model::release::{Inventory, Release};
 use crate::model::source::SourceReport;
+use crate::model::validation::Validation;
 use crate::model::{IdempotencyKey, NotificationId, OperationId, RunbookName, ServiceName, Span};
 use crate::templates::Templates;
 
@@ -128,6 +129,8 @@ pub enum StepResult {
 pub enum Effect {
     /// Carry out a step.
     RunStep(RunStep),
+    /// Try whether a release may go on.
+    Validate(RunValidation),
     /// Read a service's platform now.
     ReadPlatform(ServiceName),
     /// Ask the Alertmanager now which alarms there are.
@@ -171,6 +174,25 @@ pub struct RunStep {
     /// An earlier attempt may have happened and may still be going on: look, and wait until the platform has settled,
     /// before doing it.
     pub may_have_happened: bool,
+}
+
+/// A trial to be carried out. It ends as a step does, and is given up when its operation ends before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunValidation {
+    /// The operation.
+    pub operation: OperationId,
+    /// The step.
+    pub step: usize,
+    /// Which attempt.
+    pub attempt: u32,
+    /// The service.
+    pub service: ServiceName,
+    /// The release that is brought in.
+    pub release: Release,
+    /// What.
+    pub what: Validation,
+    /// Time after which it has failed.
+    pub timeout: Span,
 }
 
 /// What the core knows of the world besides the events: the config, and what the platforms can do.
@@ -217,7 +239,12 @@ impl PlatformFacts {
                 // No reading shows what a cache has forgotten, and forgetting twice is forgetting.
                 PlatformAction::Purge => Declares { observable: false, idempotent: true },
             },
-            Action::Watch { .. } | Action::Verify { .. } => Declares { observable: true, idempotent: true },
+            // What changes nothing can always be done again.
+            Action::Watch { .. }
+            | Action::Verify { .. }
+            | Action::Stage { .. }
+            | Action::Confirm { .. }
+            | Action::Validate { .. } => Declares { observable: true, idempotent: true },
         }
     }
 }

@@ -54,6 +54,18 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
         }
         // It is one step: people are told how it ended.
         PlanKind::Maintenance { .. } => return,
+        PlanKind::Deploy { how } => {
+            let words = format!(
+                "{}: deploying {to} in place of {from} ({}), started by {}: {}",
+                plan.service,
+                how.word(),
+                operation.by,
+                operation.reason
+            );
+            let facts = facts(operation);
+            let topic = "deployment-started";
+            return queue(work, topic, Severity::Medium, Some(&plan.service), &plain(words), &facts);
+        }
     };
     let text = format!("{}: {words}, started by {}: {}", plan.service, operation.by, operation.reason);
     queue(work, topic, Severity::High, Some(&plan.service), &plain(text), &facts(operation));
@@ -61,7 +73,11 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
 
 /// An operation has ended.
 pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, detail: &str) {
+    let is_deployment = matches!(operation.plan.kind, PlanKind::Deploy { .. });
     let severity = match outcome {
+        Outcome::Verified | Outcome::Cancelled if is_deployment => Severity::Medium,
+        // It goes back by itself; how that ended is said then.
+        Outcome::NotRecovered | Outcome::Failed if is_deployment => Severity::High,
         Outcome::Verified | Outcome::Cancelled => Severity::High,
         Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => Severity::Critical,
     };
@@ -86,6 +102,16 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
                 Outcome::Cancelled => "promotion cancelled",
             },
         ),
+        PlanKind::Deploy { .. } => (
+            "deployment-ended",
+            match outcome {
+                Outcome::Verified => "deployment verified",
+                Outcome::NotRecovered => "deployed and NOT healthy",
+                Outcome::Unverified => "deployed but not verified, a person has to look",
+                Outcome::Failed => "deployment FAILED",
+                Outcome::Cancelled => "deployment cancelled",
+            },
+        ),
         PlanKind::Maintenance { .. } => (
             "maintenance-ended",
             match outcome {
@@ -100,12 +126,22 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     let asked = match operation.plan.kind {
         // Nobody was told when it began.
         PlanKind::Maintenance { .. } => format!(", asked for by {}: {}", operation.by, operation.reason),
-        PlanKind::RollBack | PlanKind::Promote => String::new(),
+        PlanKind::RollBack | PlanKind::Promote | PlanKind::Deploy { .. } => String::new(),
     };
     let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
     queue(work, topic, severity, Some(&operation.plan.service), &plain(text), &facts);
+}
+
+/// A deployment did not come to its end and cannot be taken back.
+pub(super) fn no_way_back(work: &mut Work<'_>, operation: &Operation, why: &str) {
+    let text = format!(
+        "{}: {} has moved traffic and CANNOT GO BACK by itself, a person is needed: {why}",
+        operation.plan.service, operation.id
+    );
+    let facts = facts(operation);
+    queue(work, "deployment-stuck", Severity::Critical, Some(&operation.plan.service), &plain(text), &facts);
 }
 
 /// A person holds an operation.

@@ -1,10 +1,15 @@
-//! Plans: which steps take a release back, promote one or turn the maintenance page, on a platform that can do this and that.
+//! Plans: which steps take a release back, promote one, bring one in or turn the maintenance page, on a platform that can do
+//! this and that.
+
+mod deploy;
+
+pub use deploy::{Forward, deploy};
 
 use crate::config::schema::RollbackSpec;
 use crate::model::operation::{Action, Plan, PlanKind, Requirement, Step, Strategy};
 use crate::model::platform::PlatformAction;
 use crate::model::release::{Arm, Inventory, Release, Share};
-use crate::model::{IdempotencyKey, ReleaseRef, ServiceName};
+use crate::model::{IdempotencyKey, ReleaseRef, ServiceName, Span};
 
 use super::input::PlatformFacts;
 
@@ -148,6 +153,7 @@ impl Draft<'_> {
             timeout: self.settings.step_timeout,
             retries: self.settings.retries,
             key: self.key(index),
+            phase: None,
         }
     }
 
@@ -170,14 +176,17 @@ impl Draft<'_> {
             from: self.from.clone(),
             to: self.to.clone(),
             steps,
+            budgets: Vec::new(),
+            spares: false,
         }
     }
 
     fn wait(&self, index: usize, title: String, action: Action) -> Step {
         let timeout = match action {
             Action::Watch { lasts } => lasts,
-            Action::Verify { deadline, .. } => deadline,
-            Action::Platform { .. } => self.settings.step_timeout,
+            Action::Verify { deadline, .. } | Action::Confirm { deadline } => deadline,
+            Action::Stage { lasts, patience, .. } => Span(*lasts + *patience),
+            Action::Platform { .. } | Action::Validate { .. } => self.settings.step_timeout,
         };
         Step {
             title,
@@ -187,6 +196,7 @@ impl Draft<'_> {
             timeout,
             retries: 0,
             key: self.key(index),
+            phase: None,
         }
     }
 

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::config::Config;
 use crate::model::ServiceName;
-use crate::model::command::{Command, Promote, RollBack};
+use crate::model::command::{Command, Deploy, Promote, RollBack};
 use crate::model::decision::GuardrailCheck;
+use crate::model::deploy::DeployStrategy;
 use crate::model::operation::{Operation, OperationStatus, Outcome, Plan, PlanKind, Strategy};
 use crate::model::release::Release;
 
 use super::core::Core;
 use super::guardrails::{self, Intent};
 use super::input::Settings;
-use super::planner::{self, Draft};
+use super::planner::{self, Draft, Forward};
 use super::senses::Senses;
 use super::state::{ServiceState, State};
 use super::target::{self, Target};
@@ -92,6 +94,12 @@ pub(super) fn propose(
         Command::Maintenance { service, on, .. } => {
             (service, PlanKind::Maintenance { on: *on }, Strategy::Immediate, [].as_slice())
         }
+        Command::Deploy(asked) => (
+            &asked.service,
+            PlanKind::Deploy { how: asked.strategy },
+            Strategy::Immediate,
+            asked.overrides.as_slice(),
+        ),
         _ => return nothing(format!("to {} makes no plan", command.verb())),
     };
     let known = state.service(service);
@@ -104,9 +112,14 @@ pub(super) fn propose(
             (Some(platform), Some(inventory)) => {
                 let name = &settings.config.environment.name;
                 let key = format!("{name}/{}@{}", state.next_operation(), now.as_millisecond());
-                let settings = &settings.config.rollback;
+                let config = &settings.config;
+                let settings = &config.rollback;
                 let draft = Draft { service, from, to, strategy, inventory, platform, settings, key: &key };
                 match kind {
+                    PlanKind::Deploy { how } => {
+                        let is_confirmed = matches!(command, Command::Deploy(asked) if asked.confirmed);
+                        planner::deploy(draft, &forward(config, service, how, is_confirmed))
+                    }
                     PlanKind::RollBack => planner::roll_back(draft),
                     PlanKind::Promote => planner::promote(draft),
                     PlanKind::Maintenance { on } => planner::maintenance(draft, on),
@@ -122,6 +135,30 @@ pub(super) fn propose(
     let moved_on = moved_on(command, from.as_ref(), target.release.as_ref());
     let expected = expected(state, service, kind, strategy);
     Proposal { from, target, plan, guardrails, moved_on, expected }
+}
+
+/// What the config says of a deployment of a service.
+fn forward<'c>(
+    config: &'c Config,
+    service: &ServiceName,
+    how: DeployStrategy,
+    confirmed: bool,
+) -> Forward<'c> {
+    let own = config.services.get(service).and_then(|spec| spec.deploy.as_ref());
+    let checks = || config.checks.values().filter(|check| check.concerns(service));
+    Forward {
+        how,
+        spec: own.unwrap_or(&config.deploy),
+        checks: (checks().next().is_some(), checks().any(|check| check.critical)),
+        suites: config
+            .smoke
+            .iter()
+            .filter(|(_, suite)| suite.services.contains(service))
+            .map(|(name, suite)| (name.clone(), suite.candidate.is_some() || !suite.candidates.is_empty()))
+            .collect(),
+        loads: config.load.iter().map(|(name, load)| (name.clone(), load.duration)).collect(),
+        confirmed,
+    }
 }
 
 fn nothing(why: String) -> Proposal {
@@ -153,6 +190,12 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
             let from = known.and_then(|known| known.stable()).cloned();
             (from, target.unwrap_or_else(|| Target::none(unread())))
         }
+        Command::Deploy(asked) => {
+            let target = known.filter(|known| known.inventory.is_some());
+            let target = target.map(|known| target::incoming(known, &asked.version));
+            let from = known.and_then(|known| known.stable()).cloned();
+            (from, target.unwrap_or_else(|| Target::none(unread())))
+        }
         // The page does not care who serves: where nothing does, the newest release stands for the service.
         _ => {
             let newest = || known.and_then(|known| known.inventory.as_ref()?.releases.first());
@@ -168,6 +211,10 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
 fn moved_on(command: &Command, from: Option<&Release>, to: Option<&Release>) -> Option<String> {
     match command {
         Command::RollBack(RollBack { from: Some(seen), .. }) => {
+            let live = from.filter(|live| &live.reference != seen)?;
+            Some(format!("`{}` is live now, not the release you looked at: look again", live.version))
+        }
+        Command::Deploy(Deploy { from: Some(seen), .. }) => {
             let live = from.filter(|live| &live.reference != seen)?;
             Some(format!("`{}` is live now, not the release you looked at: look again", live.version))
         }

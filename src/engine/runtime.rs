@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod received;
 mod tenure;
 pub mod trial;
+pub mod validations;
 pub mod view;
 pub mod world;
 

@@ -15,7 +15,7 @@ use crate::model::escalation::Escalation;
 use crate::model::event::Event;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
-use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanKind, StepState};
+use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanKind, StepState, TakenBack};
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
@@ -411,6 +411,7 @@ impl State {
                     traffic_back_at: None,
                     cancelling: false,
                     paused: None,
+                    taken_back: None,
                 };
                 let service = self.service_mut(&plan.service);
                 service.operation = Some(operation.clone());
@@ -495,9 +496,13 @@ impl State {
                     operation.status = OperationStatus::Running;
                 }
             }
-            Event::CancelRequested { operation, .. } => {
+            Event::CancelRequested { operation, by, reason, rollback } => {
                 if let Some(operation) = self.operation_mut(operation) {
                     operation.cancelling = true;
+                    if let Some(command) = rollback {
+                        let (command, by, reason) = (command.clone(), by.clone(), reason.clone());
+                        operation.taken_back = Some(TakenBack { command, by, reason });
+                    }
                 }
             }
             Event::OperationPaused { operation, by, reason } => {
@@ -605,7 +610,8 @@ impl State {
                 was_automatic && outcome != Outcome::Verified
             }
             PlanKind::Promote => outcome == Outcome::NotRecovered,
-            PlanKind::Maintenance { .. } => false,
+            // It goes back by itself; a person is needed where that cannot be.
+            PlanKind::Maintenance { .. } | PlanKind::Deploy { .. } => false,
         };
         if asks_for_person {
             service.needs_person = Some(format!("{id} ended {}: {detail}", outcome.words()));

@@ -80,6 +80,35 @@ pub fn canary(service: &ServiceState) -> Target {
     Target { release: Some(canary.clone()), evidence, problem }
 }
 
+/// The release that a deployment brings in: one that the platform knows and that is not live. Marked bad, it has a problem.
+pub fn incoming(service: &ServiceState, version: &Version) -> Target {
+    let Some(inventory) = &service.inventory else {
+        return Target::none("the platform has not been read yet".to_owned());
+    };
+    let Some(release) = inventory.by_version(version) else {
+        return Target::none(format!("the platform has no release `{version}`; it has {}", known(service)));
+    };
+    if service.stable().is_some_and(|stable| stable.reference == release.reference) {
+        return Target::none(format!("`{version}` is live already"));
+    }
+    if let Some(other) = service.canary().filter(|canary| canary.reference != release.reference) {
+        return Target::none(format!(
+            "`{}` gets traffic as the canary: promote it or roll it back first",
+            other.version
+        ));
+    }
+    let (evidence, problem) = match service.qualities.get(&release.reference) {
+        Some(mark) if mark.quality == Quality::Bad => {
+            (String::new(), Some(format!("`{version}` is marked bad: {}", mark.reason)))
+        }
+        Some(mark) if mark.quality == Quality::Good => {
+            (format!("`{version}` recorded good at {:.0}: {}", mark.at, mark.reason), None)
+        }
+        _ => (format!("`{version}` has not served before"), None),
+    };
+    Target { release: Some(release.clone()), evidence, problem }
+}
+
 fn judged(service: &ServiceState, release: &Release) -> Target {
     let is_stable = service.stable().is_some_and(|stable| stable.reference == release.reference);
     let stable_verdict = service

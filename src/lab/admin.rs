@@ -11,6 +11,7 @@
 //! | `POST /admin/services/{s}/maintenance` | `{on}` | |
 //! | `POST /admin/services/{s}/fault` | `{kind, …, version?}` | |
 //! | `POST /admin/services/{s}/clear` | `{version?}` | |
+//! | any `/at/{s}/{version}/{path}` | | what that release answers, with traffic or without |
 //! | `GET /admin/facts` | | [`Facts`](super::Facts) |
 //! | `POST /admin/effects/delay` | `{ms?, after_ms?}` | |
 //! | `POST /admin/effects/lose` | `{calls}` | |
@@ -23,11 +24,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
-use axum::{Router, body::Bytes};
+use axum::routing::{any, get, post};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -36,6 +38,7 @@ use super::faults::Fault;
 use super::fleet::Fleet;
 use super::ledger::{Caller, Delay, Known};
 use super::net::Cut;
+use super::router;
 use super::service::{Refusal, Service};
 use crate::model::release::Share;
 
@@ -48,6 +51,7 @@ pub(super) fn app(fleet: Arc<Fleet>) -> Router {
         .route("/admin/services/{service}/fault", post(fault))
         .route("/admin/services/{service}/clear", post(clear))
         .route("/admin/services/{service}/{verb}", post(change))
+        .route("/at/{service}/{version}/{*path}", any(at))
         .route("/admin/facts", get(facts))
         .route("/admin/effects/delay", post(delay))
         .route("/admin/effects/lose", post(lose))
@@ -87,6 +91,25 @@ async fn inventory(State(fleet): State<Arc<Fleet>>, Path(name): Path<String>) ->
     match fleet.service(&name) {
         Ok(service) => Json(service.inventory()).into_response(),
         Err(refused) => refused.into_response(),
+    }
+}
+
+/// A release's own address: it answers here whether it has traffic or not, and nothing of it is counted.
+async fn at(
+    State(fleet): State<Arc<Fleet>>,
+    Path((name, version, path)): Path<(String, String, String)>,
+    request: Request<Body>,
+) -> Response {
+    let service = match fleet.service(&name) {
+        Ok(service) => service,
+        Err(refused) => return refused.into_response(),
+    };
+    let Some(addr) = service.backend_addr(&version) else {
+        return refusal(StatusCode::BAD_GATEWAY, "down", "there is no such release, or it is down");
+    };
+    match router::pass(&service.route.client, &version, addr, &format!("/{path}"), request).await {
+        Ok((response, _)) => response,
+        Err((status, text)) => (status, text).into_response(),
     }
 }
 

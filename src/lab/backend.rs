@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -77,6 +77,8 @@ impl Backend {
             .route("/health", get(health))
             .route("/live", get(live))
             .route("/ready", get(ready))
+            .route("/login", post(login))
+            .route("/account", get(account))
             .fallback(any(work))
             .with_state(Arc::clone(&process));
         net::serve(listener, app, stop.clone())?;
@@ -160,6 +162,38 @@ impl Running {
 
 fn is_down(faults: &Faults, dependency: &str) -> bool {
     faults.any(|fault| matches!(fault, Fault::DependencyDown { name } if name == dependency))
+}
+
+/// Takes any user and gives a token, as users of a smoke suite need it. It fails as often as everything else here does.
+async fn login(State(process): State<Arc<Running>>, Json(body): Json<Value>) -> Response {
+    let answer = work(State(Arc::clone(&process)), Uri::from_static("/login")).await.into_response();
+    if !answer.status().is_success() {
+        return answer;
+    }
+    match body["user"].as_str().filter(|user| !user.is_empty()) {
+        Some(user) => Json(json!({ "user": user, "token": token(user) })).into_response(),
+        None => (StatusCode::UNAUTHORIZED, Json(json!({ "error": "no user" }))).into_response(),
+    }
+}
+
+/// Who the token belongs to.
+async fn account(State(process): State<Arc<Running>>, headers: HeaderMap) -> Response {
+    let answer = work(State(Arc::clone(&process)), Uri::from_static("/account")).await.into_response();
+    if !answer.status().is_success() {
+        return answer;
+    }
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let user = given.strip_prefix("Bearer lab-").and_then(|rest| rest.strip_suffix("-token"));
+    match user {
+        Some(user) => {
+            Json(json!({ "user": user, "version": &*process.version, "cart": null })).into_response()
+        }
+        None => (StatusCode::UNAUTHORIZED, Json(json!({ "error": "no token" }))).into_response(),
+    }
+}
+
+fn token(user: &str) -> String {
+    format!("lab-{user}-token")
 }
 
 async fn health(State(process): State<Arc<Running>>) -> Response {

@@ -67,6 +67,17 @@ pace = 0.1
 
 [judge]
 alpha = 0.01
+
+# A deployment of seconds. Its stages begin where the lab's few requests are enough for the triggers' windows of a second:
+# with less a release would not be seen healthy, and go back.
+[deploy]
+canary = [{ percent = 40, watch = "4s" }, { percent = 60, watch = "2s" }, { percent = 80, watch = "2s" }]
+rolling = [{ percent = 50, watch = "2s" }]
+confirm_within = "10m"
+patience = "10s"
+verify_hold = "2s"
+verify_deadline = "20s"
+budget = { preparation = "5s", candidate = "10s", switch = "10s", validation = "15s" }
 "#;
 
 /// Writes the file. Names and addresses are the lab's own and need no escaping.
@@ -113,6 +124,47 @@ latency = {{ source = "fleet", read = {{ kind = "latency", histogram = {histogra
 traffic = {{ source = "fleet", read = {{ kind = "rate", counter = {total} }} }}
 memory = {{ source = "fleet", read = {{ kind = "gauge", series = {memory}, divide_by = {limit} }} }}
 cpu = {{ source = "fleet", read = {{ kind = "gauge", series = {cpu} }} }}
+
+[checks.{name}-answers]
+services = ["{name}"]
+critical = true
+http = "http://{router}/live"
+
+[smoke.{name}]
+services = ["{name}"]
+url = "http://{router}"
+candidate = "{admin}/at/{name}/{{version}}"
+
+[[smoke.{name}.tests]]
+name = "health"
+path = "/health"
+expect = {{ "/status" = "healthy" }}
+limit = "5s"
+
+[[smoke.{name}.tests]]
+name = "login"
+method = "POST"
+path = "/login"
+json = {{ user = "smoke" }}
+capture = {{ token = "/token" }}
+
+[[smoke.{name}.tests]]
+name = "account"
+path = "/account"
+headers = {{ authorization = "Bearer {{token}}" }}
+expect = {{ "/user" = "smoke" }}
+
+# Without a token it is turned away: an answer below 500 says that the service works.
+[[smoke.{name}.tests]]
+name = "a stranger"
+path = "/account"
+status = "<500"
+
+[load.{name}]
+url = "http://{router}/"
+users = 4
+rate = 80.0
+duration = "3s"
 "#,
         criticality = spec.criticality.word(),
         depends = depends.join(", "),

@@ -178,11 +178,22 @@ async fn ask(
     let Some(addr) = upstream.addr else {
         return Err((StatusCode::BAD_GATEWAY, format!("{version} is down\n")));
     };
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    pass(client, version, addr, &path, request).await
+}
+
+/// Passes a request on to one backend.
+pub(super) async fn pass(
+    client: &reqwest::Client,
+    version: &str,
+    addr: SocketAddr,
+    path: &str,
+    request: Request<Body>,
+) -> Result<(Response, bool), (StatusCode, String)> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_LIMIT)
         .await
         .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n".to_owned()))?;
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut headers = parts.headers;
     for name in &OWN {
         headers.remove(name);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checklist::ItemAct;
 use super::decision::Guardrail;
+use super::deploy::DeployStrategy;
 use super::incident::{IncidentAsk, Level, Ticked};
 use super::operation::Strategy;
 use super::received::AlarmBatch;
@@ -226,6 +227,15 @@ pub enum Command {
     },
     /// Take in alarms that others have sent. It comes from no person and is journaled only as what it changes.
     Alarms(AlarmBatch),
+    /// Bring a release in.
+    Deploy(Deploy),
+    /// Say go where a deployment waits for it.
+    Confirm {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -259,6 +269,8 @@ impl Command {
             Self::Item { act, .. } => act.verb(),
             Self::Attach { .. } => "attach a runbook",
             Self::Alarms(_) => "take alarms in",
+            Self::Deploy(_) => "deploy",
+            Self::Confirm { .. } => "confirm",
         }
     }
 }
@@ -269,6 +281,7 @@ impl Command {
         match self {
             Self::RollBack(RollBack { service, .. })
             | Self::Promote(Promote { service, .. })
+            | Self::Deploy(Deploy { service, .. })
             | Self::Maintenance { service, .. }
             | Self::Mark { service, .. }
             | Self::Baseline { service, .. }
@@ -278,6 +291,7 @@ impl Command {
             | Self::Resume { .. }
             | Self::Cancel { .. }
             | Self::Settle { .. }
+            | Self::Confirm { .. }
             | Self::Automatic { .. }
             | Self::OpenIncident { .. }
             | Self::Acknowledge { .. }
@@ -297,6 +311,8 @@ impl Command {
         match self {
             Self::RollBack(RollBack { reason, .. })
             | Self::Promote(Promote { reason, .. })
+            | Self::Deploy(Deploy { reason, .. })
+            | Self::Confirm { reason, .. }
             | Self::Maintenance { reason, .. }
             | Self::Pause { reason, .. }
             | Self::Resume { reason, .. }
@@ -350,6 +366,28 @@ pub struct Promote {
     /// The canary that the sender saw; if another one is there by now, or none, the command is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseRef>,
+    /// Why.
+    pub reason: String,
+    /// The guardrails that the sender takes upon themselves, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// What is asked when a release is to be brought in.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Deploy {
+    /// The service.
+    pub service: ServiceName,
+    /// The version, which the platform has to know.
+    pub version: Version,
+    /// How.
+    pub strategy: DeployStrategy,
+    /// The release that the sender saw live; if another is by now, the command is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ReleaseRef>,
+    /// The sender says go in advance: the switch waits for nobody.
+    #[serde(default)]
+    pub confirmed: bool,
     /// Why.
     pub reason: String,
     /// The guardrails that the sender takes upon themselves, each with a reason.

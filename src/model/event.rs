@@ -225,6 +225,9 @@ pub enum Event {
         by: Actor,
         /// Why.
         reason: String,
+        /// The command, if it asked to take a release back that was still being brought in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rollback: Option<CommandId>,
     },
     /// A person holds an operation.
     OperationPaused {

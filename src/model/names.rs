@@ -139,6 +139,18 @@ name! {
     RunbookName
 }
 name! {
+    /// A check before a deployment, as the config calls it.
+    CheckName
+}
+name! {
+    /// A smoke suite, as the config calls it.
+    SuiteName
+}
+name! {
+    /// A load run, as the config calls it.
+    LoadName
+}
+name! {
     /// An episode of a received alarm: `HighErrorRate/f3a9…@2026-11-26T07:00:00Z`.
     AlarmId
 }

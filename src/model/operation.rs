@@ -5,8 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::Actor;
+use super::deploy::{DeployStrategy, Phase};
 use super::platform::{Declares, PlatformAction};
 use super::release::Release;
+use super::validation::Validation;
 use super::{CommandId, DecisionId, IdempotencyKey, OperationId, ServiceName, Span};
 
 /// How a release is taken back.
@@ -47,6 +49,11 @@ pub enum PlanKind {
         /// On.
         on: bool,
     },
+    /// Bring a release in.
+    Deploy {
+        /// By which strategy.
+        how: DeployStrategy,
+    },
 }
 
 impl PlanKind {
@@ -56,6 +63,7 @@ impl PlanKind {
             Self::RollBack => "rollback",
             Self::Promote => "promotion",
             Self::Maintenance { .. } => "maintenance",
+            Self::Deploy { .. } => "deployment",
         }
     }
 }
@@ -78,6 +86,9 @@ pub struct Step {
     pub key: IdempotencyKey,
     /// What may be done when nobody knows whether it has happened.
     pub declares: Declares,
+    /// The part of a deployment that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
 }
 
 /// What a step does.
@@ -103,12 +114,31 @@ pub enum Action {
         /// Only by probes, because no user traffic arrives (maintenance page).
         probes_only: bool,
     },
+    /// Waits while the release that is brought in serves its share, and fails when it is not well. Changes nothing.
+    Stage {
+        /// Its share of the traffic, in percent.
+        percent: u8,
+        /// How long; at the end it has to be seen healthy.
+        lasts: Span,
+        /// How much longer that is waited for.
+        patience: Span,
+    },
+    /// Waits until a person says go. Changes nothing.
+    Confirm {
+        /// When it is given up, counted from the start of the step.
+        deadline: Span,
+    },
+    /// Tries whether the release may go on. Changes nothing on the platform.
+    Validate {
+        /// By what.
+        what: Validation,
+    },
 }
 
 impl Action {
     /// Whether it only waits and looks, and changes nothing.
     pub const fn only_waits(&self) -> bool {
-        matches!(self, Self::Watch { .. } | Self::Verify { .. })
+        !matches!(self, Self::Platform { .. })
     }
 }
 
@@ -191,6 +221,22 @@ pub struct Plan {
     pub to: Release,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// The time that each phase of a deployment should take, with what its steps wait for by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<(Phase, Span)>,
+    /// Of a rollback: nothing says that the release that is left is bad, so it is not recorded as that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares: bool,
+}
+
+impl Plan {
+    /// The word for how it is done.
+    pub const fn how(&self) -> &'static str {
+        match self.kind {
+            PlanKind::Deploy { how } => how.word(),
+            _ => self.strategy.word(),
+        }
+    }
 }
 
 /// One execution of a plan.
@@ -225,6 +271,20 @@ pub struct Operation {
     /// A person holds it: no further step is begun until it is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,
+    /// A person asked to take the release back that is being brought in: the operation stops and goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
+}
+
+/// Who takes a release back that is still being brought in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// The command that asked for it.
+    pub command: CommandId,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
 }
 
 /// An operation is held by a person.
@@ -244,6 +304,28 @@ impl Operation {
         self.steps
             .iter()
             .position(|step| !matches!(step, StepState::Succeeded { .. } | StepState::Skipped { .. }))
+    }
+
+    /// Whether it waits for a person to say go.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.is_open()
+            && self.current().is_some_and(|step| {
+                matches!(self.plan.steps[step].action, Action::Confirm { .. })
+                    && matches!(self.steps[step], StepState::Started { .. })
+            })
+    }
+
+    /// Whether a step that moves traffic between releases was begun: also one that failed may have moved some.
+    pub fn may_have_moved(&self) -> bool {
+        self.plan.steps.iter().zip(&self.steps).any(|(step, state)| {
+            let moves = matches!(
+                step.action,
+                Action::Platform {
+                    action: PlatformAction::ShiftTraffic { .. } | PlatformAction::Restore { .. }
+                }
+            );
+            moves && !matches!(state, StepState::Pending | StepState::Skipped { .. })
+        })
     }
 
     /// Whether it may still change something.

@@ -493,7 +493,7 @@ impl Releases {
                 known.rollback = Some((operation.clone(), plan.to.reference.clone(), None));
                 known.last_rollback_at = Some(entry.at);
             }
-            PlanKind::Promote => {
+            PlanKind::Promote | PlanKind::Deploy { .. } => {
                 let release = (&plan.to.reference, &plan.to.version);
                 if self.newest(service, release.0).is_none_or(|change| change.fate != ChangeFate::Going) {
                     self.began(entry, service, release, Some(&plan.to), None);

@@ -14,7 +14,7 @@ use super::scene::Scene;
 use crate::config::schema::Role;
 use crate::engine::runtime::Leadership;
 use crate::model::command::Actor;
-use crate::model::operation::OperationStatus;
+use crate::model::operation::{OperationStatus, PlanKind};
 
 type Answer = Result<(), Reason>;
 
@@ -94,6 +94,13 @@ fn change(scene: &Scene<'_>) -> Answer {
 
 /// Taking a release back.
 pub fn roll_back(scene: &Scene<'_>) -> Answer {
+    // What is still being brought in can be taken back.
+    if let Some(operation) = scene.open_operation()
+        && matches!(operation.plan.kind, PlanKind::Deploy { .. })
+        && !scene.config().environment.read_only
+    {
+        return act_on_service(scene);
+    }
     change(scene)
 }
 
@@ -103,6 +110,20 @@ pub fn promote(scene: &Scene<'_>) -> Answer {
     match scene.known().and_then(|known| known.canary()) {
         Some(_) => Ok(()),
         None => because("there is no canary"),
+    }
+}
+
+/// Bringing a release in.
+pub fn deploy(scene: &Scene<'_>) -> Answer {
+    change(scene)
+}
+
+/// Saying go to a deployment.
+pub fn confirm(scene: &Scene<'_>) -> Answer {
+    running(scene)?;
+    match scene.open_operation() {
+        Some(operation) if operation.awaits_confirmation() => Ok(()),
+        _ => because("no deployment waits for a person to say go"),
     }
 }
 

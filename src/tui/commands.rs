@@ -49,6 +49,8 @@ pub enum Arg {
     Service,
     /// A version of that service; the engine chooses if it is left out.
     Version,
+    /// A way to bring a release in.
+    Strategy,
     /// A theme.
     Theme,
     /// A severity, 1 to 4.
@@ -69,6 +71,7 @@ impl Arg {
         match self {
             Self::Service => "SERVICE",
             Self::Version => "VERSION",
+            Self::Strategy => "STRATEGY",
             Self::Theme => "THEME",
             Self::Level => "1-4",
             Self::Role => "ROLE",
@@ -154,6 +157,8 @@ pub enum Action {
     ForceQuit,
     RollBack,
     Promote,
+    Deploy,
+    Confirm,
     Pause,
     Resume,
     Cancel,

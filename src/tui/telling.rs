@@ -258,6 +258,7 @@ pub const fn doing(operation: &Operation) -> &'static str {
     match operation.plan.kind {
         PlanKind::RollBack => "rolling back",
         PlanKind::Promote => "promoting",
+        PlanKind::Deploy { .. } => "deploying",
         PlanKind::Maintenance { on: true } => "maintenance on",
         PlanKind::Maintenance { on: false } => "maintenance off",
     }

@@ -55,8 +55,8 @@ fn a_log_is_followed() {
     use std::io::Write as _;
     let fleet = Fleet::start("bad-canary");
     let path = fleet.journal().with_file_name("checkout.log");
-    let begun: String = (1..=200).map(|number| format!("request {number} served\n")).collect();
-    std::fs::write(&path, begun).unwrap();
+    let begun: Vec<String> = (1..=200).map(|number| format!("request {number} served\n")).collect();
+    std::fs::write(&path, begun.concat()).unwrap();
     let place = format!("[services.checkout.log]\nfile = {:?}\n", path.to_str().unwrap());
     fleet.add("unused", "", &place);
     let console = fleet.console(&[], (100, 30));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use unship::config::Config;
 use unship::engine::{
-    Core, Effect, Input, PlatformFacts, RunStep, Settings, State, StepFinished, StepResult, Turn,
+    Core, Effect, Input, PlatformFacts, RunStep, RunValidation, Settings, State, StepFinished, StepResult,
+    Turn,
 };
 use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack};
 use unship::model::decision::Guardrail;
@@ -148,6 +149,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<(Timestamp, Event)>,
     pub(crate) folded: State,
     pub(crate) steps: Vec<RunStep>,
+    pub(crate) trials: Vec<RunValidation>,
     commands: u64,
 }
 
@@ -160,6 +162,7 @@ impl World {
             events: Vec::new(),
             folded: State::default(),
             steps: Vec::new(),
+            trials: Vec::new(),
             commands: 0,
         }
     }
@@ -171,8 +174,10 @@ impl World {
             self.events.push((self.now, event.clone()));
         }
         for effect in &turn.effects {
-            if let Effect::RunStep(step) = effect {
-                self.steps.push(step.clone());
+            match effect {
+                Effect::RunStep(step) => self.steps.push(step.clone()),
+                Effect::Validate(trial) => self.trials.push(trial.clone()),
+                _ => {}
             }
         }
         turn
@@ -321,6 +326,13 @@ impl World {
         let inventory = after(&step);
         let result = StepResult::Done { adopted: false, detail: "ok".into() };
         self.finish(&step, result, Some(inventory))
+    }
+
+    /// Ends the newest trial that was asked for.
+    pub(crate) fn tried(&mut self, result: StepResult) -> Turn {
+        let trial = self.trials.last().expect("a trial was asked for").clone();
+        let RunValidation { operation, step, attempt, .. } = trial;
+        self.give(Input::StepFinished(StepFinished { operation, step, attempt, result, inventory: None }))
     }
 
     pub(crate) fn finish(

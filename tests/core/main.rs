@@ -7,6 +7,7 @@ mod checklists;
 mod defects;
 mod defects_runtime;
 mod deliveries;
+mod deployments;
 mod escalations;
 mod following;
 mod harness;

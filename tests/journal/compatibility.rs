@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use unship::model::baseline::{Baseline, Figure};
 use unship::model::breaker::{BreakerState, BreakerStatus, Dependency};
-use unship::model::command::{Actor, Command, Envelope, Override, Promote, RollBack, Settlement};
+use unship::model::command::{Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Settlement};
 use unship::model::decision::{Decision, Guardrail, GuardrailCheck, Recommendation};
+use unship::model::deploy::{DeployStrategy, Phase};
 use unship::model::event::{EVENT_VERSION, Event, decode, encode};
 use unship::model::incident::{Level, Ticked};
 use unship::model::notification::{AlertAction, MessageKind, Notification};
@@ -22,6 +23,7 @@ use unship::model::operation::{Action, Outcome, Plan, PlanKind, Requirement, Ste
 use unship::model::platform::{Declares, PlatformAction};
 use unship::model::release::{Arm, Inventory, Quality, Release, Share};
 use unship::model::trigger::{Evidence, Finding, Severity, TriggerAction, Verdict};
+use unship::model::validation::Validation;
 use unship::model::{Quantity, Span, Unit};
 
 fn at(text: &str) -> Timestamp {
@@ -107,6 +109,7 @@ fn step(action: Action) -> Step {
         retries: 4,
         key: "op-12/0".into(),
         declares: Declares { observable: true, idempotent: false },
+        phase: None,
     }
 }
 
@@ -139,6 +142,8 @@ fn plan(strategy: Strategy) -> Plan {
             platform(PlatformAction::Maintenance { on: false }),
             step(Action::Verify { hold: Span::secs(30), deadline: Span::millis(300_500), probes_only: true }),
         ],
+        budgets: Vec::new(),
+        spares: false,
     }
 }
 
@@ -239,7 +244,7 @@ fn events() -> Vec<Event> {
         Event::StepUnknown { operation: operation(), step: 3 },
         Event::TrafficBack { operation: operation(), release: "sha256:2.8.0".into() },
         Event::DecisionNeeded { operation: operation(), step: 3, facts: "nobody knows".to_owned() },
-        Event::CancelRequested { operation: operation(), by: mira(), reason: why() },
+        Event::CancelRequested { operation: operation(), by: mira(), reason: why(), rollback: None },
         Event::FreezeSet { service: Some(service()), until: Some(noon()), by: mira(), reason: why() },
         Event::FreezeSet { service: None, until: None, by: Actor::Engine, reason: why() },
         Event::FreezeLifted { service: None, by: mira(), reason: why() },
@@ -437,7 +442,63 @@ fn incidents() -> Vec<Event> {
             ..Inventory::default()
         },
     });
+    events.extend(deployment());
     events
+}
+
+/// A release is brought in and taken back.
+fn deployment() -> Vec<Event> {
+    let deploy = Command::Deploy(Deploy {
+        service: "checkout".into(),
+        version: "2.8.1".into(),
+        strategy: DeployStrategy::Canary,
+        from: Some("sha256:2.8.0".into()),
+        confirmed: true,
+        reason: why(),
+        overrides: vec![Override { guardrail: Guardrail::Freeze, reason: why() }],
+    });
+    let phased = |phase, action| Step { phase: Some(phase), ..step(action) };
+    let planned = |plan| Event::OperationPlanned {
+        operation: "op-13".into(),
+        plan,
+        by: mira(),
+        reason: why(),
+        decision: None,
+        command: None,
+        guardrails: Vec::new(),
+    };
+    let forward = Plan {
+        kind: PlanKind::Deploy { how: DeployStrategy::BlueGreen },
+        steps: vec![
+            phased(Phase::Preparation, Action::Validate { what: Validation::Checks { only_critical: true } }),
+            phased(
+                Phase::Candidate,
+                Action::Validate { what: Validation::Smoke { suite: "cart".into(), candidate: true } },
+            ),
+            phased(Phase::Switch, Action::Confirm { deadline: Span::secs(3_600) }),
+            phased(
+                Phase::Switch,
+                Action::Stage { percent: 5, lasts: Span::secs(900), patience: Span::secs(300) },
+            ),
+            phased(Phase::Validation, Action::Validate { what: Validation::Load { load: "peak".into() } }),
+        ],
+        budgets: vec![(Phase::Preparation, Span::secs(600)), (Phase::Switch, Span::secs(4_800))],
+        ..plan(Strategy::Immediate)
+    };
+    vec![
+        Event::CommandAccepted { envelope: envelope(deploy) },
+        planned(forward),
+        Event::CommandAccepted {
+            envelope: envelope(Command::Confirm { operation: "op-13".into(), reason: why() }),
+        },
+        Event::CancelRequested {
+            operation: "op-13".into(),
+            by: mira(),
+            reason: why(),
+            rollback: Some("01JNWE9Q9J3V8QJ3QW8YQZ7K5T".into()),
+        },
+        planned(Plan { spares: true, ..plan(Strategy::Immediate) }),
+    ]
 }
 
 fn notification() -> Notification {

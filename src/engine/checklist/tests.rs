@@ -102,6 +102,7 @@ impl Scene {
             retries: 0,
             key: "k".into(),
             declares: Declares { observable: true, idempotent: true },
+            phase: None,
         };
         let plan = Plan {
             kind,
@@ -111,6 +112,8 @@ impl Scene {
             from: release("2.0"),
             to: release("1.0"),
             steps: vec![step.clone(), step],
+            budgets: Vec::new(),
+            spares: false,
         };
         let planned = Event::OperationPlanned {
             operation: id.into(),

@@ -58,6 +58,7 @@ fn planned(number: u64, kind: PlanKind, from: &str, to: &str, brings_up: bool) -
         retries: 0,
         key: "k".into(),
         declares: Declares { observable: true, idempotent: true },
+        phase: None,
     };
     Event::OperationPlanned {
         operation: format!("op-{number}").into(),
@@ -69,6 +70,8 @@ fn planned(number: u64, kind: PlanKind, from: &str, to: &str, brings_up: bool) -
             from: release_of(from, true),
             to: release_of(to, !brings_up),
             steps: if brings_up { vec![deploy] } else { Vec::new() },
+            budgets: Vec::new(),
+            spares: false,
         },
         by: Actor::Engine,
         reason: "5xx".to_owned(),

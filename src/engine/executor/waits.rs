@@ -39,6 +39,77 @@ pub(super) fn watch(
     true
 }
 
+/// Why a deployment must not go on: the release that it brings in fails with users on it.
+pub(super) fn threat(work: &Work<'_>, operation: &Operation) -> Option<String> {
+    if !matches!(operation.plan.kind, PlanKind::Deploy { .. }) {
+        return None;
+    }
+    let known = work.state.service(&operation.plan.service)?;
+    let to = &operation.plan.to;
+    let share = known.inventory.as_ref()?.traffic.iter().find(|share| share.reference == to.reference)?;
+    let (verdict, since) = known.arms.get(&share.arm)?;
+    // What was seen before this release got traffic was seen of another.
+    let began = known.arms_since.get(&share.arm)?;
+    match verdict {
+        Verdict::Failing { reasons } if share.percent > 0 && since >= began => {
+            Some(format!("`{}` is failing at {} %: {}", to.version, share.percent, reasons.join("; ")))
+        }
+        _ => None,
+    }
+}
+
+/// Watches the release that is brought in at its share. True when the step has ended.
+///
+/// That it fails is seen by [`threat`]. At the end of its time it has to be seen healthy: what is not known lets nothing
+/// through, and is waited for no longer than `patience`.
+pub(super) fn stage(
+    work: &mut Work<'_>,
+    operation: &Operation,
+    step: usize,
+    at: Timestamp,
+    percent: u8,
+    lasts: Span,
+    patience: Span,
+) -> bool {
+    if elapsed(at, work.now) < *lasts {
+        return false;
+    }
+    let arm = if percent < 100 { Arm::Canary } else { Arm::Stable };
+    let reading = work.senses.reading(&operation.plan.service);
+    let verdict = reading.and_then(|reading| reading.arms.get(&arm).cloned());
+    if verdict == Some(Verdict::Healthy) {
+        let detail = format!("healthy at {percent} % after {}", human(elapsed(at, work.now)));
+        work.emit(Event::StepSucceeded { operation: operation.id.clone(), step, adopted: false, detail });
+        return true;
+    }
+    if elapsed(at, work.now) < *lasts + *patience {
+        return false;
+    }
+    let seen = verdict.map_or_else(
+        || "nothing is known of it".to_owned(),
+        |verdict| format!("it is {}: {}", verdict.word(), verdict.reasons().join("; ")),
+    );
+    let reason = format!("`{}` was not seen healthy at {percent} %: {seen}", operation.plan.to.version);
+    work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason });
+    true
+}
+
+/// Waits until a person says go. True when that was given up.
+pub(super) fn confirm(
+    work: &mut Work<'_>,
+    operation: &Operation,
+    step: usize,
+    at: Timestamp,
+    deadline: Span,
+) -> bool {
+    if elapsed(at, work.now) < *deadline {
+        return false;
+    }
+    let reason = format!("nobody said go within {}", human(*deadline));
+    work.emit(Event::StepFailed { operation: operation.id.clone(), step, reason });
+    true
+}
+
 /// Waits until the release that is now live is seen healthy, without a break, for long enough. True when the step (or the
 /// operation) has ended.
 pub(super) fn verify(
@@ -102,7 +173,7 @@ pub(super) fn verify(
     let (outcome, detail) = match verdict {
         Some((Verdict::Unknown { reasons }, _)) => {
             let helped = match operation.plan.kind {
-                PlanKind::Promote => "how it does there",
+                PlanKind::Promote | PlanKind::Deploy { .. } => "how it does there",
                 PlanKind::RollBack | PlanKind::Maintenance { .. } => "whether that helped",
             };
             let why = format!("nothing says {helped}: {}", reasons.join("; "));

@@ -7,7 +7,7 @@ use crate::model::trigger::Verdict;
 pub(super) fn verified(operation: &Operation) -> String {
     let plan = &operation.plan;
     match plan.kind {
-        PlanKind::RollBack | PlanKind::Promote => {
+        PlanKind::RollBack | PlanKind::Promote | PlanKind::Deploy { .. } => {
             format!("{} serves {} and is healthy", plan.to.version, plan.service)
         }
         PlanKind::Maintenance { on } => {
@@ -22,6 +22,8 @@ pub(super) fn failed(operation: &Operation, step: usize, reason: &str) -> String
     let head = format!("step {} of {}, `{title}`: {reason}", step + 1, operation.steps.len());
     let note = match (operation.plan.kind, operation.traffic_back_at) {
         (PlanKind::Maintenance { .. }, _) => "the page may be as it was: look at the platform",
+        // What becomes of its traffic is said by the way back.
+        (PlanKind::Deploy { .. }, _) => return head,
         (_, Some(_)) => where_the_traffic_is(operation.plan.kind),
         (_, None) => "the traffic may be where it was: look at the platform",
     };
@@ -37,6 +39,9 @@ pub(super) fn not_recovered(operation: &Operation, verdict: &Verdict, limit: &st
             "`{version}` has all the traffic and is {word} after {limit}: {reasons}; whether it is taken back is for a person to \
              say"
         ),
+        PlanKind::Deploy { .. } => {
+            format!("`{version}` has all the traffic and is {word} after {limit}: {reasons}")
+        }
         PlanKind::RollBack | PlanKind::Maintenance { .. } => {
             format!("the release was not the cause, or not alone: still {word} after {limit}: {reasons}")
         }
@@ -51,6 +56,7 @@ pub(super) fn unverified(operation: &Operation, why: &str) -> String {
 const fn where_the_traffic_is(kind: PlanKind) -> &'static str {
     match kind {
         PlanKind::Promote => "all the traffic is on the promoted release",
+        PlanKind::Deploy { .. } => "all the traffic is on the release that was brought in",
         PlanKind::RollBack | PlanKind::Maintenance { .. } => "the traffic is back",
     }
 }

@@ -24,11 +24,12 @@ use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{Effect, Input, RunStep, StepFinished, StepResult};
+use super::super::input::{Effect, Input, RunStep, RunValidation, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::outbox::{Outbox, Returned};
 use super::tenure::{LeaseClock, Tenure};
+use super::validations::{self, Subject, Watcher};
 use super::view::{Asked, Leadership};
 use super::{Shared, act, follower, memory, now, output, received};
 
@@ -370,6 +371,7 @@ impl<'a> Leader<'a> {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::RunStep(step) => self.run_step(step),
+            Effect::Validate(asked) => self.validate(asked),
             Effect::ReadPlatform(service) => {
                 if let Some(poller) = self.pollers.get(&service) {
                     poller.notify_one();
@@ -416,6 +418,42 @@ impl<'a> Leader<'a> {
             };
             let _ = inputs.send(Input::StepFinished(finished)).await;
             drop(in_flight);
+        });
+    }
+
+    /// Tries whether a release may go on. It is given up when its operation ends before it does.
+    fn validate(&mut self, asked: RunValidation) {
+        if self.stopping {
+            return;
+        }
+        let (inputs, world) = (self.inputs.clone(), self.shared.world.clone());
+        let secrets = Arc::clone(&self.shared.world.secrets);
+        let progress = output::listen(self.output.clone(), secrets, asked.operation.clone(), asked.step);
+        let watcher = Watcher::new(move |trial| {
+            let words = format!("{} {}: {}", trial.name, trial.outcome.word(), trial.detail);
+            progress.line(&words);
+        });
+        let mut view = self.shared.view.subscribe();
+        self.tasks.spawn(async move {
+            let subject = Subject { service: asked.service.clone(), release: Some(asked.release.clone()) };
+            let trying = validations::run(&world, &asked.what, &subject, *asked.timeout, &watcher);
+            let report = tokio::select! {
+                report = AssertUnwindSafe(trying).catch_unwind() => report,
+                // Nobody waits for it any more.
+                _ = view.wait_for(|view| {
+                    view.state.operation(&asked.operation).is_some_and(|operation| !operation.is_open())
+                }) => return,
+            };
+            let result = match report {
+                Ok(report) if report.passed() => {
+                    StepResult::Done { adopted: false, detail: world.secrets.redact(&report.words()) }
+                }
+                Ok(report) => StepResult::Failed(world.secrets.redact(&report.words())),
+                Err(_) => StepResult::Failed("a defect of unship; the log has it".to_owned()),
+            };
+            let RunValidation { operation, step, attempt, .. } = asked;
+            let finished = StepFinished { operation, step, attempt, result, inventory: None };
+            let _ = inputs.send(Input::StepFinished(finished)).await;
         });
     }
 

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::model::platform::{LogLine, LogQuery, ServiceLog};
+use crate::process::Group;
 
 use super::lines::{Line, Lines};
-use super::program::Group;
 use super::tail::Tail;
 
 /// The longest line that is shown, in bytes; of a longer one is said that it was there.
@@ -53,7 +53,7 @@ async fn give(lines: impl IntoIterator<Item = String>, out: &mpsc::Sender<LogLin
 }
 
 async fn of_file(file: &str, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), String> {
-    let mut tail = Tail::new(file.to_owned(), LONGEST).from_before_the_end(BACK);
+    let mut tail = Tail::new(file.to_owned(), LONGEST).begin_before_the_end(BACK);
     let mut lines = Vec::new();
     tail.read(&mut |line| lines.push(text(line)))?;
     let last = lines.len().saturating_sub(query.tail as usize);

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::model::breaker::Pause;
 use crate::model::units::human;
+use crate::process::Group;
 
 use super::counts::{Counts, Tally};
 use super::lines::{Line, Lines};
@@ -160,30 +160,5 @@ async fn pump(pipe: Option<impl AsyncRead + Unpin>, mut hear: impl FnMut(&[u8]))
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
         hear(&buffer[..count]);
-    }
-}
-
-/// Kills a program with all that it started, when dropped.
-pub(super) struct Group(Option<Pid>);
-
-impl Group {
-    pub(super) fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
-    }
-}
-
-impl Group {
-    /// All of it has ended.
-    pub(super) const fn disarm(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // Nobody left to kill is what is wanted.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
     }
 }

@@ -44,7 +44,7 @@ impl Tail {
     }
 
     /// Gives at the first look the lines of the file's last bytes as well.
-    pub(super) fn from_before_the_end(mut self, bytes: u64) -> Self {
+    pub(super) fn begin_before_the_end(mut self, bytes: u64) -> Self {
         self.back = bytes;
         self
     }

@@ -91,9 +91,11 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         Command::Pause { operation, .. }
         | Command::Resume { operation, .. }
         | Command::Cancel { operation, .. }
+        | Command::Confirm { operation, .. }
         | Command::Settle { operation, .. } => (None, Some(operation)),
         Command::RollBack(_)
         | Command::Promote(_)
+        | Command::Deploy(_)
         | Command::Maintenance { .. }
         | Command::Mark { .. }
         | Command::Freeze { .. }

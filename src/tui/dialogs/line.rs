@@ -3,7 +3,7 @@
 mod incident;
 
 use crate::model::Span;
-use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
 use crate::model::incident::Ticked;
 use crate::model::operation::Strategy;
 use crate::tui::scene::{Picture, Scene};
@@ -30,6 +30,17 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
         }
         Command::Promote(Promote { service, reason, overrides, .. }) => {
             words.verb("promote").value(service.as_str()).overrides(overrides).reason(reason);
+        }
+        Command::Deploy(Deploy { service, version, strategy, reason, overrides, confirmed, .. }) => {
+            words.verb("deploy").value(service.as_str()).value(version.as_str());
+            words.option("--strategy", strategy.word());
+            if *confirmed {
+                words.flag("--go");
+            }
+            words.overrides(overrides).reason(reason);
+        }
+        Command::Confirm { operation, reason } => {
+            words.verb("confirm").value(operation.as_str()).reason(reason);
         }
         Command::Maintenance { service, on, reason } => {
             words.verb("maintenance").value(service.as_str()).value(on_off(*on)).reason(reason);

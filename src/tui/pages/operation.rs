@@ -9,7 +9,7 @@ use super::sheet::{Sheet, Writer};
 use crate::engine::proposal;
 use crate::model::OperationId;
 use crate::model::operation::{Action, Operation, OperationStatus, PlanKind, StepState};
-use crate::model::release::Release;
+use crate::model::release::{Arm, Release};
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
 use crate::tui::roster::age;
@@ -31,6 +31,7 @@ pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> 
     status(&mut page, operation, scene);
     steps(&mut page, operation, scene);
     waiting(&mut page, operation, scene);
+    phases(&mut page, operation, scene);
     ends(&mut page, operation, scene);
     header(&mut page, operation, scene);
     // Last, so that the end of the page, once it is gone to, is where new lines come.
@@ -99,7 +100,7 @@ fn header(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     if let Some(decision) = &operation.decision {
         page.field("decision", Tone::Text, decision.as_str());
     }
-    page.field("strategy", Tone::Text, plan.strategy.word());
+    page.field("strategy", Tone::Text, plan.how());
     let since = text::age(age(operation.at, scene.now()));
     page.field("since", Tone::Text, &format!("{}, {since} ago", scene.moment(operation.at)));
     if !operation.is_open() {
@@ -235,6 +236,48 @@ fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     let now = scene.now();
     match step.action {
         Action::Platform { .. } => {}
+        Action::Validate { .. } => {
+            page.heading("trying");
+            page.field(
+                "for",
+                Tone::Text,
+                &format!("{} of at most {}", seconds(*at, now), human(*step.timeout)),
+            );
+        }
+        Action::Confirm { deadline } => {
+            page.heading("waiting for a person");
+            let key = scene.picture.keymap.key_of("confirm").unwrap_or_else(|| ":confirm".to_owned());
+            page.marked(
+                Span::styled(format!("  {key} "), page.look.style(Tone::Key)),
+                Tone::Text,
+                "says go; until then no traffic moves",
+            );
+            page.field("given up in", Tone::Text, &left(*at, deadline, now));
+        }
+        Action::Stage { percent, lasts, patience } => {
+            page.heading("stage");
+            let arm = if percent < 100 { Arm::Canary } else { Arm::Stable };
+            let service = &operation.plan.service;
+            let verdict = scene.state().service(service).and_then(|known| known.arms.get(&arm));
+            let (tone, words) = match verdict {
+                Some((Verdict::Healthy, _)) if !scene.is_stale(service) => (Tone::Ok, "healthy".to_owned()),
+                Some((verdict, _)) => {
+                    let why = verdict.reasons().first().map_or_else(String::new, |why| format!(": {why}"));
+                    let tone =
+                        if matches!(verdict, Verdict::Failing { .. }) { Tone::Fail } else { Tone::Warn };
+                    (tone, format!("{}{why}", verdict.word()))
+                }
+                None => (Tone::Unknown, "nothing is known of it yet".to_owned()),
+            };
+            page.field("traffic", Tone::Text, &format!("{percent} % on {}", operation.plan.to.version));
+            page.field("verdict", tone, &words);
+            let watched = format!("{} of {}", seconds(*at, now), human(*lasts));
+            page.field("watched", Tone::Text, &watched);
+            if age(*at, now) > *lasts {
+                let until = crate::model::Span(*lasts + *patience);
+                page.field("given up in", Tone::Text, &left(*at, until, now));
+            }
+        }
         Action::Watch { lasts } => {
             page.heading("watching");
             page.field("watched", Tone::Text, &format!("{} of {}", seconds(*at, now), human(*lasts)));
@@ -260,11 +303,61 @@ fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
                 None => (Tone::Unknown, "not yet, nothing is known".to_owned()),
             };
             page.field("healthy for", tone, &words);
-            let left = age(now, at.checked_add(*deadline).unwrap_or(*at));
-            let left = human(Duration::from_secs(left.as_secs()));
-            page.field("given up in", Tone::Text, &format!("{left} of {}", human(*deadline)));
+            page.field("given up in", Tone::Text, &left(*at, deadline, now));
         }
     }
+}
+
+/// What is left of a time that began then.
+fn left(since: Timestamp, lasts: crate::model::Span, now: Timestamp) -> String {
+    let left = age(now, since.checked_add(*lasts).unwrap_or(since));
+    format!("{} of {}", human(Duration::from_secs(left.as_secs())), human(*lasts))
+}
+
+/// The phases of a deployment: how long each has taken, and what it should take.
+fn phases(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    if operation.plan.budgets.is_empty() {
+        return;
+    }
+    let look = page.look;
+    page.heading("phases");
+    let current = operation.current().filter(|_| operation.is_open());
+    let mut began = operation.at;
+    let mut rows = Vec::new();
+    for (phase, budget) in &operation.plan.budgets {
+        let of_phase = |index: &usize| operation.plan.steps[*index].phase == Some(*phase);
+        let indexes: Vec<usize> = (0..operation.plan.steps.len()).filter(of_phase).collect();
+        let ended = indexes.iter().filter_map(|index| match &operation.steps[*index] {
+            StepState::Succeeded { at, .. } | StepState::Failed { at, .. } => Some(*at),
+            _ => None,
+        });
+        let (is_now, last) = (current.is_some_and(|step| indexes.contains(&step)), ended.max());
+        let took = match (is_now, last) {
+            (true, _) => Some(age(began, scene.now())),
+            (false, Some(at)) => Some(age(began, at)),
+            (false, None) => None,
+        };
+        let is_over = took.is_some_and(|took| took > **budget);
+        let tone = if is_over { Tone::Warn } else { Tone::Text };
+        let words = took.map_or_else(String::new, |took| human(Duration::from_secs(took.as_secs())));
+        let title = if is_now { Tone::Accent } else { Tone::Text };
+        rows.push(vec![
+            Line::styled(phase.word(), look.style(title)),
+            Line::styled(words, look.style(tone)),
+            Line::styled(human(**budget), look.style(Tone::Dim)),
+            Line::styled(if is_over { "over its time" } else { "" }, look.style(Tone::Warn)),
+        ]);
+        if let Some(at) = last {
+            began = at;
+        }
+    }
+    let columns = [
+        Column::new("phase", 8, 14, 0),
+        Column::new("took", 5, 10, 0).at_right(),
+        Column::new("should take", 11, 14, 0).at_right(),
+        Column::new("", 0, 16, 1),
+    ];
+    page.table(&columns, &rows);
 }
 
 /// What the platform says while it works, the newest last.

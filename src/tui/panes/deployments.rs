@@ -192,9 +192,10 @@ const fn doing(operation: &Operation, is_left: bool) -> &'static str {
     match (operation.plan.kind, is_left) {
         (PlanKind::RollBack, true) => "rolling back",
         (PlanKind::RollBack, false) => "taking over",
-        (PlanKind::Promote, true) => "giving way",
+        (PlanKind::Promote | PlanKind::Deploy { .. }, true) => "giving way",
         (PlanKind::Promote, false) => "being promoted",
         (PlanKind::Maintenance { .. }, _) => "maintenance",
+        (PlanKind::Deploy { .. }, false) => "being deployed",
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn lines<'a>(dialog: &ActionDialog, scene: &Scene<'a>, look: Look<'a>
     for sentence in words::will(scene, &dialog.subject, dialog.choice) {
         out.text("", Tone::Text, &sentence, Tone::Text);
     }
-    if matches!(dialog.subject, Subject::RollBack { .. } | Subject::Promote { .. }) {
+    if matches!(dialog.subject, Subject::RollBack { .. } | Subject::Promote { .. } | Subject::Deploy { .. }) {
         ends(dialog, scene, &mut out);
     }
     choices(dialog, scene, &mut out);
@@ -104,10 +104,12 @@ fn ends(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
             (Some(from), proposal.map_or(chosen, |proposal| proposal.target.release.as_ref()))
         }
         Subject::Promote { canary, .. } => (known.stable(), Some(canary)),
+        Subject::Deploy { from, release, .. } => (Some(from), Some(release)),
         _ => return,
     };
     let (left, right) = match &dialog.subject {
         Subject::Promote { .. } => ("leaves", "gets all the traffic"),
+        Subject::Deploy { .. } => ("gives way", "is brought in"),
         _ => ("leaves", "returns to"),
     };
     let from = end(scene, known, from);
@@ -201,7 +203,7 @@ fn choices(dialog: &ActionDialog, scene: &Scene<'_>, out: &mut Lines<'_>) {
     if choices.is_empty() {
         return;
     }
-    let is_strategy = matches!(dialog.subject, Subject::RollBack { .. });
+    let is_strategy = matches!(dialog.subject, Subject::RollBack { .. } | Subject::Deploy { .. });
     let has_focus = dialog.focus == Stop::Choice;
     let keys = if has_focus { "Left and Right choose" } else { "Tab goes there" };
     out.heading(if is_strategy { "Strategy" } else { "Choose" }, keys);
@@ -232,11 +234,15 @@ fn plan(dialog: &ActionDialog, proposal: &Proposal, out: &mut Lines<'_>) {
         Ok(plan) => {
             for (index, step) in plan.steps.iter().enumerate() {
                 let within = match &step.action {
-                    Action::Watch { lasts } => format!("for {}", human(**lasts)),
+                    Action::Watch { lasts } | Action::Stage { lasts, .. } => {
+                        format!("for {}", human(**lasts))
+                    }
                     Action::Verify { hold, deadline, .. } => {
                         format!("for {}, within {}", human(**hold), human(**deadline))
                     }
-                    Action::Platform { .. } => format!("within {}", human(*step.timeout)),
+                    Action::Platform { .. } | Action::Confirm { .. } | Action::Validate { .. } => {
+                        format!("within {}", human(*step.timeout))
+                    }
                 };
                 let title = step.title.replace('`', "");
                 out.text(&format!("{}. ", index + 1), Tone::Dim, &format!("{title}, {within}"), Tone::Text);
@@ -337,6 +343,18 @@ fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
         }
     }
     out.heading("If it fails", "");
+    if matches!(plan.kind, crate::model::operation::PlanKind::Deploy { .. }) {
+        let lines = [
+            format!("Before any traffic has moved, nothing is put back: {from} serves as it did."),
+            format!(
+                "After that the ordinary rollback to {from} begins by itself, without any stage; so it does when you cancel."
+            ),
+        ];
+        for line in lines {
+            out.text("- ", Tone::Dim, &line, Tone::Text);
+        }
+        return;
+    }
     let mut fails = vec![format!(
         "A step that fails in passing is tried {} times more, then the operation ends as failed: the traffic may be where it was, and a person has to look.",
         settings.retries

@@ -71,7 +71,8 @@ fn parts(dialog: &ActionDialog, scene: &Scene<'_>, screen: Rect) -> (Parts, usiz
         rows
     };
     let is_framed = outer != inner;
-    let has_ends = matches!(dialog.subject, Subject::RollBack { .. } | Subject::Promote { .. });
+    let has_ends =
+        matches!(dialog.subject, Subject::RollBack { .. } | Subject::Promote { .. } | Subject::Deploy { .. });
     let confirm = take(says.min(inner.height.saturating_sub(4).max(1)), true);
     let name = take(1, is_named);
     let overriding = take(1, overrides);
@@ -180,6 +181,7 @@ fn ends(dialog: &ActionDialog, look: Look<'_>) -> Line<'static> {
             let chosen = to.map(|release| &release.version).or(asked.as_ref());
             (from.version.to_string(), chosen.map_or_else(|| "?".to_owned(), ToString::to_string))
         }
+        Subject::Deploy { from, release, .. } => (from.version.to_string(), release.version.to_string()),
         Subject::Promote { canary, .. } => {
             let from = proposal.and_then(|proposal| proposal.from.as_ref());
             (from.map_or_else(|| "?".to_owned(), |from| from.version.to_string()), canary.version.to_string())

@@ -9,7 +9,8 @@ use super::on_item::OnItem;
 use super::text::Text;
 use crate::engine::State;
 use crate::engine::target;
-use crate::model::command::{Command, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
+use crate::model::deploy::DeployStrategy;
 use crate::model::incident::Level;
 use crate::model::operation::{OperationStatus, Strategy};
 use crate::model::release::{Arm, Quality, Release};
@@ -34,6 +35,10 @@ pub(super) enum Subject {
     },
     /// Give the canary all the traffic.
     Promote { service: ServiceName, canary: Release, busy: Option<OperationId> },
+    /// Bring a release in.
+    Deploy { service: ServiceName, release: Release, from: Release, busy: Option<OperationId> },
+    /// Say go to a deployment that waits for it.
+    Confirm { operation: OperationId, service: ServiceName },
     /// Turn the maintenance page on or off.
     Maintenance { service: ServiceName, on: bool, busy: Option<OperationId> },
     /// Hold, let go on, or stop an operation.
@@ -158,6 +163,25 @@ impl Subject {
                 let canary = known.canary().ok_or("there is no canary")?.clone();
                 Ok(Self::Promote { canary, busy: known.operation.clone(), service })
             }
+            Action::Deploy => {
+                let service = service()?;
+                let known = known(&service)?;
+                let from = known.stable().ok_or("nothing is known to be live")?.clone();
+                let named = args.get(1).map(|version| Version::from(version.as_str()));
+                let selected = || {
+                    let reference = scene.ui.release.what.as_ref()?;
+                    Some(known.inventory.as_ref()?.release(reference)?.version.clone())
+                };
+                let version =
+                    named.or_else(selected).ok_or("name a version, or select a release in pane 3")?;
+                let target = target::incoming(known, &version);
+                let release = target.release.ok_or_else(|| target.problem.unwrap_or_default())?;
+                Ok(Self::Deploy { release, from, busy: known.operation.clone(), service })
+            }
+            Action::Confirm => {
+                let (operation, service) = open()?;
+                Ok(Self::Confirm { operation, service })
+            }
             Action::Maintenance => {
                 let service = service()?;
                 let known = known(&service)?;
@@ -215,6 +239,16 @@ impl Subject {
             Self::Promote { service, canary, .. } => {
                 Command::Promote(Promote { service, release: Some(canary.reference), reason, overrides })
             }
+            Self::Deploy { service, release, from, .. } => Command::Deploy(Deploy {
+                service,
+                version: release.version,
+                strategy: *DeployStrategy::ALL.get(answers.choice?)?,
+                from: Some(from.reference),
+                confirmed: false,
+                reason,
+                overrides,
+            }),
+            Self::Confirm { operation, .. } => Command::Confirm { operation, reason },
             Self::Maintenance { service, on, .. } => Command::Maintenance { service, on, reason },
             Self::Steer { how, operation, .. } => match how {
                 Steer::Pause => Command::Pause { operation, reason },
@@ -280,6 +314,25 @@ impl Subject {
                 Some(now) if now.reference != canary.reference => Some(is_now(Arm::Canary, &now.version)),
                 Some(_) => other_operation(state, service, busy.as_ref()),
             },
+            Self::Deploy { service, release, from, busy } => {
+                let known = state.service(service)?;
+                match known.stable() {
+                    None => Some("nothing is known to be live now".to_owned()),
+                    Some(live) if live.reference != from.reference => {
+                        Some(is_now(Arm::Stable, &live.version))
+                    }
+                    Some(_) if known.inventory.as_ref()?.release(&release.reference).is_none() => {
+                        Some(format!("the platform has no {} any more", release.version))
+                    }
+                    Some(_) => other_operation(state, service, busy.as_ref()),
+                }
+            }
+            Self::Confirm { operation, .. } => {
+                let waits = state
+                    .operation(operation)
+                    .is_some_and(crate::model::operation::Operation::awaits_confirmation);
+                (!waits).then(|| ended(state, operation))
+            }
             Self::Maintenance { service, on, busy } => {
                 let page =
                     state.service(service)?.inventory.as_ref().and_then(|inventory| inventory.maintenance);
@@ -379,7 +432,10 @@ impl Subject {
 
     /// The engine is asked what it would do.
     pub(super) const fn is_proposed(&self) -> bool {
-        matches!(self, Self::RollBack { .. } | Self::Promote { .. } | Self::Maintenance { .. })
+        matches!(
+            self,
+            Self::RollBack { .. } | Self::Promote { .. } | Self::Maintenance { .. } | Self::Deploy { .. }
+        )
     }
 
     /// The service whose traffic it touches.
@@ -387,6 +443,8 @@ impl Subject {
         match self {
             Self::RollBack { service, .. }
             | Self::Promote { service, .. }
+            | Self::Deploy { service, .. }
+            | Self::Confirm { service, .. }
             | Self::Maintenance { service, .. }
             | Self::Steer { service, .. }
             | Self::Settle { service, .. }
@@ -416,6 +474,18 @@ impl Subject {
                         Strategy::Emergency => {
                             "the maintenance page first, where the platform has one; it goes when health is seen"
                         }
+                    };
+                    (strategy.word().to_owned(), does.to_owned())
+                })
+                .collect(),
+            Self::Deploy { .. } => DeployStrategy::ALL
+                .into_iter()
+                .map(|strategy| {
+                    let does = match strategy {
+                        DeployStrategy::BlueGreen => "tested beside the live release, then all the traffic once a person says go",
+                        DeployStrategy::Canary => "a small part first, then more, each part judged",
+                        DeployStrategy::Rolling => "part by part, or as the platform rolls",
+                        DeployStrategy::Emergency => "at once, after the critical checks alone",
                     };
                     (strategy.word().to_owned(), does.to_owned())
                 })
@@ -457,6 +527,10 @@ impl Subject {
     pub(super) fn first_choice(&self, args: &[String]) -> Option<usize> {
         match self {
             Self::RollBack { .. } | Self::Freeze { .. } => Some(0),
+            Self::Deploy { .. } => {
+                let named = args.get(2).and_then(|word| word.parse::<DeployStrategy>().ok());
+                DeployStrategy::ALL.iter().position(|strategy| *strategy == named.unwrap_or_default())
+            }
             Self::Severity { .. } => {
                 let level: Level = args.first()?.parse().ok()?;
                 Level::ALL.iter().position(|known| *known == level)

@@ -21,6 +21,8 @@ pub(super) fn title(subject: &Subject) -> String {
         }
         Subject::RollBack { service, .. } => format!("Roll back {service}"),
         Subject::Promote { service, canary, .. } => format!("Promote {} of {service}", canary.version),
+        Subject::Deploy { service, release, .. } => format!("Deploy {} of {service}", release.version),
+        Subject::Confirm { operation, .. } => format!("Say go to {operation}"),
         Subject::Maintenance { service, on: true, .. } => format!("Maintenance page of {service} on"),
         Subject::Maintenance { service, on: false, .. } => format!("Maintenance page of {service} off"),
         Subject::Steer { how: Steer::Pause, operation, .. } => format!("Pause {operation}"),
@@ -49,6 +51,8 @@ pub(super) fn of_subject(subject: &Subject) -> String {
     match subject {
         Subject::RollBack { service, .. } => format!("roll back {service}"),
         Subject::Promote { service, .. } => format!("promote {service}"),
+        Subject::Deploy { service, release, .. } => format!("deploy {} of {service}", release.version),
+        Subject::Confirm { operation, .. } => format!("go for {operation}"),
         Subject::Maintenance { service, on, .. } => {
             format!("maintenance page of {service} {}", if *on { "on" } else { "off" })
         }
@@ -101,6 +105,8 @@ pub(super) fn does(subject: &Subject, choice: Option<usize>) -> String {
         Subject::RollBack { arm: Arm::Canary, .. } => "aborts it".to_owned(),
         Subject::RollBack { .. } => "rolls back".to_owned(),
         Subject::Promote { .. } => "promotes".to_owned(),
+        Subject::Deploy { .. } => "deploys".to_owned(),
+        Subject::Confirm { .. } => "says go".to_owned(),
         Subject::Maintenance { on, .. } | Subject::Automatic { on } => {
             format!("turns it {}", if *on { "on" } else { "off" })
         }
@@ -197,7 +203,15 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject, choice: Option<usize>) 
     let state = &scene.picture.live.state;
     let environment = &scene.config().environment.name;
     match subject {
-        Subject::RollBack { .. } | Subject::Promote { .. } => Vec::new(),
+        Subject::RollBack { .. } | Subject::Promote { .. } | Subject::Deploy { .. } => Vec::new(),
+        Subject::Confirm { operation, .. } => {
+            let Some(now) = state.operation(operation) else { return Vec::new() };
+            vec![
+                format!("{operation}: {}.", now.plan.purpose.replace('`', "")),
+                "The traffic begins to move. A release that fails with users on it is taken back by itself."
+                    .to_owned(),
+            ]
+        }
         Subject::Maintenance { service, on: true, .. } => vec![
             format!("Everybody who comes to {service} gets the maintenance page until it is turned off."),
             "No traffic moves between releases, and nothing turns the page off by itself.".to_owned(),

@@ -65,6 +65,10 @@ pub(super) fn options(scene: &Scene<'_>, line: &str) -> Vec<Choice> {
     let candidates = match arg {
         Arg::Service => services(scene),
         Arg::Version => before.first().map_or_else(Vec::new, |service| versions(scene, service)),
+        Arg::Strategy => crate::model::deploy::DeployStrategy::ALL
+            .into_iter()
+            .map(|strategy| (strategy.word().to_owned(), String::new()))
+            .collect(),
         Arg::Theme => scene.picture.themes.iter().map(|name| (name.clone(), String::new())).collect(),
         Arg::Level => levels(),
         Arg::Role => roles(scene),

@@ -1,0 +1,148 @@
+//! Trying whether a release may go on, with what the config says of checks, suites and load runs.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::World;
+use crate::config::Config;
+use crate::model::units::human;
+use crate::model::validation::{Trial, TrialOutcome, TrialReport, Validation};
+use crate::model::{CheckName, LoadName, SuiteName};
+pub use crate::validate::{Subject, Watcher};
+use crate::validate::{candidate, checks, load, program, smoke};
+
+/// Tries it, for no longer than `limit`. What cannot be tried is a trial that was not run.
+pub async fn run(
+    world: &World,
+    what: &Validation,
+    subject: &Subject,
+    limit: Duration,
+    watcher: &Watcher,
+) -> TrialReport {
+    let (began, at) = (Instant::now(), Timestamp::now());
+    let name = match what {
+        Validation::Checks { .. } => "checks",
+        Validation::Smoke { suite, .. } => suite.as_str(),
+        Validation::Load { load } => load.as_str(),
+    };
+    let not_run = |detail: String| TrialReport {
+        name: name.to_owned(),
+        address: None,
+        at,
+        took_ms: began.elapsed().as_secs_f64() * 1e3,
+        trials: vec![Trial {
+            name: name.to_owned(),
+            outcome: TrialOutcome::NotRun,
+            took_ms: began.elapsed().as_secs_f64() * 1e3,
+            detail,
+        }],
+        latency: None,
+    };
+    let trying = async {
+        match what {
+            Validation::Checks { only_critical } => {
+                let config = &world.settings.config;
+                let asked = config.checks.iter().filter(|(_, check)| check.concerns(&subject.service));
+                let asked: Vec<_> = asked.filter(|(_, check)| check.critical || !only_critical).collect();
+                Ok(checks(&asked, subject, watcher).await)
+            }
+            Validation::Smoke { suite, candidate } => {
+                let place = if *candidate { Place::Candidate } else { Place::Live };
+                run_suite(world, suite, subject, place, watcher).await
+            }
+            Validation::Load { load } => run_load(world, load, subject, None, watcher).await,
+        }
+    };
+    match tokio::time::timeout(limit, trying).await {
+        Ok(Ok(report)) => report,
+        Ok(Err(why)) => not_run(why),
+        Err(_) => not_run(format!("did not end within {}", human(limit))),
+    }
+}
+
+/// Runs these checks, all that there are where none is named.
+///
+/// # Errors
+/// In words: there is no such check.
+pub async fn run_checks(
+    world: &World,
+    names: &[CheckName],
+    only_critical: bool,
+    subject: &Subject,
+    watcher: &Watcher,
+) -> Result<TrialReport, String> {
+    let config = &world.settings.config;
+    if let Some(unknown) = names.iter().find(|name| !config.checks.contains_key(*name)) {
+        return Err(unknown_name("check", unknown.as_str(), config.checks.keys().map(CheckName::as_str)));
+    }
+    let asked = config.checks.iter().filter(|(name, check)| {
+        let is_named = if names.is_empty() { check.concerns(&subject.service) } else { names.contains(name) };
+        is_named && (check.critical || !only_critical)
+    });
+    let asked: Vec<_> = asked.collect();
+    Ok(checks(&asked, subject, watcher).await)
+}
+
+/// Where a suite is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where the service answers its users.
+    Live,
+    /// Where the release answers before it has traffic.
+    Candidate,
+    /// At an address that a person names.
+    At(String),
+}
+
+/// Runs a smoke suite.
+///
+/// # Errors
+/// In words: there is no such suite, or it does not say where the release answers.
+pub async fn run_suite(
+    world: &World,
+    name: &SuiteName,
+    subject: &Subject,
+    place: Place,
+    watcher: &Watcher,
+) -> Result<TrialReport, String> {
+    let config: &Config = &world.settings.config;
+    let Some(spec) = config.smoke.get(name) else {
+        return Err(unknown_name("smoke suite", name.as_str(), config.smoke.keys().map(SuiteName::as_str)));
+    };
+    let address = match place {
+        Place::Live => spec.url.clone(),
+        Place::Candidate => candidate(name, spec, subject)?,
+        Place::At(address) => address,
+    };
+    Ok(smoke(name, spec, &address, &world.secrets, watcher).await)
+}
+
+/// Runs a load run, against its own address where none is named.
+///
+/// # Errors
+/// In words: there is no such load run.
+pub async fn run_load(
+    world: &World,
+    name: &LoadName,
+    subject: &Subject,
+    address: Option<&str>,
+    watcher: &Watcher,
+) -> Result<TrialReport, String> {
+    let config = &world.settings.config;
+    let Some(spec) = config.load.get(name) else {
+        return Err(unknown_name("load run", name.as_str(), config.load.keys().map(LoadName::as_str)));
+    };
+    Ok(load(name, spec, address, subject, &world.secrets, watcher).await)
+}
+
+/// Runs a program that has to end with 0.
+pub async fn run_program(name: &str, argv: &[String], limit: Duration) -> Trial {
+    program(name, argv, limit).await
+}
+
+fn unknown_name<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let known = if known.is_empty() { "the config has none".to_owned() } else { known.join(", ") };
+    format!("no {what} `{name}`; there is: {known}")
+}
