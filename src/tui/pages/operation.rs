@@ -332,14 +332,10 @@ fn phases(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
             _ => None,
         });
         let (is_now, last) = (current.is_some_and(|step| indexes.contains(&step)), ended.max());
-        let took = match (is_now, last) {
-            (true, _) => Some(age(began, scene.now())),
-            (false, Some(at)) => Some(age(began, at)),
-            (false, None) => None,
-        };
-        let is_over = took.is_some_and(|took| took > **budget);
+        let until = if is_now { Some(scene.now()) } else { last };
+        let is_over = until.is_some_and(|until| age(began, until) > **budget);
         let tone = if is_over { Tone::Warn } else { Tone::Text };
-        let words = took.map_or_else(String::new, |took| human(Duration::from_secs(took.as_secs())));
+        let words = until.map_or_else(String::new, |until| seconds(began, until));
         let title = if is_now { Tone::Accent } else { Tone::Text };
         rows.push(vec![
             Line::styled(phase.word(), look.style(title)),
