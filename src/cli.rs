@@ -11,6 +11,7 @@ pub mod check;
 pub mod checklist;
 pub mod config;
 pub mod console;
+pub mod db;
 pub mod demo;
 pub mod deploy;
 pub mod drill;
@@ -129,6 +130,7 @@ enum Subcommand {
     Load(trials::LoadArgs),
     Gate(gate::GateArgs),
     Watch(gate::WatchArgs),
+    Db(db::Args),
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
@@ -184,6 +186,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Load(args) => trials::load(&args, global).await,
         Subcommand::Gate(args) => gate::gate(&args, global).await,
         Subcommand::Watch(args) => gate::watch(&args, global).await,
+        Subcommand::Db(args) => db::run(&args, global).await,
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,

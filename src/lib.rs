@@ -12,6 +12,8 @@
 //! - [`observe`]: the senses: probes and sources, one file each.
 //! - [`mod@aws`]: signed requests to AWS, for the adapters that need them.
 //! - [`platform`]: what can be changed, and where, one file each.
+//! - [`validate`]: trying whether a release may go on: checks, smoke suites, load runs.
+//! - [`database`]: looking into the databases of services, and backing them up.
 //! - [`notify`]: channels to people, one file each.
 //! - [`lab`]: the embedded fleet: real HTTP services, a weighted router, traffic and faults, all on loopback.
 //! - [`templates`]: what people are told, in words that a team can make its own. Pure.
@@ -25,6 +27,7 @@ pub mod api;
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod database;
 pub mod engine;
 pub mod journal;
 pub mod judge;

@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod channel;
 pub mod checklist;
 pub mod command;
+pub mod database;
 pub mod decision;
 pub mod delivery;
 pub mod deploy;
@@ -38,8 +39,9 @@ pub mod units;
 pub mod validation;
 
 pub use names::{
-    AlarmId, ChannelName, CheckName, CommandId, ContactName, DecisionId, FindingId, IdempotencyKey,
-    IncidentId, IndicatorName, ItemId, LoadName, NotificationId, OperationId, PolicyName, ProbeName,
-    ReleaseRef, RunId, RunbookName, ScheduleName, ServiceName, SourceName, SuiteName, TriggerName, Version,
+    AlarmId, ChannelName, CheckName, CommandId, ContactName, DatabaseName, DecisionId, FindingId,
+    IdempotencyKey, IncidentId, IndicatorName, ItemId, LoadName, NotificationId, OperationId, PolicyName,
+    ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName, ServiceName, SourceName, SuiteName, TriggerName,
+    Version,
 };
 pub use units::{Quantity, Span, Unit};

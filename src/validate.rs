@@ -35,7 +35,8 @@ impl Watcher {
         Self::new(|_| {})
     }
 
-    fn saw(&self, trial: &Trial) {
+    /// A result has come.
+    pub fn saw(&self, trial: &Trial) {
         (self.0)(trial);
     }
 }

@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "platform",
             "notify",
             "validate",
+            "database",
         ],
     ),
     // Adapters are leaves: they know nothing of each other.
@@ -42,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("notify", &["model"]),
     ("observe", &["aws", "model", "process"]),
     ("validate", &["model", "process"]),
+    ("database", &["model", "process"]),
     // What adapters that start programs have in common.
     ("process", &[]),
     ("platform", &["aws", "model"]),

@@ -176,7 +176,8 @@ fn live(global: &Global, world: &World) -> Watcher {
     })
 }
 
-fn finish(
+/// Shows reports, and writes them where they are wanted; the exit code says how they went.
+pub(super) fn finish(
     reports: &[TrialReport],
     junit: Option<&Path>,
     world: &World,

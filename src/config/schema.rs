@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::channel::{ChannelSpec, NotifySpec};
+use crate::model::database::DatabaseSpec;
 use crate::model::deploy::DeploySpec;
 use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
 use crate::model::incident::Level;
@@ -18,8 +19,8 @@ use crate::model::source::{IndicatorSpec, SourceSpec};
 use crate::model::trigger::TriggerSpec;
 use crate::model::validation::{CheckSpec, LoadSpec, SmokeSpec};
 use crate::model::{
-    ChannelName, CheckName, ContactName, IndicatorName, LoadName, PolicyName, ProbeName, RunbookName,
-    ScheduleName, ServiceName, SourceName, Span, SuiteName, TriggerName,
+    ChannelName, CheckName, ContactName, DatabaseName, IndicatorName, LoadName, PolicyName, ProbeName,
+    RunbookName, ScheduleName, ServiceName, SourceName, Span, SuiteName, TriggerName,
 };
 
 /// One environment.
@@ -83,6 +84,9 @@ pub struct Config {
     /// Requests that show whether a release works for users.
     #[serde(default)]
     pub smoke: BTreeMap<SuiteName, SmokeSpec>,
+    /// The databases of services.
+    #[serde(default)]
+    pub databases: BTreeMap<DatabaseName, DatabaseSpec>,
     /// Load runs.
     #[serde(default)]
     pub load: BTreeMap<LoadName, LoadSpec>,

@@ -8,8 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::model::{
-    ChannelName, CheckName, IndicatorName, LoadName, ProbeName, ServiceName, SourceName, SuiteName,
-    TriggerName,
+    ChannelName, CheckName, DatabaseName, IndicatorName, LoadName, ProbeName, ServiceName, SourceName,
+    SuiteName, TriggerName,
 };
 
 /// One step of a path.
@@ -51,6 +51,7 @@ macro_rules! name_steps {
 name_steps!(
     ChannelName,
     CheckName,
+    DatabaseName,
     IndicatorName,
     LoadName,
     ProbeName,

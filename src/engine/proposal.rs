@@ -156,6 +156,15 @@ fn forward<'c>(
             .filter(|(_, suite)| suite.services.contains(service))
             .map(|(name, suite)| (name.clone(), suite.candidate.is_some() || !suite.candidates.is_empty()))
             .collect(),
+        databases: config
+            .databases
+            .iter()
+            .filter(|(_, spec)| spec.services.contains(service))
+            .map(|(name, spec)| {
+                let backup = spec.backups.as_ref().map(|_| spec.backup_timeout);
+                (name.clone(), !spec.checks.is_empty(), backup)
+            })
+            .collect(),
         loads: config.load.iter().map(|(name, load)| (name.clone(), load.duration)).collect(),
         confirmed,
     }

@@ -24,6 +24,7 @@ mod tenure;
 pub mod trial;
 pub mod validations;
 pub mod view;
+mod with_schema;
 pub mod world;
 
 use std::panic::AssertUnwindSafe;

@@ -151,6 +151,10 @@ name! {
     LoadName
 }
 name! {
+    /// A database, as the config calls it.
+    DatabaseName
+}
+name! {
     /// An episode of a received alarm: `HighErrorRate/f3a9…@2026-11-26T07:00:00Z`.
     AlarmId
 }

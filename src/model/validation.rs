@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::secret::SecretRef;
-use super::{LoadName, ServiceName, Span, SuiteName};
+use super::{DatabaseName, LoadName, ServiceName, Span, SuiteName};
 
 /// What a step of a deployment has to see pass.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,6 +30,16 @@ pub enum Validation {
     Load {
         /// Which.
         load: LoadName,
+    },
+    /// What has to be true in a database.
+    Data {
+        /// Which.
+        database: DatabaseName,
+    },
+    /// A backup of a database, written and read again.
+    Backup {
+        /// Which.
+        database: DatabaseName,
     },
 }
 
@@ -322,8 +332,14 @@ impl TrialReport {
         !self.trials.iter().any(|trial| trial.outcome.stops())
     }
 
-    /// In a line: how many passed, and what did not.
+    /// In a line: how many passed, and what did not; of one that passed what was seen.
     pub fn words(&self) -> String {
+        if let [trial] = self.trials.as_slice()
+            && trial.outcome == TrialOutcome::Passed
+            && !trial.detail.is_empty()
+        {
+            return format!("{}: {} passed: {}", self.name, trial.name, trial.detail);
+        }
         let total = self.trials.len();
         let passed = self.trials.iter().filter(|trial| trial.outcome == TrialOutcome::Passed).count();
         let others = self.trials.iter().filter(|trial| trial.outcome != TrialOutcome::Passed);

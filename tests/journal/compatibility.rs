@@ -498,6 +498,20 @@ fn deployment() -> Vec<Event> {
             rollback: Some("01JNWE9Q9J3V8QJ3QW8YQZ7K5T".into()),
         },
         planned(Plan { spares: true, ..plan(Strategy::Immediate) }),
+        planned(Plan {
+            kind: PlanKind::Deploy { how: DeployStrategy::Rolling },
+            steps: vec![
+                phased(
+                    Phase::Preparation,
+                    Action::Validate { what: Validation::Data { database: "shop".into() } },
+                ),
+                phased(
+                    Phase::Preparation,
+                    Action::Validate { what: Validation::Backup { database: "shop".into() } },
+                ),
+            ],
+            ..plan(Strategy::Immediate)
+        }),
     ]
 }
 

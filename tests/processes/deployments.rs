@@ -274,3 +274,50 @@ async fn the_watch() {
     let nothing = fleet.run(&["watch", "checkout", "--for", "2s", "--ready-within", "1s"]).await;
     assert!(matches!(nothing.status.code(), Some(6 | 7)), "{}", text(&nothing.stderr));
 }
+
+/// A service's database: its schema is what the guardrail compares, its data are checked, and a deployment begins with a backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database() {
+    let fleet = fleet().await;
+    let file = fleet.path().join("shop.db");
+    let run = |statements: &str| {
+        let done = std::process::Command::new("sqlite3").arg(&file).arg(statements).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    };
+    if !std::process::Command::new("sqlite3").arg("--version").output().is_ok_and(|it| it.status.success()) {
+        eprintln!("skipped: there is no sqlite3; apt-get install sqlite3");
+        return;
+    }
+    run("CREATE TABLE schema_migrations (version BIGINT, dirty BOOLEAN); INSERT INTO schema_migrations VALUES (7, 0);
+         CREATE TABLE orders (id INTEGER, lines INTEGER); INSERT INTO orders VALUES (1, 2), (2, 1);");
+    let backups = fleet.path().join("backups");
+    fleet.reconfigure(|config| {
+        format!(
+            "{config}\n[databases.shop]\nservices = [\"checkout\"]\nengine = {{ kind = \"sqlite\", file = {file:?} }}\n\
+             backups = {backups:?}\n[[databases.shop.checks]]\nname = \"lines\"\n\
+             sql = \"SELECT count(*) FROM orders WHERE lines = 0\"\nequals = \"0\"\n"
+        )
+    });
+    let status = fleet.run(&["db", "status"]).await;
+    assert_eq!(status.status.code(), Some(0), "{}", text(&status.stderr));
+    assert!(text(&status.stdout).contains("golang-migrate"), "{}", text(&status.stdout));
+    let _guard = guarded(&fleet).await;
+    run("INSERT INTO orders VALUES (3, 0)");
+    let refused = fleet.run(&deploy("blue-green", &["--go"])).await;
+    assert_eq!(refused.status.code(), Some(4), "{}", text(&refused.stderr));
+    assert!(text(&refused.stdout).contains("expected 0, found 1"), "{}", text(&refused.stdout));
+    assert_eq!((fleet.percent("2.9.0"), backups.exists()), (0, false));
+    assert_eq!(fleet.run(&["db", "check"]).await.status.code(), Some(3));
+
+    run("DELETE FROM orders WHERE lines = 0");
+    let done = fleet.run(&deploy("blue-green", &["--go"])).await;
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert_eq!(fleet.percent("2.9.0"), 100);
+    let made: Vec<_> = std::fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert!(text(&done.stdout).contains(made[0].to_str().unwrap()), "{}", text(&done.stdout));
+    let plan = fleet.run(&["--json", "rollback", "checkout", "--reason", "a look", "--dry-run"]).await;
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let schema = plan["guardrails"].as_array().unwrap().iter().find(|check| check["guardrail"] == "schema");
+    assert_eq!(schema.unwrap()["passes"], true);
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Checker, sources};
 use crate::config::problem::quoted;
 use crate::config::spanned::{Path, place};
+use crate::model::database::{DatabaseSpec, EngineSpec};
 use crate::model::deploy::{DeploySpec, StageSpec};
 use crate::model::validation::{CheckSpec, LoadSpec, SmokeSpec, SmokeTest, status_rule};
 use crate::model::{ServiceName, placeholder};
@@ -23,6 +24,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     }
     for (name, suite) in &config.smoke {
         one_suite(checker, suite, &place!["smoke", name]);
+    }
+    for (name, database) in &config.databases {
+        one_database(checker, database, &place!["databases", name]);
     }
     for (name, load) in &config.load {
         one_load(checker, load, &place!["load", name]);
@@ -255,5 +259,51 @@ fn one_load(checker: &mut Checker<'_>, load: &LoadSpec, at: &Path) {
     }
     if let Some(command) = &load.command {
         sources::place_of_lines(checker, at, None, Some(command));
+    }
+}
+
+fn one_database(checker: &mut Checker<'_>, database: &DatabaseSpec, at: &Path) {
+    let config = checker.config;
+    services(checker, at, &database.services);
+    checker.positive(&at.then("timeout"), database.timeout);
+    checker.positive(&at.then("backup_timeout"), database.backup_timeout);
+    for (key, path) in [
+        ("backups", database.backups.as_ref()),
+        ("file", if let EngineSpec::Sqlite(sqlite) = &database.engine { Some(&sqlite.file) } else { None }),
+    ] {
+        let Some(path) = path else { continue };
+        let place = if key == "file" { at.then("engine").then(key) } else { at.then(key) };
+        if path.trim().is_empty() || path.contains('\0') {
+            checker
+                .error(&place, format!("`{key}` cannot be {}", quoted(path)))
+                .hint("name a place, like `/var/backups/shop`");
+        } else if !std::path::Path::new(path).is_absolute() {
+            checker
+                .warn(&place, format!("{} depends on where unship is started", quoted(path)))
+                .hint("write the whole path, from `/` on");
+        }
+    }
+    for (index, check) in database.checks.iter().enumerate() {
+        let at = at.then("checks").then(index);
+        let has_limit = check.at_least.is_some() || check.at_most.is_some();
+        let ways = [check.equals.is_some(), check.agrees_with.is_some(), has_limit];
+        if ways.into_iter().filter(|is_there| *is_there).count() != 1 {
+            checker
+                .error_at_key(
+                    &at,
+                    format!("check {} needs one thing that its value has to be", quoted(&check.name)),
+                )
+                .hint("give it one of `equals`, `agrees_with`, or `at_least` and `at_most`");
+        }
+        if check.sql.trim().is_empty() {
+            checker.error(&at.then("sql"), "`sql` is empty").hint("write one SELECT with one value");
+        }
+        if let Some(elsewhere) = &check.agrees_with
+            && !config.databases.contains_key(&elsewhere.database)
+        {
+            let known: Vec<&str> = config.databases.keys().map(crate::model::DatabaseName::as_str).collect();
+            let place = at.then("agrees_with").then("database");
+            checker.unknown(&place, "database", elsewhere.database.as_str(), known);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::model::platform::PlatformAction;
 use crate::model::release::{Arm, Share};
 use crate::model::units::human;
 use crate::model::validation::Validation;
-use crate::model::{LoadName, Span, SuiteName};
+use crate::model::{DatabaseName, LoadName, Span, SuiteName};
 
 /// What a deployment is made from beside its two ends.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Forward<'a> {
     pub suites: Vec<(SuiteName, bool)>,
     /// How long each load run takes.
     pub loads: Vec<(LoadName, Span)>,
+    /// The databases of the service: whether each has checks, and how long a backup may take where there is to be one.
+    pub databases: Vec<(DatabaseName, bool, Option<Span>)>,
     /// A person has said go in advance.
     pub confirmed: bool,
 }
@@ -52,6 +54,22 @@ pub fn deploy(draft: Draft<'_>, forward: &Forward<'_>) -> Result<Plan, String> {
         let what = Validation::Checks { only_critical };
         let title = if only_critical { "run the critical checks" } else { "run the checks" };
         plan.validate(Phase::Preparation, title.to_owned(), what, forward.spec.budget.preparation);
+    }
+    for (database, has_checks, backup) in forward.databases.iter().filter(|_| !only_critical) {
+        if *has_checks {
+            let what = Validation::Data { database: database.clone() };
+            let title = format!("check the data of {database}");
+            plan.validate(Phase::Preparation, title, what, forward.spec.budget.preparation);
+        }
+        if let Some(limit) = backup {
+            let what = Validation::Backup { database: database.clone() };
+            plan.validate(
+                Phase::Preparation,
+                format!("back {database} up, and read that again"),
+                what,
+                *limit,
+            );
+        }
     }
     if can.weights && !to.running && can.deploy {
         let action = PlatformAction::Deploy { release: to.reference.clone() };
@@ -147,6 +165,11 @@ impl Building<'_, '_> {
                 let title = format!("test `{version}` with traffic: {suite}");
                 self.validate(Phase::Validation, title, what, spec.budget.validation);
             }
+        }
+        for (database, _, _) in self.forward.databases.iter().filter(|(_, has_checks, _)| *has_checks) {
+            let what = Validation::Data { database: database.clone() };
+            let title = format!("check the data of {database}");
+            self.validate(Phase::Validation, title, what, spec.budget.validation);
         }
         for phase in &spec.validation {
             let name = &phase.name;

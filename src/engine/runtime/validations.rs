@@ -6,9 +6,12 @@ use jiff::Timestamp;
 
 use super::World;
 use crate::config::Config;
+use crate::database;
+pub use crate::database::Database;
+use crate::model::database::Backup;
 use crate::model::units::human;
 use crate::model::validation::{Trial, TrialOutcome, TrialReport, Validation};
-use crate::model::{CheckName, LoadName, SuiteName};
+use crate::model::{CheckName, DatabaseName, LoadName, SuiteName};
 pub use crate::validate::{Subject, Watcher};
 use crate::validate::{candidate, checks, load, program, smoke};
 
@@ -25,6 +28,7 @@ pub async fn run(
         Validation::Checks { .. } => "checks",
         Validation::Smoke { suite, .. } => suite.as_str(),
         Validation::Load { load } => load.as_str(),
+        Validation::Data { database } | Validation::Backup { database } => database.as_str(),
     };
     let not_run = |detail: String| TrialReport {
         name: name.to_owned(),
@@ -52,6 +56,18 @@ pub async fn run(
                 run_suite(world, suite, subject, place, watcher).await
             }
             Validation::Load { load } => run_load(world, load, subject, None, watcher).await,
+            Validation::Data { database } => check_data(world, database, watcher).await,
+            Validation::Backup { database } => {
+                let backup = database_of(world, database)?.back_up().await;
+                let (outcome, detail) = match backup {
+                    Ok(backup) => (TrialOutcome::Passed, backup_words(&backup)),
+                    Err(why) => (TrialOutcome::Failed, why),
+                };
+                let took_ms = began.elapsed().as_secs_f64() * 1e3;
+                let trial = Trial { name: "backup".to_owned(), outcome, took_ms, detail };
+                watcher.saw(&trial);
+                Ok(TrialReport { trials: vec![trial], ..not_run(String::new()) })
+            }
         }
     };
     match tokio::time::timeout(limit, trying).await {
@@ -134,6 +150,39 @@ pub async fn run_load(
         return Err(unknown_name("load run", name.as_str(), config.load.keys().map(LoadName::as_str)));
     };
     Ok(load(name, spec, address, subject, &world.secrets, watcher).await)
+}
+
+/// Tries what has to be true in a database.
+///
+/// # Errors
+/// In words: there is no such database.
+pub async fn check_data(
+    world: &World,
+    name: &DatabaseName,
+    watcher: &Watcher,
+) -> Result<TrialReport, String> {
+    let (began, at) = (Instant::now(), Timestamp::now());
+    let trials = database::check(database_of(world, name)?, &world.databases).await;
+    for trial in &trials {
+        watcher.saw(trial);
+    }
+    let took_ms = began.elapsed().as_secs_f64() * 1e3;
+    Ok(TrialReport { name: name.to_string(), address: None, at, took_ms, trials, latency: None })
+}
+
+/// A database of the config.
+///
+/// # Errors
+/// In words: there is none of this name.
+pub fn database_of<'w>(world: &'w World, name: &DatabaseName) -> Result<&'w Database, String> {
+    world.databases.get(name).ok_or_else(|| {
+        unknown_name("database", name.as_str(), world.databases.keys().map(DatabaseName::as_str))
+    })
+}
+
+/// What was backed up and where it is.
+pub fn backup_words(backup: &Backup) -> String {
+    format!("{}, {} bytes, sha256 {}; {}", backup.file, backup.bytes, backup.sha256, backup.verified)
 }
 
 /// Runs a program that has to end with 0.

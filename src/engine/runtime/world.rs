@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, Loaded};
+use crate::database::Database;
 use crate::model::platform::{Declares, PlatformAction};
 use crate::model::secret::Secrets;
-use crate::model::{ChannelName, ReleaseRef, ServiceName};
+use crate::model::{ChannelName, DatabaseName, ReleaseRef, ServiceName};
 use crate::notify::{self, Channel};
 use crate::observe::{Alertmanager, ProbeTarget, SourceTarget};
 use crate::platform::{self, Platform};
 
 use super::super::input::{PlatformFacts, Settings};
 use super::EngineError;
+use super::with_schema::WithSchema;
 
 /// Everything that the engine can sense with, act on and talk through.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub struct World {
     pub sources: Vec<SourceTarget>,
     /// Who is asked which alarms there are.
     pub alertmanager: Option<Arc<Alertmanager>>,
+    /// The databases of the services.
+    pub databases: BTreeMap<DatabaseName, Database>,
 }
 
 impl World {
@@ -39,10 +43,22 @@ impl World {
         let mut platforms = BTreeMap::new();
         let mut facts = BTreeMap::new();
         let mut probes = Vec::new();
+        let mut databases = BTreeMap::new();
+        for (name, spec) in &config.databases {
+            let database = Database::new(name, spec, &secrets)
+                .map_err(|reason| EngineError::Adapter { part: format!("databases.{name}"), reason })?;
+            databases.insert(name.clone(), database);
+        }
         for (name, spec) in &config.services {
             let platform = platform::build(name, &spec.platform, &secrets).map_err(|error| {
                 EngineError::Adapter { part: format!("services.{name}.platform"), reason: error.to_string() }
             })?;
+            let mut of_service =
+                databases.values().filter(|database| database.spec().services.contains(name));
+            let platform: Arc<dyn Platform> = match of_service.next() {
+                Some(database) => Arc::new(WithSchema::new(platform, database.clone())),
+                None => platform,
+            };
             facts.insert(name.clone(), facts_of(platform.as_ref()));
             platforms.insert(name.clone(), platform);
             probes.extend(spec.probes.iter().map(|(probe, spec)| ProbeTarget {
@@ -88,7 +104,7 @@ impl World {
             platforms: facts,
             by_itself,
         });
-        Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager })
+        Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager, databases })
     }
 
     /// As a drill: its incidents and its messages say so.
