@@ -45,6 +45,7 @@ pub mod template;
 mod tests;
 pub mod themes;
 pub mod trials;
+pub mod version;
 pub mod why;
 
 use std::path::PathBuf;
@@ -131,6 +132,7 @@ enum Subcommand {
     Gate(gate::GateArgs),
     Watch(gate::WatchArgs),
     Db(db::Args),
+    Version(version::Args),
     Maintenance(maintenance::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
@@ -187,6 +189,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Gate(args) => gate::gate(&args, global).await,
         Subcommand::Watch(args) => gate::watch(&args, global).await,
         Subcommand::Db(args) => db::run(&args, global).await,
+        Subcommand::Version(args) => version::run(&args, global),
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,

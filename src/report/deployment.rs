@@ -118,7 +118,7 @@ pub fn markdown(record: &Record) -> String {
             rows.push(fact("why", inline(&change.reason)));
         }
         if let Some(operation) = &change.operation {
-            let how = change.strategy.map_or("", |strategy| strategy.word());
+            let how = change.strategy.unwrap_or_default();
             rows.push(fact("operation", format!("{operation}, {how}")));
         }
         if let Some(lead) = change.lead().filter(|_| change.kind != ChangeKind::Rollback) {

@@ -12,7 +12,7 @@ use crate::engine::state::State;
 use crate::model::baseline::Baseline;
 use crate::model::event::Event;
 use crate::model::incident::IncidentChange;
-use crate::model::operation::{Outcome, PlanKind, Strategy};
+use crate::model::operation::{Outcome, PlanKind};
 use crate::model::release::{Inventory, Quality, Release};
 use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName, Version};
 
@@ -53,7 +53,7 @@ pub struct Change {
     /// Why; empty for what others did.
     pub reason: String,
     /// How, where an operation of ours did it.
-    pub strategy: Option<Strategy>,
+    pub strategy: Option<&'static str>,
     /// The operation of ours.
     pub operation: Option<OperationId>,
     /// How that ended.
@@ -485,7 +485,7 @@ impl Releases {
                     change.from = Some(plan.from.version.clone());
                     change.by = by.to_string();
                     change.reason = reason.clone();
-                    change.strategy = Some(plan.strategy);
+                    change.strategy = Some(plan.how());
                     change.operation = Some(operation.clone());
                     change.findings = sight.holding(service);
                 }
@@ -501,7 +501,7 @@ impl Releases {
                 if let Some(change) = self.newest(service, &plan.to.reference) {
                     change.by = by.to_string();
                     change.reason = reason.clone();
-                    change.strategy = Some(plan.strategy);
+                    change.strategy = Some(plan.how());
                     change.operation = Some(operation.clone());
                 }
             }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind, Strategy};
+use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind};
 use crate::model::{OperationId, ServiceName, Version};
 use crate::report::Millis;
 
@@ -21,7 +21,7 @@ pub struct OperationRecord {
     /// The version that got the traffic.
     pub to: Version,
     /// How.
-    pub strategy: Strategy,
+    pub strategy: &'static str,
     /// What it was for, in words.
     pub purpose: String,
     /// Who asked.
@@ -72,7 +72,7 @@ impl OperationRecord {
             service: plan.service.clone(),
             from: plan.from.version.clone(),
             to: plan.to.version.clone(),
-            strategy: plan.strategy,
+            strategy: plan.how(),
             purpose: plan.purpose.clone(),
             by,
             reason: operation.reason.clone(),
