@@ -4,6 +4,7 @@
 pub mod desktop;
 pub mod discord;
 pub mod email;
+mod heartbeat;
 mod http;
 pub mod pagerduty;
 pub mod slack;
@@ -20,6 +21,7 @@ use crate::model::notification::{ChannelSpec, Notification};
 use crate::model::secret::Secrets;
 
 pub use crate::model::retry::backoff;
+pub use heartbeat::Heartbeat;
 
 /// Where a message can be sent.
 #[async_trait]

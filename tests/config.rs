@@ -439,6 +439,7 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a value that may be anything", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nchecks = [{ name = \"a\", sql = \"SELECT 1\" }]"), 1),
         ("a value that has to be two things", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nchecks = [{ name = \"a\", sql = \"SELECT 1\", equals = \"1\", at_most = 3.0 }]"), 1),
         ("a database to agree with that is not there", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nchecks = [{ name = \"a\", sql = \"SELECT 1\", agrees_with = { database = \"b\", sql = \"SELECT 1\" } }]"), 1),
+        ("a heart that does not stop", plus("[heartbeat]\nsecret_url = \"env:PATH\"\ninterval = \"0s\""), 1),
         ("a log from nowhere", plus("[services.checkout.log]"), 1),
     ]
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::channel::{ChannelSpec, NotifySpec};
+use crate::model::channel::{ChannelSpec, HeartbeatSpec, NotifySpec};
 use crate::model::database::DatabaseSpec;
 use crate::model::deploy::DeploySpec;
 use crate::model::escalation::{ContactSpec, EscalationSpec, PolicySpec, ScheduleSpec};
@@ -93,6 +93,9 @@ pub struct Config {
     /// What concerns all channels.
     #[serde(default)]
     pub notify: NotifySpec,
+    /// Who hears again and again that a guard leads, and tells people when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatSpec>,
     /// Where the guard listens: for alarms, health checks and metrics. Without this section it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<ApiSpec>,

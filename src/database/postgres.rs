@@ -1,6 +1,5 @@
 //! PostgreSQL: queries in transactions that cannot write; backups by its own `pg_dump`, read again by `pg_restore`.
 
-use std::process::Stdio;
 use std::str::FromStr as _;
 
 use async_trait::async_trait;
@@ -13,7 +12,7 @@ use super::{Engine, as_text};
 use crate::model::database::PostgresSpec;
 use crate::model::output::escape;
 use crate::model::secret::Secrets;
-use crate::process::Group;
+use crate::process::start;
 
 /// One database of a PostgreSQL server.
 pub(super) struct Postgres {
@@ -72,18 +71,13 @@ impl Postgres {
 
     /// Runs one of its programs; what it says when it fails is the reason.
     async fn program(&self, name: &str, arguments: &[&str]) -> Result<String, String> {
-        let started = Command::new(name)
+        let mut command = Command::new(name);
+        command
             .args(arguments)
             .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
-            .env("PGCONNECT_TIMEOUT", "10")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn();
-        let child = started.map_err(|error| format!("`{name}` cannot be started: {error}"))?;
-        let mut group = Group::of(&child);
+            .env("PGCONNECT_TIMEOUT", "10");
+        let started = start(&mut command);
+        let (child, mut group) = started.map_err(|error| format!("`{name}` cannot be started: {error}"))?;
         let output = child.wait_with_output().await.map_err(|error| format!("`{name}`: {error}"))?;
         group.disarm();
         if output.status.success() {

@@ -287,7 +287,7 @@ fn operation(event: &Event, state: &State) -> Option<Told> {
             };
             of(operation, Mood::Plain, format!("{operation}: {by} says {choice}: {reason}"))
         }
-        Event::CancelRequested { operation, by, reason, rollback: Some(_) } => {
+        Event::CancelRequested { operation, by, reason, rollback: Some(_), .. } => {
             of(operation, Mood::Wary, format!("{operation}: {by} takes the release back: {reason}"))
         }
         Event::CancelRequested { operation, by, reason, .. } => {

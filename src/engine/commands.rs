@@ -6,7 +6,7 @@ use crate::config::schema::Role;
 use crate::model::command::{Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Settlement};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
-use crate::model::operation::{OperationStatus, Outcome, Plan};
+use crate::model::operation::{OperationStatus, Outcome, Plan, Strategy};
 use crate::model::release::Release;
 use crate::model::units::human;
 use crate::model::{CommandId, OperationId, ServiceName, Version};
@@ -182,8 +182,15 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
 }
 
 /// Has an operation stop at its next step, or at once where it waits for a person.
-fn stop(work: &mut Work<'_>, id: &OperationId, by: Actor, reason: String, rollback: Option<CommandId>) {
-    work.emit(Event::CancelRequested { operation: id.clone(), by, reason, rollback });
+fn stop(
+    work: &mut Work<'_>,
+    id: &OperationId,
+    by: Actor,
+    reason: String,
+    rollback: Option<(CommandId, Strategy)>,
+) {
+    let (rollback, strategy) = rollback.unzip();
+    work.emit(Event::CancelRequested { operation: id.clone(), by, reason, rollback, strategy });
     let awaits_person = work
         .state
         .operation(id)
@@ -253,7 +260,7 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
     // A release that is still being brought in goes back by the deployment's own way, without any of its stages.
     let open = work.state.service(&planned.plan.service).and_then(|known| known.operation.clone());
     if let Some(open) = open {
-        return stop(work, &open, by, reason, Some(command));
+        return stop(work, &open, by, reason, Some((command, planned.plan.strategy)));
     }
     let operation = work.state.next_operation();
     begin(work, planned, &operation, &command, &by, &reason);

@@ -496,12 +496,13 @@ impl State {
                     operation.status = OperationStatus::Running;
                 }
             }
-            Event::CancelRequested { operation, by, reason, rollback } => {
+            Event::CancelRequested { operation, by, reason, rollback, strategy } => {
                 if let Some(operation) = self.operation_mut(operation) {
                     operation.cancelling = true;
                     if let Some(command) = rollback {
                         let (command, by, reason) = (command.clone(), by.clone(), reason.clone());
-                        operation.taken_back = Some(TakenBack { command, by, reason });
+                        let strategy = strategy.unwrap_or_default();
+                        operation.taken_back = Some(TakenBack { command, by, reason, strategy });
                     }
                 }
             }

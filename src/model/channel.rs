@@ -102,6 +102,24 @@ pub struct WebhookSpec {
     pub fallback: Option<ChannelName>,
 }
 
+/// An outside monitor that hears again and again that somebody leads, and tells people when it does not.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeartbeatSpec {
+    /// The address, which is usually a secret by itself.
+    pub secret_url: SecretRef,
+    /// Time between two beats.
+    #[serde(default = "one_minute")]
+    pub interval: Span,
+    /// Time after which a beat has failed.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Span,
+}
+
+const fn one_minute() -> Span {
+    Span::secs(60)
+}
+
 /// A Slack incoming webhook.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

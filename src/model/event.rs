@@ -14,7 +14,7 @@ use super::decision::{Decision, GuardrailCheck};
 use super::escalation::EscalationChange;
 use super::incident::{IncidentChange, Level, Ticked};
 use super::notification::Notification;
-use super::operation::{Outcome, Plan};
+use super::operation::{Outcome, Plan, Strategy};
 use super::received::ReceivedChange;
 use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
@@ -228,6 +228,9 @@ pub enum Event {
         /// The command, if it asked to take a release back that was still being brought in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rollback: Option<CommandId>,
+        /// How it asked for that; none: at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strategy: Option<Strategy>,
     },
     /// A person holds an operation.
     OperationPaused {

@@ -285,6 +285,8 @@ pub struct TakenBack {
     pub by: Actor,
     /// Why.
     pub reason: String,
+    /// How.
+    pub strategy: Strategy,
 }
 
 /// An operation is held by a person.

@@ -1,6 +1,5 @@
 //! A program whose end says whether something is so.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -9,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::model::output::escape;
 use crate::model::units::human;
-use crate::process::Group;
+use crate::process::start;
 
 /// Bytes of its last words that are repeated.
 const WORDS: usize = 400;
@@ -24,17 +23,9 @@ pub(super) async fn run(argv: &[String], dir: Option<&str>, limit: Duration) -> 
     if let Some(dir) = dir {
         command.current_dir(dir);
     }
-    let started = command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = started.map_err(|error| format!("`{program}` cannot be started: {error}"))?;
-    // Declared after the child, so dropped before it: the group is killed while its leader's number is still taken.
-    let mut group = Group::of(&child);
+    let started = start(command.args(arguments));
+    let (mut child, mut group) =
+        started.map_err(|error| format!("`{program}` cannot be started: {error}"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut words = (Vec::new(), Vec::new());
     let ended = {

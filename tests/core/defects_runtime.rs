@@ -64,6 +64,7 @@ fn world(platform: Arc<Fake>) -> World {
         probes: Vec::new(),
         sources: Vec::new(),
         alertmanager: None,
+        heartbeat: None,
         databases: BTreeMap::new(),
     }
 }

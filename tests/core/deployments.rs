@@ -335,6 +335,8 @@ fn a_person_takes_it_back() {
     assert_eq!((operation.plan.kind, operation.reason.as_str()), (PlanKind::RollBack, "the cart is empty"));
     assert_eq!(operation.by.to_string(), "ana");
     assert!(operation.command.is_some(), "whoever asked can follow it");
+    // The way that was asked for is the way that is gone.
+    assert_eq!(operation.plan.strategy, Strategy::Immediate);
     // A second one does not begin another.
     world.send(back());
     assert!(world.refusal().unwrap().contains("busy: op-2 runs on it"), "{:?}", world.refusal());
@@ -447,4 +449,25 @@ fn a_platform_without_weights() {
         world.second("pay", &[("4.0", 100.0, 40.0)]);
     }
     assert_eq!((world.operation().plan.kind, restored(&world).as_str()), (PlanKind::RollBack, "ref-3.0"));
+}
+
+/// In an emergency the page goes up before the traffic goes back, also when a deployment is what is left.
+#[test]
+fn an_emergency_during_a_deployment() {
+    let mut world = ready(|_| {});
+    deploy(&mut world, DeployStrategy::Canary);
+    world.done();
+    for _ in 0..6 {
+        second(&mut world, 0.0);
+    }
+    world.send(Command::RollBack(RollBack {
+        service: "shop".into(),
+        from: None,
+        to: None,
+        strategy: Strategy::Emergency,
+        reason: "orders are lost".into(),
+        overrides: Vec::new(),
+    }));
+    assert_eq!((world.refusal(), world.operation().plan.strategy), (None, Strategy::Emergency));
+    assert_eq!(world.steps.last().unwrap().action, PlatformAction::Maintenance { on: true });
 }

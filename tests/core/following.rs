@@ -36,6 +36,7 @@ fn world() -> World {
         probes: Vec::new(),
         sources: Vec::new(),
         alertmanager: None,
+        heartbeat: None,
         databases: BTreeMap::new(),
     }
 }

@@ -244,7 +244,13 @@ fn events() -> Vec<Event> {
         Event::StepUnknown { operation: operation(), step: 3 },
         Event::TrafficBack { operation: operation(), release: "sha256:2.8.0".into() },
         Event::DecisionNeeded { operation: operation(), step: 3, facts: "nobody knows".to_owned() },
-        Event::CancelRequested { operation: operation(), by: mira(), reason: why(), rollback: None },
+        Event::CancelRequested {
+            operation: operation(),
+            by: mira(),
+            reason: why(),
+            rollback: None,
+            strategy: None,
+        },
         Event::FreezeSet { service: Some(service()), until: Some(noon()), by: mira(), reason: why() },
         Event::FreezeSet { service: None, until: None, by: Actor::Engine, reason: why() },
         Event::FreezeLifted { service: None, by: mira(), reason: why() },
@@ -496,6 +502,7 @@ fn deployment() -> Vec<Event> {
             by: mira(),
             reason: why(),
             rollback: Some("01JNWE9Q9J3V8QJ3QW8YQZ7K5T".into()),
+            strategy: None,
         },
         planned(Plan { spares: true, ..plan(Strategy::Immediate) }),
         planned(Plan {
@@ -512,6 +519,13 @@ fn deployment() -> Vec<Event> {
             ],
             ..plan(Strategy::Immediate)
         }),
+        Event::CancelRequested {
+            operation: "op-13".into(),
+            by: mira(),
+            reason: why(),
+            rollback: Some("01JNWE9Q9J3V8QJ3QW8YQZ7K5T".into()),
+            strategy: Some(Strategy::Emergency),
+        },
     ]
 }
 

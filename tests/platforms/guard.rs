@@ -206,9 +206,14 @@ async fn until(platform: &Arc<dyn Platform>, expected: &str) {
 
 /// The guard's own words that the stable release is good: before, it has nothing to go back to.
 async fn until_recorded(nginx: &Nginx) {
+    until_journaled(nginx, "\"release_marked\"").await;
+}
+
+/// What the platform shows is journaled a moment later.
+async fn until_journaled(nginx: &Nginx, kind: &str) {
     let until = Instant::now() + Duration::from_secs(30);
-    while !Guard::journal(nginx).await.contains("release_marked") {
-        assert!(Instant::now() < until, "no record: {}", Guard::journal(nginx).await);
+    while !Guard::journal(nginx).await.contains(kind) {
+        assert!(Instant::now() < until, "no {kind}: {}", Guard::journal(nginx).await);
         sleep(Duration::from_millis(200)).await;
     }
 }
@@ -256,8 +261,7 @@ async fn a_canary_is_taken_back() {
     let (good, bad, lost) = users.go().await;
     eprintln!("canary: {good} good, {bad} answered by the ill release, {lost} lost; back after {took:?}");
     assert!(good > 100 && lost == 0, "{good} good, {bad} bad, {lost} lost");
-    let journal = Guard::journal(&nginx).await;
-    assert!(journal.contains("\"traffic_back\""), "{journal}");
+    until_journaled(&nginx, "\"traffic_back\"").await;
 }
 
 /// A whole switch to the new colour, which then falls ill with all the traffic: the guard switches back.

@@ -10,6 +10,7 @@ mod deployments;
 mod drill;
 mod file;
 mod harness;
+mod heartbeat;
 mod incidents;
 mod judge;
 mod killed;

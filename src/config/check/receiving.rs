@@ -12,6 +12,10 @@ use crate::model::ServiceName;
 pub(super) fn check(checker: &mut Checker<'_>) {
     api(checker);
     alarms(checker);
+    if let Some(heartbeat) = &checker.config.heartbeat {
+        checker.positive(&place!["heartbeat", "interval"], heartbeat.interval);
+        checker.positive(&place!["heartbeat", "timeout"], heartbeat.timeout);
+    }
 }
 
 fn api(checker: &mut Checker<'_>) {

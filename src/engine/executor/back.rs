@@ -26,7 +26,7 @@ pub(super) fn go(work: &mut Work<'_>, id: &OperationId, detail: &str) {
             service: &plan.service,
             from: &plan.to,
             to: &plan.from,
-            strategy: Strategy::Immediate,
+            strategy: operation.taken_back.as_ref().map_or(Strategy::Immediate, |asked| asked.strategy),
             inventory,
             platform,
             settings: &work.settings.config.rollback,

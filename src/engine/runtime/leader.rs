@@ -190,6 +190,7 @@ impl<'a> Leader<'a> {
             inbox_read: None,
         };
         leader.start_pollers();
+        leader.start_heartbeat(&lease.holder);
         let leading = Input::Leading { holder: lease.holder, program: env!("CARGO_PKG_VERSION").to_owned() };
         leader.take(vec![leading], &[]).await?;
         Ok(leader)
@@ -470,6 +471,16 @@ impl<'a> Leader<'a> {
         // As much as is kept of one operation; more can only have come from a journal that takes nothing.
         let surplus = self.said.len().saturating_sub(LINES_KEPT * OPERATIONS_KEPT);
         self.said.drain(..surplus);
+    }
+
+    /// Whoever leads for a single command is no guard: that it comes and goes is as it should be.
+    fn start_heartbeat(&mut self, holder: &str) {
+        let settings = &self.shared.world.settings;
+        let Some(heartbeat) = self.shared.world.heartbeat.clone().filter(|_| settings.by_itself) else {
+            return;
+        };
+        let (environment, holder) = (settings.config.environment.name.clone(), holder.to_owned());
+        self.tasks.spawn(async move { heartbeat.beat(&environment, &holder).await });
     }
 
     fn start_pollers(&mut self) {

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::model::platform::{Declares, PlatformAction};
 use crate::model::secret::Secrets;
 use crate::model::{ChannelName, DatabaseName, ReleaseRef, ServiceName};
-use crate::notify::{self, Channel};
+use crate::notify::{self, Channel, Heartbeat};
 use crate::observe::{Alertmanager, ProbeTarget, SourceTarget};
 use crate::platform::{self, Platform};
 
@@ -33,6 +33,8 @@ pub struct World {
     pub sources: Vec<SourceTarget>,
     /// Who is asked which alarms there are.
     pub alertmanager: Option<Arc<Alertmanager>>,
+    /// Who hears that somebody leads.
+    pub heartbeat: Option<Arc<Heartbeat>>,
     /// The databases of the services.
     pub databases: BTreeMap<DatabaseName, Database>,
 }
@@ -96,6 +98,12 @@ impl World {
             .transpose()
             .map_err(|reason| EngineError::Adapter { part: "alarms.alertmanager".to_owned(), reason })?;
         let alertmanager = alertmanager.map(Arc::new);
+        let heartbeat = config.heartbeat.as_ref().map(|spec| Heartbeat::new(spec, &secrets)).transpose();
+        let heartbeat = heartbeat.map_err(|error| EngineError::Adapter {
+            part: "heartbeat".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let heartbeat = heartbeat.map(Arc::new);
         let settings = Arc::new(Settings {
             config,
             runbooks: BTreeMap::new(),
@@ -104,7 +112,17 @@ impl World {
             platforms: facts,
             by_itself,
         });
-        Ok(Self { settings, secrets, platforms, channels, probes, sources, alertmanager, databases })
+        Ok(Self {
+            settings,
+            secrets,
+            platforms,
+            channels,
+            probes,
+            sources,
+            alertmanager,
+            heartbeat,
+            databases,
+        })
     }
 
     /// As a drill: its incidents and its messages say so.

@@ -1,6 +1,5 @@
 //! What a service writes, followed for a person: a file, or what a program prints.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -9,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::model::platform::{LogLine, LogQuery, ServiceLog};
-use crate::process::Group;
+use crate::process::start;
 
 use super::lines::{Line, Lines};
 use super::tail::Tail;
@@ -79,17 +78,11 @@ async fn of_program(argv: &[String], query: &LogQuery, out: &mpsc::Sender<LogLin
         return Err("the log's `command` names no program".to_owned());
     };
     let tail = query.tail.to_string();
-    let mut child = Command::new(program)
-        .args(arguments.iter().map(|argument| argument.replace("{tail}", &tail)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
-    // Declared after the child, so dropped before it: the group is killed while its leader's number is still taken.
-    let mut group = Group::of(&child);
+    let mut command = Command::new(program);
+    command.args(arguments.iter().map(|argument| argument.replace("{tail}", &tail)));
+    let started = start(&mut command);
+    let (mut child, mut group) =
+        started.map_err(|error| format!("`{program}` cannot be started: {error}"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (printed, mut lines) = mpsc::channel(256);
     let pumps = async {

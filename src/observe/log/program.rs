@@ -1,7 +1,6 @@
 //! A program whose output is followed; it is started again when it ends, each time after a longer pause.
 
 use std::pin::pin;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::model::breaker::Pause;
 use crate::model::units::human;
-use crate::process::Group;
+use crate::process::start;
 
 use super::counts::{Counts, Tally};
 use super::lines::{Line, Lines};
@@ -96,20 +95,10 @@ async fn keep(argv: Vec<String>, counts: Counts, limit: usize, shared: Arc<Mutex
 /// Runs it to its end, and says how it ended.
 async fn run(argv: &[String], counts: &Counts, limit: usize, shared: &Mutex<Progress>) -> String {
     let Some((program, arguments)) = argv.split_first() else { return "names no program".to_owned() };
-    let started = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
+    let (mut child, mut group) = match start(Command::new(program).args(arguments)) {
+        Ok(started) => started,
         Err(error) => return format!("cannot be started: {error}"),
     };
-    // Declared after the child, so dropped before it: the group is killed while its leader's number is still taken.
-    let mut group = Group::of(&child);
     lock(shared).down = None;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut lines = Lines::new(limit);
