@@ -83,7 +83,7 @@ pub enum Act {
         #[arg(long)]
         reason: String,
     },
-    /// Stop an operation before its next step. What has happened stays so.
+    /// Stop an operation before its next step. What has happened stays so, except that a deployment goes back.
     Cancel {
         /// The operation, like `op-2`.
         operation: String,

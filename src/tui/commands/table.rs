@@ -131,7 +131,7 @@ const ACTING: &[Command] = &[
     Command {
         id: "cancel",
         title: "cancel",
-        doc: "Stop the running operation at its next step; what it has done stays done.",
+        doc: "Stop the running operation at its next step; what it has done stays done, except that a deployment goes back.",
         keys: &["!c"],
         args: &[Arg::Service],
         group: Group::Act,

@@ -8,7 +8,7 @@ use crate::engine::ServiceState;
 use crate::model::checklist::ItemAct;
 use crate::model::command::Command;
 use crate::model::decision::{Guardrail, GuardrailCheck};
-use crate::model::operation::OperationStatus;
+use crate::model::operation::{OperationStatus, PlanKind};
 use crate::model::release::{Arm, Quality};
 use crate::model::trigger::{Condition, Finding};
 use crate::tui::scene::Scene;
@@ -240,6 +240,14 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject, choice: Option<usize>) 
                 Steer::Cancel if matches!(now.status, OperationStatus::NeedsDecision { .. }) => {
                     "It ends at once, and nobody knows whether its step has happened: look at the platform."
                         .to_owned()
+                }
+                Steer::Cancel if matches!(now.plan.kind, PlanKind::Deploy { .. }) => {
+                    let from = &now.plan.from.version;
+                    if now.may_have_moved() {
+                        format!("It stops, and all the traffic goes back to {from} at once; it is at {step}.")
+                    } else {
+                        format!("It stops. No traffic has moved: {from} serves as it did; it is at {step}.")
+                    }
                 }
                 Steer::Cancel => {
                     format!(
