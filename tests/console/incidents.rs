@@ -1,5 +1,7 @@
 //! An incident worked through in a real terminal: a runbook of the team, an escalation, the keys.
 
+use std::time::{Duration, Instant};
+
 use super::fleet::Fleet;
 use super::harness::Console;
 
@@ -134,7 +136,18 @@ fn a_runbook_is_worked_through() {
     // What is seen moves, and so does what it speaks for.
     console.press("1");
     console.wait_for("decides: Yes");
-    console.press("Enter");
+    // Figures move four times a second: Enter on what was not on the screen yet is refused, and pressed again.
+    for _ in 0..20 {
+        console.press("Enter");
+        let is_decided = || console.screen().contains("(not applicable)");
+        let until = Instant::now() + Duration::from_secs(2);
+        while !is_decided() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if is_decided() || !console.screen().contains("press it again") {
+            break;
+        }
+    }
     console.wait_for("(not applicable)");
     // Telling others is asked with their names.
     console.keys(&["!", "e"]);
