@@ -185,16 +185,18 @@ fn look(work: &mut Work<'_>, incident: &IncidentId, id: &RunId, config: &Config,
     let sight = Sight { state: &state, ..sight };
     for change in windows::watch(run, &sight) {
         let overrun = match &change {
-            ChecklistChange::WindowOverrun { section: id, .. } => {
+            ChecklistChange::WindowOverrun { section: id, .. }
+            | ChecklistChange::WindowReminder { section: id, .. } => {
                 let section = run.book().section(id).map(|it| (it.title.clone(), it.escalate.as_ref()));
                 let item = || run.book().item(id).map(|it| (it.text.clone(), it.escalate.as_ref()));
                 section.or_else(item)
             }
             _ => None,
         };
+        let again = matches!(change, ChecklistChange::WindowReminder { .. });
         emit(work, &incident.id, id, &Actor::Engine, change);
         if let Some((title, Some(escalate))) = overrun {
-            dispatch::overrun(work, incident, &title, escalate);
+            dispatch::overrun(work, incident, &title, escalate, again);
         }
     }
 }

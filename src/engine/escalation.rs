@@ -20,11 +20,12 @@ use crate::model::units::human;
 use crate::model::{ChannelName, IncidentId, PolicyName};
 
 use super::core::Work;
-use super::incidents::{elapsed, late_ms, whole};
+use super::incidents::{elapsed, late_ms, storm_words, whole};
 use super::messages;
 pub(super) use fold::fold;
 pub use preview::{Preview, preview};
 pub(super) use targets::Reach;
+pub(super) use targets::of_contact;
 use targets::reaches;
 
 /// Begins the escalation of an incident, by the policy for its severity; without one nothing begins.
@@ -94,6 +95,8 @@ fn unacknowledged(work: &mut Work<'_>, id: &IncidentId) {
     if limit.is_zero()
         || incident.acknowledged.is_some()
         || incident.told_unacknowledged
+        // The one that stands for it says so.
+        || incident.told_with.is_some()
         || incident.drill
         || waited < limit
     {
@@ -256,6 +259,7 @@ fn tell(
     let mut words = vec![];
     words.extend((!note.is_empty()).then_some(note));
     words.extend((!reason.is_empty()).then(|| reason.to_owned()));
+    words.extend(storm_words(work, incident));
     if late_ms > 0 {
         let late = human(whole(Duration::from_millis(late_ms)));
         let others = match missed {

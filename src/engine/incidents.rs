@@ -5,7 +5,9 @@
 //! resolves only one that alarms of others alone opened. What was wrong when a person resolved an incident opens no other while it stays as it is, for a day.
 
 mod ask;
+mod away;
 mod fold;
+mod storm;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use super::state::{ServiceState, State};
 use super::{checklist, escalation, messages, received};
 pub(super) use ask::{handle, known, text};
 pub(super) use fold::fold;
+pub(super) use storm::words as storm_words;
 
 /// How long everything has to be healthy without a break before it is proposed to resolve an incident.
 pub const STABILITY_HOLD: Duration = Duration::from_secs(60);
@@ -277,7 +280,8 @@ pub(super) fn consider(work: &mut Work<'_>, service: &ServiceName) {
     }
 }
 
-/// What follows when an incident was declared: people are told, and the escalation begins.
+/// What follows when an incident was declared: people are told, and the escalation begins. Of one among very many they hear
+/// with the others.
 pub(super) fn opened(work: &mut Work<'_>, id: &IncidentId) {
     let is_marked = work.state.incident(id).is_some_and(|incident| incident.drill);
     if work.settings.drill && !is_marked {
@@ -289,11 +293,19 @@ pub(super) fn opened(work: &mut Work<'_>, id: &IncidentId) {
         return;
     }
     checklist::attach_own(work, id);
-    // Where a policy is followed, it tells people; else every channel hears of it.
+    if storm::sweeps(work, &incident) {
+        return;
+    }
+    announce(work, id, "it was declared");
+}
+
+/// Lets people know of an incident: by the policy that is followed, and where none is, by every channel.
+fn announce(work: &mut Work<'_>, id: &IncidentId, reason: &str) {
+    let Some(incident) = work.state.incident(id).cloned() else { return };
     if work.config().escalation.policy_for(incident.level).is_none() {
         messages::incident_opened(work, &incident);
     }
-    escalation::begin(work, &incident, "it was declared");
+    escalation::begin(work, &incident, reason);
 }
 
 /// Looks at the open incidents as time passes.
@@ -322,7 +334,9 @@ pub(super) fn tick(work: &mut Work<'_>) {
             let change = IncidentChange::Mitigated { since };
             work.emit(Event::IncidentChanged { incident: incident.id.clone(), by: Actor::Engine, change });
         }
+        away::look(work, &incident);
     }
+    storm::tick(work);
     escalation::tick(work);
     messages::updates_tick(work);
 }

@@ -1,12 +1,16 @@
 //! What people are told, and when: queued as events, so that a message survives the process that wanted to send it.
 
 mod incidents;
+mod phones;
 mod updates;
 mod values;
 
 pub(super) use incidents::{
-    Turn, exhausted, incident_opened, incident_over, page, remind, unacknowledged, withdraw_pages,
+    Turn, commander_away, exhausted, incident_opened, incident_over, page, remind, storm, unacknowledged,
+    withdraw_pages,
 };
+pub use phones::Rung;
+pub(super) use phones::fold as phones_fold;
 pub use updates::{due, listeners};
 pub(super) use updates::{may_tell, send_update, tick as updates_tick};
 pub use values::{fill, update};
@@ -319,5 +323,8 @@ fn queue_to(work: &mut Work<'_>, channel: ChannelName, fill: impl FnOnce(Notific
     ));
     notification.drill |= work.settings.drill;
     work.emit(Event::NotificationQueued { notification: notification.clone() });
-    work.effects.push(Effect::Notify(notification));
+    match notification.held_back.clone() {
+        Some(reason) => work.emit(Event::NotificationSuppressed { notification: notification.id, reason }),
+        None => work.effects.push(Effect::Notify(notification)),
+    }
 }

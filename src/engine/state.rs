@@ -19,14 +19,15 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanK
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    ChannelName, CommandId, DecisionId, FindingId, IncidentId, NotificationId, OperationId, ReleaseRef,
-    RunId, ServiceName, SourceName, Version,
+    ChannelName, CommandId, ContactName, DecisionId, FindingId, IncidentId, NotificationId, OperationId,
+    ReleaseRef, RunId, ServiceName, SourceName, Version,
 };
 
 use super::checklist::{self, Run};
 use super::escalation;
 use super::history::HistoryEntry;
 use super::incidents::{self, Settled};
+use super::messages::{Rung, phones_fold};
 use super::received::{self, Alarms};
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
@@ -79,6 +80,9 @@ pub struct State {
     /// What people were told of, and when last.
     #[serde(default)]
     pub told: BTreeMap<Told, Timestamp>,
+    /// How often the phones of these people have rung lately.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phones: BTreeMap<ContactName, Rung>,
     /// Incidents: the open one and the newest of the resolved.
     #[serde(default)]
     pub incidents: BTreeMap<IncidentId, Arc<Incident>>,
@@ -562,6 +566,7 @@ impl State {
                 service.needs_person = None;
             }
             Event::NotificationQueued { notification } => {
+                phones_fold(self, notification, at);
                 self.counts.notifications += 1;
                 let Notification { topic, service, facts, .. } = notification;
                 self.told.insert(Told::of(topic, service.as_ref(), facts), at);

@@ -297,6 +297,15 @@ pub enum ChecklistChange {
     },
     /// It is over: the incident is closed.
     Closed,
+    /// The time of a section has been over for long, and something in it is open still.
+    WindowReminder {
+        /// The section.
+        section: String,
+        /// Which reminder it is, from 1.
+        count: u8,
+        /// What is open.
+        open: Vec<ItemId>,
+    },
 }
 
 const fn one() -> u16 {
@@ -342,7 +351,8 @@ impl ChecklistChange {
             | Self::WindowWarning { .. }
             | Self::WindowOverrun { .. }
             | Self::WindowMet { .. }
-            | Self::Closed => None,
+            | Self::Closed
+            | Self::WindowReminder { .. } => None,
         }
     }
 }

@@ -305,11 +305,22 @@ pub struct EscalationSpec {
     pub sev4: Option<PolicyName>,
     /// An incident that nobody has acknowledged for this long is told to every channel, whatever the policies do. `0s`: never.
     pub unacknowledged: Span,
+    /// A commander who has done nothing for this long is asked whether they are there, and the deputy is told that it is their
+    /// turn; without one every channel is. `0s`: never.
+    pub commander_away: Span,
 }
 
 impl Default for EscalationSpec {
     fn default() -> Self {
-        Self { policy: None, sev1: None, sev2: None, sev3: None, sev4: None, unacknowledged: Span::secs(300) }
+        Self {
+            policy: None,
+            sev1: None,
+            sev2: None,
+            sev3: None,
+            sev4: None,
+            unacknowledged: Span::secs(300),
+            commander_away: Span::secs(15 * 60),
+        }
     }
 }
 

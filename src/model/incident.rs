@@ -1,6 +1,6 @@
 //! Incidents: what people work on when something is broken, and how far they are.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -202,6 +202,30 @@ pub struct Incident {
     /// What those who wait were told last, by who they are.
     #[serde(default)]
     pub updates: BTreeMap<Audience, Update>,
+    /// When whoever commands it last did something about it; none before that.
+    #[serde(default)]
+    pub commander_seen: Option<Timestamp>,
+    /// Since when others know that the commander does nothing; none again once they do.
+    #[serde(default)]
+    pub commander_away: Option<Timestamp>,
+    /// It stands for others that were declared at once with it.
+    #[serde(default)]
+    pub storm: Option<Storm>,
+    /// The one that stands for it.
+    #[serde(default)]
+    pub told_with: Option<IncidentId>,
+}
+
+/// What people were told of many incidents at once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Storm {
+    /// When last.
+    pub at: Timestamp,
+    /// Those that they were told of with this one.
+    pub told: BTreeSet<IncidentId>,
+    /// It is over: what is declared now speaks for itself.
+    #[serde(default)]
+    pub passed: bool,
 }
 
 /// Who waits for messages about an incident.
@@ -513,6 +537,35 @@ pub enum IncidentChange {
         audience: Audience,
         /// When it was due.
         due: Timestamp,
+    },
+    /// Whoever commands it has done nothing for as long as the config allows: the deputy is told.
+    CommanderAway {
+        /// Who.
+        name: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// So many incidents were declared at once that those that follow are told with this one.
+    StormBegan {
+        /// How many, this one included.
+        count: usize,
+    },
+    /// It is told with another one, which stands for many.
+    ToldWith {
+        /// Which.
+        lead: IncidentId,
+    },
+    /// People were told of those that stand behind it.
+    StormTold {
+        /// Those that they had not heard of.
+        incidents: Vec<IncidentId>,
+    },
+    /// None was declared any more for a while: what follows is told by itself.
+    StormPassed,
+    /// Nobody stands for it any more, and nobody has answered for it.
+    ToldAlone {
+        /// Why.
+        reason: String,
     },
 }
 

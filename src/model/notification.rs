@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::trigger::Severity;
-use super::{ChannelName, IncidentId, NotificationId, ServiceName};
+use super::{ChannelName, ContactName, IncidentId, NotificationId, ServiceName};
 
 pub use super::channel::{ChannelSpec, WebhookSpec};
 
@@ -145,6 +145,12 @@ pub struct Notification {
     /// The message in whose place this one is sent, as its channel did not take it in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_of: Option<NotificationId>,
+    /// Whose phone it rings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<ContactName>,
+    /// It is not sent, as that phone has rung often enough: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -183,6 +189,8 @@ impl Notification {
             dedup: None,
             action: AlertAction::Trigger,
             fallback_of: None,
+            person: None,
+            held_back: None,
         }
     }
 

@@ -264,6 +264,12 @@ impl Releases {
                     | IncidentChange::Mitigated { .. }
                     | IncidentChange::AlarmLinked { .. }
                     | IncidentChange::Unacknowledged
+                    | IncidentChange::CommanderAway { .. }
+                    | IncidentChange::StormBegan { .. }
+                    | IncidentChange::ToldWith { .. }
+                    | IncidentChange::StormPassed
+                    | IncidentChange::StormTold { .. }
+                    | IncidentChange::ToldAlone { .. }
                     | IncidentChange::Told { .. }
                     | IncidentChange::UpdateMissed { .. } => {}
                 }

@@ -432,4 +432,11 @@ fn windows() {
     early.through_first();
     early.pass(1);
     assert_eq!(told(&early, "window_met"), 1);
+    // What stays open is said again three times, five minutes apart at least, and then no more.
+    let reminders = |play: &Play| told(play, "window_reminder");
+    assert_eq!(reminders(&play), 0);
+    for expected in [2, 4, 6, 6] {
+        play.pass(301);
+        assert_eq!(reminders(&play), expected, "two windows are over");
+    }
 }

@@ -84,9 +84,17 @@ impl Play {
                     unship::engine::account::tell(event, self.world.core.state()).map(|told| told.words)
                 }
                 Event::CommandRefused { reason, .. } => Some(format!("refused: {reason}")),
+                Event::NotificationQueued { notification } if notification.held_back.is_some() => {
+                    let (to, why) = (notification.to.join(" "), notification.held_back.clone());
+                    Some(format!("  held back {} {to}: {}", notification.channel, why.unwrap_or_default()))
+                }
                 Event::NotificationQueued { notification } if notification.kind == MessageKind::Page => {
                     let to = notification.to.join(" ");
-                    Some(format!("  page {} {to}", notification.channel).trim_end().to_owned())
+                    let left_out = notification.text.lines().find(|line| line.contains("held back"));
+                    let page = format!("  page {} {to}", notification.channel);
+                    Some(
+                        format!("{} {}", page.trim_end(), left_out.unwrap_or_default()).trim_end().to_owned(),
+                    )
                 }
                 Event::NotificationQueued { notification } => {
                     Some(format!("  {} {}", notification.topic, notification.channel))
@@ -117,6 +125,17 @@ impl Play {
                 let level = level.parse().unwrap();
                 let services = vec!["shop".into()];
                 self.say("ana", Command::OpenIncident { services, title: "shop is slow".to_owned(), level });
+            }
+            ["declare", service, level] => {
+                let (services, level) = (vec![(*service).into()], level.parse().unwrap());
+                self.say(
+                    "ana",
+                    Command::OpenIncident { services, title: format!("{service} is slow"), level },
+                );
+            }
+            ["of", id, "ack", who] => self.say(who, Command::Acknowledge { incident: (*id).into() }),
+            ["of", id, "resolve", who] => {
+                self.say(who, Command::Resolve { incident: (*id).into(), reason: why() });
             }
             ["ack", who] => self.say(who, Command::Acknowledge { incident: incident() }),
             ["resolve", who] => self.say(who, Command::Resolve { incident: incident(), reason: why() }),

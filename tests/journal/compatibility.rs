@@ -449,6 +449,7 @@ fn incidents() -> Vec<Event> {
         },
     });
     events.extend(deployment());
+    events.extend(crate::people::later());
     events
 }
 

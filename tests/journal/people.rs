@@ -42,6 +42,35 @@ pub(crate) fn events() -> Vec<Event> {
     events
 }
 
+/// Forms that came later.
+pub(crate) fn later() -> impl Iterator<Item = Event> {
+    let incident = [
+        IncidentChange::CommanderAway { name: "mira".to_owned(), since: at() },
+        IncidentChange::StormBegan { count: 11 },
+        IncidentChange::ToldWith { lead: "INC-2".into() },
+        IncidentChange::StormTold { incidents: vec!["INC-3".into(), "INC-4".into()] },
+        IncidentChange::StormPassed,
+        IncidentChange::ToldAlone { reason: why() },
+    ];
+    let incident = incident.into_iter().map(|change| Event::IncidentChanged {
+        incident: "INC-1".into(),
+        by: Actor::Engine,
+        change,
+    });
+    let checklist = [ChecklistChange::WindowReminder {
+        section: "decide".to_owned(),
+        count: 1,
+        open: vec!["verify-health".into()],
+    }];
+    let checklist = checklist.into_iter().map(|change| Event::ChecklistChanged {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        by: Actor::Engine,
+        change,
+    });
+    incident.chain(checklist)
+}
+
 fn incidents() -> impl Iterator<Item = IncidentChange> {
     let role = IncidentRole::Commander;
     [

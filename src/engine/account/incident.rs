@@ -99,8 +99,37 @@ fn changed(incident: &IncidentId, by: &Actor, change: &IncidentChange) -> Told {
         IncidentChange::UpdateMissed { audience, due } => {
             (Mood::Wary, format!("an {} message was due at {due:.0}", audience.word()))
         }
+        IncidentChange::CommanderAway { name, since } => (
+            Mood::Bad,
+            format!("{name}, who commands, has done nothing since {since:.0}: it is the deputy's turn"),
+        ),
+        IncidentChange::StormBegan { count } => {
+            (Mood::Bad, format!("{count} incidents at once: those that follow are told with this one"))
+        }
+        IncidentChange::ToldWith { lead } => (Mood::Wary, format!("is told with {lead}: too many at once")),
+        IncidentChange::StormTold { incidents } => {
+            let count = match incidents.len() {
+                1 => "1 more incident is".to_owned(),
+                count => format!("{count} more incidents are"),
+            };
+            (Mood::Bad, format!("{count} told with it: {}", list(incidents)))
+        }
+        IncidentChange::StormPassed => (Mood::Plain, "what follows is told by itself again".to_owned()),
+        IncidentChange::ToldAlone { reason } => (Mood::Wary, format!("is told by itself again: {reason}")),
     };
     Told::new(mood, format!("{incident}: {words}"))
+}
+
+/// How many items are open.
+fn items(open: &[ItemId]) -> String {
+    match open.len() {
+        1 => "1 item is open".to_owned(),
+        count => format!("{count} items are open"),
+    }
+}
+
+fn list(incidents: &[IncidentId]) -> String {
+    incidents.iter().map(IncidentId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn late(ms: u64) -> String {
@@ -241,11 +270,10 @@ fn checklist(incident: &IncidentId, run: &RunId, by: &Actor, change: &ChecklistC
             (Mood::Wary, format!("the time of `{section}` is nearly over"))
         }
         ChecklistChange::WindowOverrun { section, late_ms, open } => {
-            let open = match open.len() {
-                1 => "1 item is open".to_owned(),
-                count => format!("{count} items are open"),
-            };
-            (Mood::Bad, format!("the time of `{section}` is over{}: {open}", late(*late_ms)))
+            (Mood::Bad, format!("the time of `{section}` is over{}: {}", late(*late_ms), items(open)))
+        }
+        ChecklistChange::WindowReminder { section, open, .. } => {
+            (Mood::Bad, format!("the time of `{section}` is still over: {}", items(open)))
         }
         ChecklistChange::WindowMet { section, late } => {
             let when = if *late { "after its time" } else { "in time" };

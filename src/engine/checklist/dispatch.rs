@@ -8,6 +8,7 @@ use crate::engine::core::Work;
 use crate::engine::escalation;
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::{Command, Envelope, Promote, RollBack};
+use crate::model::escalation::Standing;
 use crate::model::event::Event;
 use crate::model::incident::Incident;
 use crate::model::operation::Strategy;
@@ -185,15 +186,25 @@ fn level_of(level: Option<&str>) -> Result<Option<usize>, Refusal> {
         .transpose()
 }
 
-/// The time of something is over: those that the runbook names are told.
-pub(super) fn overrun(work: &mut Work<'_>, incident: &Incident, title: &str, escalate: &Escalate) {
-    if incident.drill || !incident.is_open() {
+/// The time of something is over: those that the runbook names are told, and told `again` until somebody answers.
+pub(super) fn overrun(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    title: &str,
+    escalate: &Escalate,
+    again: bool,
+) {
+    let running = work.state.escalations.get(&incident.id);
+    let is_answered =
+        running.is_some_and(|running| matches!(running.standing, Standing::Acknowledged { .. }));
+    if incident.drill || !incident.is_open() || again && is_answered {
         return;
     }
     let policy = PolicyName::from(escalate.policy.as_str());
     let level = Some(usize::from(escalate.level));
     if escalation::may_escalate(work, incident, level, Some(&policy)).is_ok() {
-        let reason = format!("the time of `{title}` is over");
+        let still = if again { "still over" } else { "over" };
+        let reason = format!("the time of `{title}` is {still}");
         escalation::by_hand(work, &incident.id, level, Some(&policy), &reason);
     }
 }

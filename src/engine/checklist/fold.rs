@@ -56,6 +56,9 @@ pub(in crate::engine) fn fold(
         ChecklistChange::WindowWarning { section } => of(run, section).warned = true,
         ChecklistChange::WindowOverrun { section, .. } => of(run, section).overrun_at = Some(at),
         ChecklistChange::WindowMet { section, late } => of(run, section).met = Some(*late),
+        ChecklistChange::WindowReminder { section, count, .. } => {
+            of(run, section).reminded = Some((*count, at));
+        }
         _ => {}
     }
     let Some(id) = change.item() else { return };
@@ -183,6 +186,7 @@ fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timesta
         | ChecklistChange::WindowWarning { .. }
         | ChecklistChange::WindowOverrun { .. }
         | ChecklistChange::WindowMet { .. }
+        | ChecklistChange::WindowReminder { .. }
         | ChecklistChange::Closed => {}
     }
 }

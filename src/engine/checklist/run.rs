@@ -310,6 +310,9 @@ pub struct SectionRun {
     /// Its time was over while something was open.
     #[serde(default)]
     pub overrun_at: Option<Timestamp>,
+    /// How often that was said again, and when last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<(u8, Timestamp)>,
     /// It was through: whether after its time.
     #[serde(default)]
     pub met: Option<bool>,

@@ -47,10 +47,17 @@ pub(super) fn passed_before(run: &Run, incident: &Incident, section: usize) -> b
     deadline.is_some_and(|deadline| deadline <= run.attached_at)
 }
 
+/// How often it is said again that a time is over.
+const REMINDERS: u8 = 3;
+/// Between two of those passes as much time as what ran out had, and at least this.
+const REMINDER_LEAST: Duration = Duration::from_secs(5 * 60);
+
 /// A time in which something has to be through.
 struct Deadline<'a> {
     /// What has it: the id of a section, or of an item.
     id: &'a str,
+    /// How long it lasts.
+    lasts: Duration,
     /// When it is over.
     at: Timestamp,
     /// When to warn of it.
@@ -78,7 +85,8 @@ fn deadlines<'a>(run: &'a Run, incident: &Incident) -> Vec<Deadline<'a>> {
             && let Some(until) = until
         {
             let open = run.open_in(index).map(|item| item.id.clone()).collect();
-            deadlines.extend(deadline(&section.id, anchor, until, window.warn_at, open));
+            let lasts = until.saturating_sub(window.from);
+            deadlines.extend(deadline(&section.id, anchor, until, lasts, window.warn_at, open));
         }
         for (place, item) in book.items.iter().enumerate().filter(|(_, item)| item.section == index) {
             let window = item.window.as_ref().filter(|_| !item.children.is_empty());
@@ -96,7 +104,8 @@ fn deadlines<'a>(run: &'a Run, incident: &Incident) -> Vec<Deadline<'a>> {
                 .filter(|(other, it)| book.is_within(*other, place) && it.countable && !run.is_settled(it))
                 .map(|(_, it)| it.id.clone())
                 .collect();
-            deadlines.extend(deadline(item.id.as_str(), anchor, until, warn, open));
+            let lasts = until.saturating_sub(window.map_or(Duration::ZERO, |window| window.from));
+            deadlines.extend(deadline(item.id.as_str(), anchor, until, lasts, warn, open));
         }
     }
     deadlines.retain(|deadline| deadline.at > run.attached_at);
@@ -107,29 +116,38 @@ fn deadline(
     id: &str,
     anchor: Timestamp,
     until: Duration,
+    lasts: Duration,
     warn: Option<Duration>,
     open: Vec<ItemId>,
 ) -> Option<Deadline<'_>> {
     let at = anchor.checked_add(until).ok()?;
-    Some(Deadline { id, at, warn: warn.and_then(|warn| anchor.checked_add(warn).ok()), open })
+    Some(Deadline { id, lasts, at, warn: warn.and_then(|warn| anchor.checked_add(warn).ok()), open })
 }
 
 fn notice(run: &Run, deadline: Deadline<'_>, now: Timestamp) -> Option<ChecklistChange> {
-    let Deadline { id, at, warn, open } = deadline;
+    let Deadline { id, lasts, at, warn, open } = deadline;
     let section = || id.to_owned();
     let past = run.sections.get(id);
     if past.is_some_and(|past| past.met.is_some()) {
         return None;
     }
-    let is_overrun = past.is_some_and(|past| past.overrun_at.is_some());
+    let overrun_at = past.and_then(|past| past.overrun_at);
+    let is_overrun = overrun_at.is_some();
     if open.is_empty() {
         return Some(ChecklistChange::WindowMet { section: section(), late: is_overrun });
     }
     if now >= at {
-        // It fires once.
-        return (!is_overrun).then(|| {
+        // It fires once, and is said again a few times.
+        let Some(overrun_at) = overrun_at else {
             let late_ms = late_ms(super::elapsed(at, now));
-            ChecklistChange::WindowOverrun { section: section(), late_ms, open }
+            return Some(ChecklistChange::WindowOverrun { section: section(), late_ms, open });
+        };
+        let (count, last) = past.and_then(|past| past.reminded).unwrap_or((0, overrun_at));
+        let is_due = count < REMINDERS && super::elapsed(last, now) >= lasts.max(REMINDER_LEAST);
+        return is_due.then(|| ChecklistChange::WindowReminder {
+            section: section(),
+            count: count + 1,
+            open,
         });
     }
     let is_warned = past.is_some_and(|past| past.warned);

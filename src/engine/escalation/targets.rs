@@ -16,6 +16,8 @@ pub(in crate::engine) struct Reach {
     pub(in crate::engine) channel: ChannelName,
     /// Whom the channel is to reach, where it wants an address.
     pub(in crate::engine) address: Option<String>,
+    /// Whose phone it rings, if it rings one.
+    pub(in crate::engine) phone_of: Option<ContactName>,
 }
 
 /// The targets of a level that are told in a pass.
@@ -42,7 +44,7 @@ pub(super) fn reaches(
     match target {
         TargetSpec::Contact(name) => of_contact(config, name, &target.to_string()),
         TargetSpec::Channel(name) if config.channels.contains_key(name) => {
-            Ok(vec![Reach { who: target.to_string(), channel: name.clone(), address: None }])
+            Ok(vec![Reach { who: target.to_string(), channel: name.clone(), address: None, phone_of: None }])
         }
         TargetSpec::Channel(name) => Err(format!("the config has no channel `{name}`")),
         TargetSpec::Other(text) => Err(format!("`{text}` is no target")),
@@ -61,7 +63,11 @@ pub(super) fn reaches(
 }
 
 /// Every way to a contact.
-pub(super) fn of_contact(config: &Config, name: &ContactName, target: &str) -> Result<Vec<Reach>, String> {
+pub(in crate::engine) fn of_contact(
+    config: &Config,
+    name: &ContactName,
+    target: &str,
+) -> Result<Vec<Reach>, String> {
     let contact = config.contacts.get(name).ok_or_else(|| format!("the config has no contact `{name}`"))?;
     let ways: Vec<Reach> = contact
         .ways()
@@ -74,6 +80,7 @@ pub(super) fn of_contact(config: &Config, name: &ContactName, target: &str) -> R
             },
             channel: way.channel.clone(),
             address: way.address.clone(),
+            phone_of: (word == "phone").then(|| name.clone()),
         })
         .collect();
     if ways.is_empty() { Err(format!("`{name}` has no way to be reached")) } else { Ok(ways) }

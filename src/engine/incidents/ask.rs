@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{NOTE_LIMIT, TITLE_LIMIT, elapsed, healthy_since, whole};
+use super::{NOTE_LIMIT, TITLE_LIMIT, elapsed, healthy_since, storm, whole};
 use crate::model::command::{Actor, Command, Envelope};
 use crate::model::escalation::IncidentRole;
 use crate::model::event::Event;
@@ -49,6 +49,7 @@ fn take_up(work: &mut Work<'_>, event: Event, by: &Actor) {
                 work.emit(Event::IncidentAcknowledged { incident: incident.clone(), by: by.clone() });
             }
             escalation::acknowledge(work, &incident, by);
+            storm::acknowledged(work, &incident, by);
         }
         Event::IncidentOpened { ref incident, .. } => {
             let id = incident.clone();
@@ -358,7 +359,8 @@ fn may_take(
 ) -> Result<(), String> {
     is_operator(work, name)?;
     let Some(held) = incident.roles.get(&role) else { return Ok(()) };
-    if held.name == name {
+    let says_so_again = role == IncidentRole::Commander && incident.commander_away.is_some();
+    if held.name == name && !says_so_again {
         return Err(format!("{name} is {role} already"));
     }
     let offered = incident.offers.get(&role);

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::Settled;
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
+use crate::model::escalation::{EscalationChange, IncidentRole};
 use crate::model::event::Event;
 use crate::model::incident::{
-    Acknowledged, Ended, Held, Incident, IncidentChange, Note, Offer, Resolved, Tick,
+    Acknowledged, Ended, Held, Incident, IncidentChange, Note, Offer, Resolved, Storm, Tick,
 };
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{IncidentId, ServiceName};
@@ -58,6 +59,10 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
                 told_unacknowledged: false,
                 messages: 0,
                 updates: BTreeMap::new(),
+                commander_seen: None,
+                commander_away: None,
+                storm: None,
+                told_with: None,
             };
             for service in services {
                 join(&mut incident, service, state);
@@ -99,6 +104,12 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
             if let Some(incident) = incident_mut(state, incident) {
                 // The first answer is the one that was promised.
                 incident.acknowledged.get_or_insert(Acknowledged { by: by.clone(), at });
+                seen(incident, by, at);
+            }
+        }
+        Event::EscalationChanged { incident, change: EscalationChange::Acknowledged { by, .. } } => {
+            if let Some(incident) = incident_mut(state, incident) {
+                seen(incident, by, at);
             }
         }
         Event::ChecklistTicked { incident, item, ticked, by, note } => {
@@ -139,6 +150,7 @@ pub(in crate::engine) fn fold(state: &mut State, event: &Event, at: Timestamp) {
         Event::IncidentChanged { incident, by, change } => {
             if let Some(incident) = incident_mut(state, incident) {
                 changed(incident, by, change, at);
+                seen(incident, by, at);
             }
             // Another one goes on with what this one was about.
             if let IncidentChange::Merged { into, .. } = change {
@@ -210,6 +222,9 @@ fn changed(incident: &mut Incident, by: &Actor, change: &IncidentChange, at: Tim
         IncidentChange::RoleTaken { role, name } => {
             incident.offers.remove(role);
             incident.roles.insert(*role, Held { name: name.clone(), at });
+            if *role == IncidentRole::Commander {
+                (incident.commander_seen, incident.commander_away) = (None, None);
+            }
         }
         IncidentChange::RoleOffered { role, to } => {
             incident.offers.insert(*role, Offer { to: to.clone(), by: by.clone(), at });
@@ -238,6 +253,33 @@ fn changed(incident: &mut Incident, by: &Actor, change: &IncidentChange, at: Tim
             update.missed = update.missed.saturating_add(1);
             update.late = Some(*due);
         }
+        IncidentChange::CommanderAway { .. } => incident.commander_away = Some(at),
+        IncidentChange::StormBegan { .. } => {
+            incident.storm = Some(Storm { at, told: BTreeSet::new(), passed: false })
+        }
+        IncidentChange::ToldWith { lead } => incident.told_with = Some(lead.clone()),
+        IncidentChange::StormTold { incidents } => {
+            let storm =
+                incident.storm.get_or_insert_with(|| Storm { at, told: BTreeSet::new(), passed: false });
+            storm.at = at;
+            storm.told.extend(incidents.iter().cloned());
+        }
+        IncidentChange::StormPassed => {
+            if let Some(storm) = &mut incident.storm {
+                storm.passed = true;
+            }
+        }
+        IncidentChange::ToldAlone { .. } => incident.told_with = None,
+    }
+}
+
+/// Whoever commands it is there: they have just done something.
+fn seen(incident: &mut Incident, by: &Actor, at: Timestamp) {
+    if let Actor::Person { name } = by
+        && incident.commander() == Some(name)
+    {
+        incident.commander_seen = Some(at);
+        incident.commander_away = None;
     }
 }
 
@@ -266,6 +308,7 @@ fn engage(incident: &mut Incident, by: &Actor, at: Timestamp) {
     if matches!(by, Actor::Person { .. }) {
         incident.engaged_at.get_or_insert(at);
     }
+    seen(incident, by, at);
 }
 
 fn incident_mut<'a>(state: &'a mut State, id: &IncidentId) -> Option<&'a mut Incident> {

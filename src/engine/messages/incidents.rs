@@ -1,9 +1,12 @@
 //! What people are told about incidents: that there is one, that nobody has answered, that it is over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::phones::Rung;
 use super::{plain, queue_to, values};
+use crate::model::escalation::IncidentRole;
 use crate::model::incident::{Incident, Level};
 use crate::model::notification::{AlertAction, MessageKind, Notification, fact};
 use crate::model::trigger::Severity;
@@ -12,7 +15,7 @@ use crate::model::{ChannelName, IncidentId, PolicyName, ServiceName};
 
 use super::super::core::Work;
 use super::super::escalation::Reach;
-use super::super::incidents::{status, whole};
+use super::super::incidents::{status, storm_words, whole};
 use super::super::input::Effect;
 use crate::templates::{Kind, Rendered};
 
@@ -39,7 +42,9 @@ pub(super) const fn severity(level: Level) -> Severity {
 
 /// An incident was declared: every channel that listens to what is so urgent is told, where no policy tells them.
 pub(in crate::engine) fn incident_opened(work: &mut Work<'_>, incident: &Incident) {
-    let text = format!("{} {} declared by {}: {}", incident.id, incident.level, incident.by, about(incident));
+    let more = storm_words(work, incident).map_or_else(String::new, |words| format!(" ({words})"));
+    let text =
+        format!("{} {} declared by {}: {}{more}", incident.id, incident.level, incident.by, about(incident));
     to_all(work, incident, "incident-opened", severity(incident.level), MessageKind::Notice, &text);
 }
 
@@ -59,6 +64,72 @@ pub(in crate::engine) fn unacknowledged(work: &mut Work<'_>, incident: &Incident
 pub(in crate::engine) fn exhausted(work: &mut Work<'_>, incident: &Incident, why: &str) {
     let text = format!("{} {} has no one: {why}: {}", incident.id, incident.level, about(incident));
     to_all(work, incident, "escalation-exhausted", Severity::Critical, MessageKind::Page, &text);
+}
+
+/// Whoever commands an incident has done nothing for long: they are asked, and the deputy hears that it is their turn. Where
+/// no deputy can be reached, every channel hears it.
+pub(in crate::engine) fn commander_away(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    name: &str,
+    silent: Duration,
+    ways: &[Reach],
+) {
+    let deputy = incident.roles.get(&IncidentRole::Deputy).map(|held| &held.name);
+    let deputy = deputy.filter(|deputy| *deputy != name);
+    let turn =
+        deputy.map_or_else(|| "it has no deputy".to_owned(), |deputy| format!("{deputy}, it is your turn"));
+    let text = format!(
+        "{} {}: {name}, who commands it, has done nothing for {}; {turn}. Whoever commands says so with: unship incident role commander --incident {} ({})",
+        incident.id,
+        incident.level,
+        human(whole(silent)),
+        incident.id,
+        about(incident)
+    );
+    if ways.is_empty() {
+        let severity = severity(incident.level);
+        return to_all(work, incident, "commander-away", severity, MessageKind::Page, &text);
+    }
+    for reach in ways {
+        let key = format!("{}/away/{}/{}", incident.id, reach.channel, work.state.counts.notifications);
+        let message = Message {
+            topic: "commander-away",
+            severity: Severity::Critical,
+            kind: MessageKind::Page,
+            action: AlertAction::Trigger,
+            told: plain(text.clone()),
+            key: Some(key),
+            to: reach.address.iter().cloned().collect(),
+            dedup: None,
+        };
+        send_to(work, incident, reach, message);
+    }
+}
+
+/// More incidents stand behind the one that stands for many.
+pub(in crate::engine) fn storm(work: &mut Work<'_>, lead: &Incident, more: &[Arc<Incident>], count: usize) {
+    let lines = more.iter().map(|incident| format!("{} {} {}", incident.id, incident.level, incident.title));
+    let text = format!(
+        "{count} incidents are open at once, told with {}; new among them:\n{}",
+        lead.id,
+        lines.collect::<Vec<_>>().join("\n")
+    );
+    let worst = more.iter().map(|incident| incident.level).min().unwrap_or(lead.level);
+    let topic = format!("incident-storm/{}", more.first().map_or("", |first| first.id.as_str()));
+    for channel in super::listening(work.config(), severity(worst)) {
+        let message = Message {
+            topic: "incident-storm",
+            severity: severity(worst),
+            kind: MessageKind::Notice,
+            action: AlertAction::Trigger,
+            told: plain(text.clone()),
+            key: Some(format!("{}/{topic}/{channel}", lead.id)),
+            to: Vec::new(),
+            dedup: None,
+        };
+        send(work, lead, channel, message);
+    }
 }
 
 /// An incident is over: those who were told of it hear that, too.
@@ -156,7 +227,24 @@ fn to_reach(
         to: reach.address.iter().cloned().collect(),
         dedup,
     };
-    send(work, incident, reach.channel.clone(), message);
+    send_to(work, incident, reach, message);
+}
+
+/// Sends to somebody. Whose phone has rung often enough gets it not, and the next message says so.
+fn send_to(work: &mut Work<'_>, incident: &Incident, reach: &Reach, mut message: Message) {
+    let mut held_back = None;
+    if let Some(person) = &reach.phone_of {
+        let rung = work.state.phones.get(person);
+        held_back = rung.and_then(|rung| rung.holds_back(incident, work.now));
+        if let Some(left_out) = rung.map(Rung::left_out).filter(|_| held_back.is_none()) {
+            message.told.text.push_str(&left_out);
+        }
+    }
+    send_with(work, incident, reach.channel.clone(), message, |notification| Notification {
+        person: reach.phone_of.clone(),
+        held_back,
+        ..notification
+    });
 }
 
 fn to_all(
@@ -196,6 +284,16 @@ pub(super) struct Message {
 }
 
 pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelName, message: Message) {
+    send_with(work, incident, channel, message, |notification| notification);
+}
+
+fn send_with(
+    work: &mut Work<'_>,
+    incident: &Incident,
+    channel: ChannelName,
+    message: Message,
+    fill: impl FnOnce(Notification) -> Notification,
+) {
     let Message { topic, severity, kind, action, told, key, to, dedup } = message;
     let subject =
         told.subject.or_else(|| Some(format!("{} {} {}", incident.id, incident.level, incident.title)));
@@ -209,22 +307,24 @@ pub(super) fn send(work: &mut Work<'_>, incident: &Incident, channel: ChannelNam
     ]);
     let service = incident.services.first().cloned();
     let seq = work.state.incident(&incident.id).map_or(0, |known| known.messages) + 1;
-    queue_to(work, channel, |notification| Notification {
-        topic: topic.to_owned(),
-        severity,
-        service,
-        text: told.text,
-        facts,
-        kind,
-        incident: Some(incident.id.clone()),
-        seq,
-        key,
-        drill: incident.drill,
-        subject,
-        to,
-        dedup,
-        action,
-        ..notification
+    queue_to(work, channel, |notification| {
+        fill(Notification {
+            topic: topic.to_owned(),
+            severity,
+            service,
+            text: told.text,
+            facts,
+            kind,
+            incident: Some(incident.id.clone()),
+            seq,
+            key,
+            drill: incident.drill,
+            subject,
+            to,
+            dedup,
+            action,
+            ..notification
+        })
     });
 }
 

@@ -302,6 +302,7 @@ impl Checklists {
             | ChecklistChange::Released { .. }
             | ChecklistChange::WindowWarning { .. }
             | ChecklistChange::WindowMet { .. }
+            | ChecklistChange::WindowReminder { .. }
             | ChecklistChange::Closed => {}
         }
     }
@@ -486,6 +487,7 @@ impl Checklists {
             | ChecklistChange::WindowWarning { .. }
             | ChecklistChange::WindowOverrun { .. }
             | ChecklistChange::WindowMet { .. }
+            | ChecklistChange::WindowReminder { .. }
             | ChecklistChange::Closed => return,
         };
         if end == ItemEnd::Begun {

@@ -310,6 +310,12 @@ impl Course {
             }
             IncidentChange::OfferLapsed { .. }
             | IncidentChange::Unacknowledged
+            | IncidentChange::CommanderAway { .. }
+            | IncidentChange::StormBegan { .. }
+            | IncidentChange::ToldWith { .. }
+            | IncidentChange::StormPassed
+            | IncidentChange::StormTold { .. }
+            | IncidentChange::ToldAlone { .. }
             | IncidentChange::UpdateMissed { .. } => {}
         }
     }

@@ -100,6 +100,17 @@ fn status(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
     if incident.told_unacknowledged && incident.acknowledged.is_none() {
         page.field("", Tone::Fail, "every channel was told that nobody acknowledged");
     }
+    if let Some(lead) = &incident.told_with {
+        page.field("", Tone::Warn, &format!("people hear of it with {lead}: too many at once"));
+    }
+    if let Some(storm) = &incident.storm {
+        let words = match (storm.told.len(), storm.passed) {
+            (0, false) => "those that follow are told with this one: too many at once".to_owned(),
+            (0, true) => "the last of too many at once".to_owned(),
+            (count, _) => format!("{count} others were told with this one: too many at once"),
+        };
+        page.field("", Tone::Warn, &words);
+    }
     ending(page, incident, scene, status);
 }
 
@@ -189,8 +200,19 @@ fn people(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
         );
         let offered =
             offer.map_or_else(String::new, |offer| format!("; offered to {} by {}", offer.to, offer.by));
+        let is_away = role == IncidentRole::Commander && incident.commander_away.is_some();
         page.field(role.word(), Tone::Text, &format!("{held}{offered}"));
+        if let Some(since) =
+            incident.commander_seen.or_else(|| held_since(incident, role)).filter(|_| is_away)
+        {
+            let silent = left(age(since, scene.now()));
+            page.field("", Tone::Fail, &format!("has done nothing for {silent}: the deputy may take over"));
+        }
     }
+}
+
+fn held_since(incident: &Incident, role: IncidentRole) -> Option<Timestamp> {
+    incident.roles.get(&role).map(|held| held.at)
 }
 
 /// How bad it was said to be, when and by whom: as far as the timeline goes back.
