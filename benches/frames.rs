@@ -84,6 +84,7 @@ fn picture(services: usize) -> Picture {
         past: None,
         delivery: None,
         log: None,
+        runbooks: std::collections::BTreeMap::new(),
         timeline: std::collections::VecDeque::new(),
         me: Actor::Person { name: "mara".to_owned() },
         now,

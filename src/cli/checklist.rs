@@ -1,5 +1,7 @@
 //! `unship checklist`: how far an incident is, and ticking what the engine cannot see.
 
+mod rebase;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -31,6 +33,15 @@ pub struct Args {
 enum What {
     /// Show it. The same as without a word.
     Show,
+    /// Let a checklist go on with its runbook as the file is now: what says the same stays as it is, what says something else
+    /// is open again.
+    Rebase {
+        /// The runbook. Without it: the one that has changed.
+        runbook: Option<String>,
+        /// Only show what differs.
+        #[arg(long)]
+        dry_run: bool,
+    },
     #[command(flatten)]
     Act(Act),
 }
@@ -170,6 +181,9 @@ impl Act {
 pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     match args.what {
         None | Some(What::Show) => show(args.incident.as_deref(), global).await,
+        Some(What::Rebase { runbook, dry_run }) => {
+            rebase::run(args.incident.as_deref(), runbook.as_deref(), dry_run, global).await
+        }
         Some(What::Act(act)) => {
             incident::send(args.incident, global, |incident| act.into_command(incident)).await
         }
@@ -211,6 +225,12 @@ fn text(list: &Checklist, now: Timestamp) -> String {
         for line in lines.by_ref().take(phase.items.len()) {
             text.push_str(line);
             text.push('\n');
+        }
+    }
+    for run in &list.runs {
+        for gone in &run.removed {
+            let by = gone.by.as_ref().map_or_else(String::new, |(by, _)| format!(" by {by}"));
+            let _ = writeln!(text, "removed from {}: {} ({}{by})", run.id, gone.text, gone.standing.word());
         }
     }
     text
@@ -318,6 +338,7 @@ fn right(item: &Item, now: Timestamp) -> String {
             .collect();
         parts.push(format!("options: {}", options.join(", ")));
     }
+    parts.extend(item.older.clone());
     parts.extend(item.claimed.as_ref().map(|by| format!("taken by {by}")));
     parts.extend(item.notes.iter().map(|note| format!("{}: {}", note.by, note.text)));
     parts.join("; ")

@@ -4,7 +4,7 @@ use clap::Parser as _;
 
 use super::{Cli, Subcommand};
 use crate::model::checklist::ItemAct;
-use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, Deploy, Override, Promote, Rebase, RollBack, Settlement};
 use crate::model::decision::Guardrail;
 use crate::model::deploy::DeployStrategy;
 use crate::model::escalation::IncidentRole;
@@ -104,6 +104,13 @@ fn every_command(text: &str) -> Vec<Command> {
         commands.push(Command::Tick { incident: "INC-1".into(), item: "smoke-tests".into(), ticked, note });
     }
     commands.push(Command::Attach { incident: "INC-1".into(), runbook: "network".into() });
+    commands.push(Command::Rebase(Rebase {
+        incident: "INC-1".into(),
+        run: "INC-1/network".into(),
+        from: "0".repeat(64),
+        source: "# The network".to_owned(),
+        bindings: None,
+    }));
     commands.extend(every_act(text).map(|act| Command::Item {
         incident: "INC-1".into(),
         run: Some("INC-1/emergency".into()),
@@ -216,7 +223,7 @@ fn copied_command_lines_are_taken() {
                 Command::Acknowledge { .. }
                 | Command::Tick { note: None, .. }
                 | Command::Tick { ticked: None, .. } => None,
-                Command::Attach { .. } => Some(format!("{:?}", "network")),
+                Command::Attach { .. } | Command::Rebase(_) => Some(format!("{:?}", "network")),
                 Command::Item { act, .. } => says(act).map(|says| format!("{says:?}")),
                 Command::Incident { ask, .. } => match ask {
                     IncidentAsk::Offer { to, .. } => Some(format!("{to:?}")),

@@ -111,6 +111,21 @@ pub(super) fn load(
     texts
 }
 
+/// Reads the runbooks again, as they are on disk now. One that cannot be read is left out: whoever asks goes on with what they
+/// have. What they say is not checked here.
+pub fn read_again(config: &Config, folder: &FilePath) -> BTreeMap<RunbookName, RunbookText> {
+    let read_one = |file: &str| -> Option<RunbookText> {
+        let path = folder.join(file);
+        let source = read(&path).ok()??;
+        let beside = path.with_extension("bind.toml");
+        let bindings = read(&beside).ok()?.map(|text| (shown(&beside), text));
+        let sha256 = hex::encode(Sha256::digest(&source));
+        Some(RunbookText { file: file.to_owned(), source, bindings, sha256 })
+    };
+    let runbooks = config.runbooks.iter();
+    runbooks.filter_map(|(name, spec)| Some((name.clone(), read_one(&spec.file)?))).collect()
+}
+
 fn shown(path: &FilePath) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -12,6 +12,7 @@ mod facts;
 mod fold;
 mod gate;
 mod names;
+mod rebase;
 mod run;
 mod sight;
 #[cfg(test)]
@@ -43,7 +44,8 @@ use super::state::State;
 pub use crate::runbook::{Anchor, Command as Fence, Offer};
 use act::{Attempt, Follows};
 pub(super) use fold::fold;
-pub use run::{ItemRun, Regression, Run, SectionRun, Seen, Standing};
+pub use rebase::{Difference, Line as ChangedLine, difference};
+pub use run::{ItemRun, Regression, Removed, Run, SectionRun, Seen, Standing};
 use sight::Sight;
 pub use view::{
     Acts, Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,
@@ -234,6 +236,7 @@ pub(super) fn may_close(state: &State, id: &IncidentId) -> Result<(), String> {
 pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
     let result = match envelope.command.clone() {
         Command::Attach { incident, runbook } => attach_by_hand(work, &envelope, &incident, &runbook),
+        Command::Rebase(asked) => rebase::handle(work, &envelope, &asked),
         Command::Tick { incident, item, ticked, note } => {
             let note = note.unwrap_or_default();
             let (act, beside) = match ticked {

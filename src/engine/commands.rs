@@ -115,7 +115,7 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         | Command::Note { .. }
         | Command::Incident { .. } => incidents::handle(work, envelope),
         Command::Alarms(batch) => received::take(work, &batch),
-        Command::Tick { .. } | Command::Item { .. } | Command::Attach { .. } => {
+        Command::Tick { .. } | Command::Item { .. } | Command::Attach { .. } | Command::Rebase(_) => {
             checklist::handle(work, envelope);
         }
     }

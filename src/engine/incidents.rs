@@ -354,6 +354,6 @@ pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// Whole seconds: nobody reads the rest.
-pub(super) const fn whole(duration: Duration) -> Duration {
+pub const fn whole(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs())
 }

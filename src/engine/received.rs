@@ -32,6 +32,7 @@ use super::incidents::elapsed;
 use super::state::Fault;
 pub(super) use fold::fold;
 pub(super) use incident::confirm;
+pub use incident::ends_at;
 pub(super) use intake::take;
 pub(super) use reconcile::take_poll;
 

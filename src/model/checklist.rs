@@ -306,6 +306,28 @@ pub enum ChecklistChange {
         /// What is open.
         open: Vec<ItemId>,
     },
+    /// A person lets the run go on with its runbook as it is now. What is not named here stands as it stood.
+    Rebased {
+        /// The new text.
+        source: String,
+        /// The bindings beside it: the file's name and its text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bindings: Option<(String, String)>,
+        /// The digest of the new text.
+        sha256: String,
+        /// Items that have another id now: the old one and the new one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        moved: Vec<(ItemId, ItemId)>,
+        /// Items that say something else now, by their new ids: they are open again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<ItemId>,
+        /// Items that were not there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<ItemId>,
+        /// Items that are gone, by their old ids. What was done about them stays in the record.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<ItemId>,
+    },
 }
 
 const fn one() -> u16 {
@@ -352,7 +374,8 @@ impl ChecklistChange {
             | Self::WindowOverrun { .. }
             | Self::WindowMet { .. }
             | Self::Closed
-            | Self::WindowReminder { .. } => None,
+            | Self::WindowReminder { .. }
+            | Self::Rebased { .. } => None,
         }
     }
 }

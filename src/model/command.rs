@@ -236,6 +236,8 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Let a checklist go on with its runbook as it is now.
+    Rebase(Rebase),
 }
 
 impl Command {
@@ -271,6 +273,7 @@ impl Command {
             Self::Alarms(_) => "take alarms in",
             Self::Deploy(_) => "deploy",
             Self::Confirm { .. } => "confirm",
+            Self::Rebase(_) => "take a runbook over",
         }
     }
 }
@@ -302,6 +305,7 @@ impl Command {
             | Self::Incident { .. }
             | Self::Item { .. }
             | Self::Attach { .. }
+            | Self::Rebase(_)
             | Self::Alarms(_) => None,
         }
     }
@@ -333,6 +337,7 @@ impl Command {
             | Self::Note { .. }
             | Self::Item { .. }
             | Self::Attach { .. }
+            | Self::Rebase(_)
             | Self::Alarms(_) => None,
         }
     }
@@ -393,6 +398,22 @@ pub struct Deploy {
     /// The guardrails that the sender takes upon themselves, each with a reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
+}
+
+/// What is asked when a checklist is to go on with its runbook as it is now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rebase {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The run.
+    pub run: RunId,
+    /// The digest of the text that the sender saw it to have; if it has another by now, the command is refused.
+    pub from: String,
+    /// The text as it is now, as the sender read it.
+    pub source: String,
+    /// The bindings beside it: the file's name and its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bindings: Option<(String, String)>,
 }
 
 /// A guardrail taken upon oneself.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ use super::theme::{self, Theme, ThemeError};
 use super::trends::Trends;
 use super::ui::{Page, ToastKind, Ui};
 use super::update::{Effect, Message, update};
+use crate::config::runbooks;
+use crate::engine::checklist::Run;
 use crate::engine::runtime::platforms::Log;
 use crate::engine::runtime::{Engine, Entry, View};
 use crate::model::ServiceName;
@@ -112,7 +114,13 @@ struct App<'a> {
     is_recalling: bool,
     /// The log that is read, while its page is open.
     log: Option<Log>,
+    /// When the runbooks were last read from disk, and whether they are being read.
+    reread_at: Timestamp,
+    is_rereading: bool,
 }
+
+/// How often the runbooks are read again while one is worked through.
+const REREAD: Duration = Duration::from_secs(10);
 
 /// Events that are taken in before a frame.
 const BATCH: usize = 1_024;
@@ -147,6 +155,7 @@ impl<'a> App<'a> {
             past: None,
             delivery: None,
             log: None,
+            runbooks: engine.settings().runbooks.clone(),
             timeline: VecDeque::new(),
             me: options.me.clone(),
             now: Timestamp::now(),
@@ -171,6 +180,8 @@ impl<'a> App<'a> {
             recalled: None,
             is_recalling: false,
             log: None,
+            reread_at: Timestamp::now(),
+            is_rereading: false,
         }
     }
 
@@ -298,6 +309,24 @@ impl<'a> App<'a> {
         super::update::arrived(&mut self.ui, &self.picture);
         self.close_log();
         self.recall();
+        self.reread();
+    }
+
+    /// Reads the runbooks again now and then while one of them is worked through: somebody may mend one in the incident.
+    fn reread(&mut self) {
+        let is_due = super::roster::age(self.reread_at, self.picture.now) >= REREAD;
+        let settings = &self.picture.settings;
+        let is_worked_through =
+            |run: &Arc<Run>| !run.closed && settings.config.runbooks.contains_key(&run.runbook);
+        if !is_due || self.is_rereading || !self.picture.live.state.runs.values().any(is_worked_through) {
+            return;
+        }
+        self.is_rereading = true;
+        self.reread_at = self.picture.now;
+        let settings = Arc::clone(settings);
+        let folder = self.options.config_path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let read = tokio::task::spawn_blocking(move || runbooks::read_again(&settings.config, &folder));
+        self.pending.push(read.map(|read| Message::Reread(read.ok())).boxed());
     }
 
     /// Asks for the past of the service that is looked at, where it is not here and not on its way.
@@ -385,6 +414,14 @@ impl<'a> App<'a> {
             Message::Measured(measured) => {
                 self.picture.delivery = Some(measured);
                 self.clock.answer_now();
+                return Ok(None);
+            }
+            Message::Reread(read) => {
+                self.is_rereading = false;
+                if let Some(read) = read.filter(|read| *read != self.picture.runbooks) {
+                    self.picture.runbooks = read;
+                    self.clock.data_changed();
+                }
                 return Ok(None);
             }
             message => message,

@@ -61,6 +61,8 @@ pub enum Arg {
     Runbook,
     /// Another incident that is open.
     Incident,
+    /// An operation.
+    Operation,
     /// The rest of the line.
     Text,
 }
@@ -77,6 +79,7 @@ impl Arg {
             Self::Role => "ROLE",
             Self::Runbook => "RUNBOOK",
             Self::Incident => "INCIDENT",
+            Self::Operation => "OPERATION",
             Self::Text => "TEXT",
         }
     }
@@ -198,6 +201,9 @@ pub enum Action {
     OfferRole,
     GiveRole,
     AddService,
+    LinkOperation,
+    Onset,
+    Rebase,
     Incident,
     Why,
     Detail,

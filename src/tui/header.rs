@@ -137,6 +137,10 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
         }
     }
     parts.push(leader(scene));
+    if let Some(down) = scene.state().alarms.path_down() {
+        let lasts = super::roster::age(down.since, scene.now());
+        parts.push(part(3, Tone::Fail, format!("NO ALARMS ARRIVE {}", age(lasts))));
+    }
     if let Some(off) = automatic(scene) {
         parts.push(part(7, Tone::Warn, off));
     }

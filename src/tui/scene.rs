@@ -1,7 +1,7 @@
 //! What is drawn and asked about: what the engine knows, as this console has it, and where the person is looking. Everything
 //! that looks at both goes through here, so that the screen, the keys and the dialogs speak of the same things.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::theme::Theme;
 use super::trends::Trends;
 use super::ui::{Page, Ui};
 use super::widgets::{Look, text};
-use crate::config::Config;
+use crate::config::{Config, RunbookText};
 use crate::engine::incidents::{self, IncidentStatus};
 use crate::engine::input::Settings;
 use crate::engine::runtime::{Entry, View};
@@ -30,7 +30,7 @@ use crate::model::operation::Operation;
 use crate::model::reading::ServiceReading;
 use crate::model::release::Arm;
 use crate::model::trigger::Verdict;
-use crate::model::{IndicatorName, ServiceName};
+use crate::model::{IndicatorName, RunbookName, ServiceName};
 
 /// Entries of the journal that the timeline keeps.
 pub const TIMELINE_KEPT: usize = 2_000;
@@ -55,6 +55,8 @@ pub struct Picture {
     pub delivery: Option<Measured>,
     /// The log that is read, if one is.
     pub log: Option<Tail>,
+    /// The runbooks as they are on disk, as far as they could be read.
+    pub runbooks: BTreeMap<RunbookName, RunbookText>,
     /// What happened, oldest first.
     pub timeline: VecDeque<Arc<Entry>>,
     /// Who sits here.

@@ -1,6 +1,8 @@
 //! What a key, a paste, an answer does to where the person is looking: pure. What has to happen outside comes back as
 //! [`Effect`]s.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::commands::{Action, COMMANDS, Command as Entry, Motion};
@@ -10,10 +12,11 @@ use super::keymap::Lookup;
 use super::panes::checklist::{self, space::Asks};
 use super::scene::{Picture, Scene};
 use super::ui::{Awaited, Frozen, Page, Pane, Scroll, Toast, ToastKind, Ui, WINDOWS};
+use crate::config::RunbookText;
 use crate::engine::Proposal;
 use crate::engine::checklist::Offer;
-use crate::model::ServiceName;
 use crate::model::command::Command;
+use crate::model::{RunbookName, ServiceName};
 
 /// What comes in.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub enum Message {
     Earlier(Vec<crate::engine::runtime::Entry>),
     /// The person may have come to rest on a service; the loop looks.
     Settled,
+    /// The runbooks were read from disk; none: that failed.
+    Reread(Option<BTreeMap<RunbookName, RunbookText>>),
     /// What the indicators were, from the journal; the loop keeps it. Else why it cannot be read.
     Recalled(Result<Box<super::past::Past>, String>),
     /// The measures of delivery; the loop keeps them.
@@ -128,7 +133,11 @@ pub fn update(ui: &mut Ui, picture: &Picture, message: Message) -> Vec<Effect> {
             arrived(ui, picture);
             Vec::new()
         }
-        Message::Earlier(_) | Message::Settled | Message::Recalled(_) | Message::Measured(_) => Vec::new(),
+        Message::Earlier(_)
+        | Message::Settled
+        | Message::Reread(_)
+        | Message::Recalled(_)
+        | Message::Measured(_) => Vec::new(),
         Message::Said(kind, text) => {
             say(ui, picture.now, kind, text);
             Vec::new()

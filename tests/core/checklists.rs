@@ -6,8 +6,9 @@ use std::sync::Arc;
 use unship::config::RunbookText;
 use unship::engine::checklist::{Checklist, Item, checklist};
 use unship::engine::{Input, Settings};
+use unship::model::RunId;
 use unship::model::checklist::ItemAct;
-use unship::model::command::{Actor, Command, Envelope};
+use unship::model::command::{Actor, Command, Envelope, Rebase};
 use unship::model::event::Event;
 use unship::model::incident::{IncidentAsk, Level};
 use unship::model::release::Arm;
@@ -439,4 +440,74 @@ fn windows() {
         play.pass(301);
         assert_eq!(reminders(&play), expected, "two windows are over");
     }
+}
+
+/// A runbook that is mended while it is worked through: what says the same stays as it is, also where it moved; what says something
+/// else is open again and tells what was done before; what is gone stays in the record. Nothing of it happens by itself.
+#[test]
+fn a_run_is_taken_over_to_another_text() {
+    let numbered = "\n## Numbers\n- [ ] One\n- [ ] Two\n- [ ] Three\n";
+    let mut play = Play::new();
+    play.through_first();
+    let rebase = |play: &Play, source: &str| {
+        let run = play.0.core.state().runs[&RunId::from("INC-1/everything")].clone();
+        Command::Rebase(Rebase {
+            incident: "INC-1".into(),
+            run: run.id.clone(),
+            from: run.sha256.clone(),
+            source: source.to_owned(),
+            bindings: None,
+        })
+    };
+    let same = rebase(&play, RUNBOOK);
+    assert!(play.say("ana", same).unwrap_err().contains("has that text already"));
+    let broken = rebase(&play, &RUNBOOK.replace("sense=\"canary.traffic == 0%\"", "sense=\"moon.full\""));
+    let why = play.say("ana", broken).unwrap_err();
+    assert!(why.contains("the new text of everything, line 7"), "{why}");
+
+    let with_numbers = rebase(&play, &format!("{RUNBOOK}{numbered}"));
+    let stale = with_numbers.clone();
+    play.say("ana", with_numbers).unwrap();
+    assert_eq!((play.stands("plain"), play.stands("numbers/2")), ("done".to_owned(), "open".to_owned()));
+    let why = play.say("mira", stale).unwrap_err();
+    assert!(why.contains("was taken over meanwhile"), "{why}");
+
+    play.act("numbers/2", ItemAct::Done).unwrap();
+    play.act("numbers/3", ItemAct::Done).unwrap();
+    play.act(
+        "cause",
+        ItemAct::Choose { option: "no".into(), reason: "the figures say otherwise".to_owned() },
+    )
+    .unwrap();
+    play.act("ticket", ItemAct::Record { value: "4711".to_owned() }).unwrap();
+    let text = format!("{RUNBOOK}\n## Numbers\n- [ ] Two\n- [ ] One\n- [ ] Three, twice\n")
+        .replace("- [ ] The page is answered {#plain}\n", "")
+        .replace("The ticket is known", "The ticket is known and linked")
+        .replace(
+            "  - [ ] No: another one {#no when=\"canary.traffic == 0%\"}",
+            "  - [ ] No: the dependency {#dependency}",
+        );
+    let taken = rebase(&play, &text);
+    play.say("mira", taken).unwrap();
+    play.pass(1);
+    // Two moved and is done; three says something else.
+    assert_eq!((play.stands("numbers/1"), play.stands("numbers/2")), ("done".to_owned(), "open".to_owned()));
+    let three = play.item("numbers/3");
+    assert_eq!(play.stands("numbers/3"), "open");
+    assert_eq!(three.older.as_deref(), Some("done by ana on an older text"));
+    // What was recorded is known; that it was is to be confirmed.
+    assert_eq!(play.stands("ticket"), "open");
+    assert_eq!(play.item("ticket").older.as_deref(), Some("done by ana on an older text: 4711"));
+    // The way that was chosen is no more.
+    assert_eq!(play.stands("cause"), "current");
+    let list = play.list();
+    let removed: Vec<(&str, &str)> =
+        list.runs[0].removed.iter().map(|gone| (gone.id.as_str(), gone.standing.word())).collect();
+    assert_eq!(removed, [("no", "done"), ("plain", "done")]);
+    // What is done again is done on this text.
+    play.act("numbers/3", ItemAct::Done).unwrap();
+    assert_eq!(play.item("numbers/3").older, None);
+    play.0.crash();
+    play.pass(1);
+    assert_eq!(play.stands("numbers/3"), "done");
 }

@@ -279,6 +279,15 @@ fn checklist(incident: &IncidentId, run: &RunId, by: &Actor, change: &ChecklistC
             let when = if *late { "after its time" } else { "in time" };
             (if *late { Mood::Plain } else { Mood::Good }, format!("`{section}` is through {when}"))
         }
+        ChecklistChange::Rebased { changed, added, removed, .. } => {
+            let words = format!(
+                "goes on with its text as it is now, says {by}: {} changed, {} added, {} removed",
+                changed.len(),
+                added.len(),
+                removed.len()
+            );
+            (Mood::Acts, words)
+        }
         ChecklistChange::Closed => (Mood::Plain, "is put away".to_owned()),
     };
     Told::new(mood, format!("{run}: {words}"))

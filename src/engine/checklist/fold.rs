@@ -59,6 +59,7 @@ pub(in crate::engine) fn fold(
         ChecklistChange::WindowReminder { section, count, .. } => {
             of(run, section).reminded = Some((*count, at));
         }
+        ChecklistChange::Rebased { .. } => super::rebase::fold(run, change),
         _ => {}
     }
     let Some(id) = change.item() else { return };
@@ -187,6 +188,7 @@ fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timesta
         | ChecklistChange::WindowOverrun { .. }
         | ChecklistChange::WindowMet { .. }
         | ChecklistChange::WindowReminder { .. }
+        | ChecklistChange::Rebased { .. }
         | ChecklistChange::Closed => {}
     }
 }

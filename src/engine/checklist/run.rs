@@ -40,6 +40,9 @@ pub struct Run {
     pub sections: BTreeMap<String, SectionRun>,
     /// What was recorded, by name.
     pub records: BTreeMap<String, String>,
+    /// What was done about items that its text has no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
     /// What the text says.
     #[serde(skip)]
     book: Arc<Runbook>,
@@ -60,6 +63,8 @@ struct Stored {
     items: BTreeMap<ItemId, ItemRun>,
     sections: BTreeMap<String, SectionRun>,
     records: BTreeMap<String, String>,
+    #[serde(default)]
+    removed: Vec<Removed>,
 }
 
 impl From<Stored> for Run {
@@ -77,6 +82,7 @@ impl From<Stored> for Run {
             items,
             sections,
             records,
+            removed,
         } = stored;
         let book = Arc::new(read(&runbook, &source, bindings.as_ref()));
         Self {
@@ -92,6 +98,7 @@ impl From<Stored> for Run {
             items,
             sections,
             records,
+            removed,
             book,
         }
     }
@@ -135,8 +142,22 @@ impl Run {
             items: BTreeMap::new(),
             sections: BTreeMap::new(),
             records: BTreeMap::new(),
+            removed: Vec::new(),
             book: Arc::new(read(runbook, source, bindings)),
         }
+    }
+
+    /// Its text, and what is bound beside it.
+    pub fn text(&self) -> (&str, Option<&(String, String)>) {
+        (&self.source, self.bindings.as_ref())
+    }
+
+    /// Goes on with another text. Its items stand as they stood, by their ids.
+    pub(super) fn set_text(&mut self, source: &str, bindings: Option<&(String, String)>, sha256: &str) {
+        sha256.clone_into(&mut self.sha256);
+        self.source = Arc::from(source);
+        self.bindings = bindings.cloned();
+        self.book = Arc::new(read(&self.runbook, source, bindings));
     }
 
     /// What its text says.
@@ -203,10 +224,42 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Satisfied => "to be confirmed",
+            Self::Waiting => "waiting",
+            Self::Running => "being done",
+            Self::Failed => "failed",
+            Self::Unknown => "not known",
+            Self::Done => "done",
+            Self::Overridden => "overridden",
+            Self::Deferred => "deferred",
+            Self::Inactive => "not applicable",
+        }
+    }
+
     /// Whether nothing is left to do.
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Done | Self::Overridden | Self::Inactive)
     }
+}
+
+/// What was done about an item that is no more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its id, as it was.
+    pub id: ItemId,
+    /// What it said.
+    pub text: String,
+    /// Where it stood.
+    pub standing: Standing,
+    /// Who brought it there, and when.
+    pub by: Option<(Actor, Timestamp)>,
+    /// With which words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
 }
 
 /// Where an item of a run stands, and how it came to.
@@ -256,6 +309,9 @@ pub struct ItemRun {
     /// Who has taken it upon themselves, until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<(Actor, Timestamp)>,
+    /// How it stood while its text was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older: Option<String>,
 }
 
 /// What the engine sees of an item.

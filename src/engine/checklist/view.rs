@@ -43,6 +43,9 @@ pub struct Head {
     pub sha256: String,
     /// How many items are settled, of how many, with those that were overridden, do not apply, are deferred or no longer so.
     pub progress: Progress,
+    /// What was done about items that its text has no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<super::Removed>,
 }
 
 /// How far a checklist is.
@@ -233,6 +236,9 @@ pub struct Item {
     /// Until when the runbook proposes to defer it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defer: Option<String>,
+    /// How it stood while its text was another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older: Option<String>,
 }
 
 /// What an item does, as it would be done now.
@@ -462,7 +468,13 @@ pub(super) fn checklist(sight: &Sight<'_>) -> Checklist {
         let items = phases[first..].iter().flat_map(|phase: &Phase| &phase.items);
         items.filter(|item| item.counts).for_each(|item| progress.add(item));
         let title = run.book().title.clone().unwrap_or_else(|| run.runbook.to_string());
-        heads.push(Head { id: run.id.clone(), title, sha256: run.sha256.clone(), progress });
+        heads.push(Head {
+            id: run.id.clone(),
+            title,
+            sha256: run.sha256.clone(),
+            progress,
+            removed: run.removed.clone(),
+        });
     }
     name(&mut phases, &runs);
     let mut current = None;
@@ -590,6 +602,7 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
         action: acts(run, line, sight),
         acknowledged: it.regression.as_ref().is_some_and(|regression| regression.acknowledged),
         defer: line.defer.clone(),
+        older: it.older.clone().filter(|_| !it.standing.is_settled()),
     }
 }
 

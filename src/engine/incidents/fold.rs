@@ -255,7 +255,7 @@ fn changed(incident: &mut Incident, by: &Actor, change: &IncidentChange, at: Tim
         }
         IncidentChange::CommanderAway { .. } => incident.commander_away = Some(at),
         IncidentChange::StormBegan { .. } => {
-            incident.storm = Some(Storm { at, told: BTreeSet::new(), passed: false })
+            incident.storm = Some(Storm { at, told: BTreeSet::new(), passed: false });
         }
         IncidentChange::ToldWith { lead } => incident.told_with = Some(lead.clone()),
         IncidentChange::StormTold { incidents } => {

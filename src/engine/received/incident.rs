@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{RESOLVING, changed};
 use crate::engine::core::Work;
 use crate::engine::incidents::{self, TITLE_LIMIT, elapsed};
@@ -300,11 +302,7 @@ pub(super) fn end(work: &mut Work<'_>) {
     let known = Arc::clone(&work.state.alarms);
     for id in known.opened.keys() {
         let Some(incident) = work.state.incident(id).cloned() else { continue };
-        if !incident.is_open() || !nobody_took_it_up(&incident) || is_hurt(work.state, &incident) {
-            continue;
-        }
-        let Some(since) = known.resolving_since(id) else { continue };
-        if elapsed(since, work.now) < RESOLVING {
+        if ends_at(&incident, work.state).is_none_or(|at| at > work.now) {
             continue;
         }
         let (mut all, mut inferred) = (0_usize, 0_usize);
@@ -322,6 +320,15 @@ pub(super) fn end(work: &mut Work<'_>) {
         work.emit(Event::IncidentResolved { incident: id.clone(), by: Actor::Engine, reason });
         over(work, id, "it is resolved");
     }
+}
+
+/// When an incident ends by itself: its alarms opened it, all of them are over, nobody took it up, and nothing is seen to be
+/// wrong. None where it does not.
+pub fn ends_at(incident: &Incident, state: &State) -> Option<Timestamp> {
+    if !incident.is_open() || !nobody_took_it_up(incident) || is_hurt(state, incident) {
+        return None;
+    }
+    state.alarms.resolving_since(&incident.id)?.checked_add(RESOLVING).ok()
 }
 
 /// It is suspected still; or it was declared by the config's word, and no person has done anything about it.

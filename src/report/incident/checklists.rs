@@ -163,6 +163,8 @@ pub enum DeviationKind {
     Disagreement,
     /// A guardrail was overridden.
     Guardrail,
+    /// The runbook was another one from then on.
+    Rebased,
 }
 
 impl DeviationKind {
@@ -177,6 +179,7 @@ impl DeviationKind {
             Self::Regression => "regression",
             Self::Disagreement => "refused as not so",
             Self::Guardrail => "guardrail overridden",
+            Self::Rebased => "runbook changed meanwhile",
         }
     }
 }
@@ -256,6 +259,16 @@ impl Checklists {
             }
             ChecklistChange::Regressed { item, fact } => {
                 deviates(DeviationKind::Regression, item.as_str(), fact);
+            }
+            ChecklistChange::Rebased { changed, added, removed, .. } => {
+                let named = |word: &str, ids: &[ItemId]| {
+                    let ids: Vec<&str> = ids.iter().map(ItemId::as_str).collect();
+                    (!ids.is_empty()).then(|| format!("{word}: {}", ids.join(", ")))
+                };
+                let parts = [named("changed", changed), named("added", added), named("removed", removed)];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                let what = id.as_str().rsplit('/').next().unwrap_or_default();
+                deviates(DeviationKind::Rebased, what, &parts.join("; "));
             }
             ChecklistChange::WindowOverrun { section, open, .. } => {
                 let open: Vec<&str> = open.iter().map(ItemId::as_str).collect();
@@ -405,6 +418,17 @@ impl Checklists {
                 run.sha256 = sha256.clone();
                 run.attached_at = entry.at;
             }
+            ChecklistChange::Rebased { sha256, moved, changed, .. } => {
+                run.sha256 = sha256.clone();
+                for item in &mut run.items {
+                    if let Some((_, new)) = moved.iter().find(|(old, _)| *old == item.item) {
+                        item.item = new.clone();
+                    }
+                    if changed.contains(&item.item) {
+                        (item.end, item.took, item.begun) = (ItemEnd::Open, None, Some(entry.at));
+                    }
+                }
+            }
             ChecklistChange::WindowOverrun { section: name, .. } => {
                 let index = section(name);
                 run.sections[index].overrun_at.get_or_insert(entry.at);
@@ -488,6 +512,7 @@ impl Checklists {
             | ChecklistChange::WindowOverrun { .. }
             | ChecklistChange::WindowMet { .. }
             | ChecklistChange::WindowReminder { .. }
+            | ChecklistChange::Rebased { .. }
             | ChecklistChange::Closed => return,
         };
         if end == ItemEnd::Begun {

@@ -1,6 +1,6 @@
 //! What an event is about, and who did it. Both name every kind of event, so that a new one is not overlooked.
 
-use crate::model::command::{Actor, Command};
+use crate::model::command::{Actor, Command, Rebase};
 use crate::model::escalation::EscalationChange;
 use crate::model::event::Event;
 use crate::model::{AlarmId, FindingId, IncidentId, NotificationId, OperationId, ServiceName};
@@ -87,7 +87,8 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         | Command::Note { incident, .. }
         | Command::Incident { incident, .. }
         | Command::Item { incident, .. }
-        | Command::Attach { incident, .. } => (Some(incident), None),
+        | Command::Attach { incident, .. }
+        | Command::Rebase(Rebase { incident, .. }) => (Some(incident), None),
         Command::Pause { operation, .. }
         | Command::Resume { operation, .. }
         | Command::Cancel { operation, .. }

@@ -1,17 +1,22 @@
 //! Whether something can be done about the incident, its escalation and the line of its checklist that is at hand.
 
 use super::{Answer, act, act_on_service, because, on_incident};
-use crate::engine::checklist::{Deed, EMERGENCY, Item, ItemKind, ItemState};
+use crate::config::RunbookText;
+use crate::engine::checklist::{Deed, Difference, EMERGENCY, Item, ItemKind, ItemState, Run, difference};
 use crate::engine::escalation::preview;
 use crate::engine::messages::due;
 use crate::model::RunbookName;
 use crate::model::command::Actor;
 use crate::model::incident::{Audience, Incident, REOPEN_WITHIN};
+use crate::model::operation::Operation;
 use crate::tui::escalating;
 use crate::tui::panes::checklist::{self, space};
 use crate::tui::roster::age;
 use crate::tui::scene::Scene;
 use crate::tui::widgets::text::plain;
+
+/// Operations that are offered to be linked.
+const LINKABLE: usize = 12;
 
 /// With an incident to look at, whether it is open or not.
 pub fn with_incident(scene: &Scene<'_>) -> Answer {
@@ -302,4 +307,44 @@ pub fn add_service(scene: &Scene<'_>) -> Answer {
         }
         _ => Ok(()),
     }
+}
+
+/// The newest operations that do not belong to the incident, newest first.
+pub fn linkable<'a>(scene: &Scene<'a>) -> Vec<&'a Operation> {
+    let Some(incident) = scene.incident_at_hand() else { return Vec::new() };
+    let operations = scene.picture.live.state.operations_in_order().rev();
+    operations.filter(|operation| !incident.operations.contains(&operation.id)).take(LINKABLE).collect()
+}
+
+/// Letting an operation belong to the incident.
+pub fn link(scene: &Scene<'_>) -> Answer {
+    act(scene)?;
+    with_incident(scene)?;
+    if linkable(scene).is_empty() {
+        return because("every operation that is known belongs to it");
+    }
+    Ok(())
+}
+
+/// The checklists whose runbooks have changed on disk, with what that changes.
+pub fn rebasable<'a>(scene: &Scene<'a>) -> Vec<(&'a Run, &'a RunbookText, Difference)> {
+    let Some(incident) = checklist::incident(scene) else { return Vec::new() };
+    let runs = scene.picture.live.state.runs_of(&incident.id).into_iter().filter(|run| !run.closed);
+    let changed = runs.filter_map(|run| {
+        let text = scene.picture.runbooks.get(&run.runbook)?;
+        Some((run, text, difference(run, text)?))
+    });
+    changed.collect()
+}
+
+/// Letting a checklist go on with its runbook as it is now.
+pub fn rebase(scene: &Scene<'_>) -> Answer {
+    act(scene)?;
+    if checklist::incident(scene).is_none() {
+        return because("no incident is open");
+    }
+    if rebasable(scene).is_empty() {
+        return because("no runbook that is worked through has changed");
+    }
+    Ok(())
 }

@@ -1,13 +1,16 @@
 //! The question before something is done. What is confirmed is what was seen: by a key of its own that did not open the
 //! question, after a frame that shows the question as it is, and only while nothing has changed since.
 //!
-//! `subject`: what is asked; `on_incident`, `on_item`: what is asked about an incident and about a line of a checklist; `words`:
-//! how that is said; `content`: what is shown of it; `draw`: where.
+//! `subject`: what is asked; `on_incident`, `on_item`: what is asked about an incident and about a line of a checklist;
+//! `onset`: when one may have begun; `changed`: runbooks that were mended meanwhile; `words`: how that is said; `content`: what
+//! is shown of it; `draw`: where.
 
+mod changed;
 mod content;
 mod draw;
 mod on_incident;
 mod on_item;
+mod onset;
 mod subject;
 mod text;
 mod words;

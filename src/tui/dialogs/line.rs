@@ -135,6 +135,11 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             words.verb("checklist").verb("attach").value(runbook.as_str());
             words.option("--incident", incident.as_str());
         }
+        Command::Rebase(asked) => {
+            let name = asked.run.as_str().rsplit('/').next().unwrap_or_default();
+            words.verb("checklist").verb("rebase").value(name);
+            words.option("--incident", asked.incident.as_str());
+        }
         // No person sends them.
         Command::Alarms(_) => {
             words.verb("alarms").verb("list");

@@ -5,14 +5,17 @@ use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
 use super::sheet::{Sheet, Writer};
-use crate::engine::checklist::{self, Item, ItemState};
+use crate::engine::checklist::{self, Difference, Item, ItemState};
 use crate::engine::escalation::preview;
 use crate::engine::incidents::{self, IncidentStatus};
+use crate::engine::received;
 use crate::model::IncidentId;
 use crate::model::escalation::{Escalation, IncidentRole, Standing};
 use crate::model::event::Event;
 use crate::model::incident::{Ended, Incident};
+use crate::model::received::AlarmStatus;
 use crate::model::units::human;
+use crate::tui::available;
 use crate::tui::escalating;
 use crate::tui::panes::checklist as pane;
 use crate::tui::roster::age;
@@ -38,9 +41,14 @@ pub(super) fn write<'a>(of: &IncidentId, scene: &Scene<'a>, columns: usize) -> S
     what(&mut page, incident, scene);
     severities(&mut page, incident, scene);
     operations(&mut page, incident, scene);
-    alarms(&mut page, incident);
+    alarms(&mut page, incident, scene);
     notes(&mut page, incident, scene);
     Sheet::new(scene.titled(&title, incident.level.to_string().as_str()), page.finish())
+}
+
+/// The key of a command, or how it is typed.
+fn key_of(scene: &Scene<'_>, id: &str) -> String {
+    scene.picture.keymap.key_of(id).unwrap_or_else(|| format!(":{id}"))
 }
 
 /// Where it stands, its clock and its promise, and what is left to do about the whole.
@@ -65,7 +73,7 @@ fn status(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
     if incident.drill {
         page.text(Tone::Warn, "This is a drill.");
     }
-    let key = |id: &str| scene.picture.keymap.key_of(id).unwrap_or_else(|| format!(":{id}"));
+    let key = |id: &str| key_of(scene, id);
     match (&incident.acknowledged, clock.promise) {
         (Some(taken), promise) => {
             let after = left(age(incident.opened_at, taken.at));
@@ -116,7 +124,7 @@ fn status(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
 
 /// How it ended, or what ends it.
 fn ending(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>, status: IncidentStatus) {
-    let key = |id: &str| scene.picture.keymap.key_of(id).unwrap_or_else(|| format!(":{id}"));
+    let key = |id: &str| key_of(scene, id);
     if let IncidentStatus::Monitoring { since, propose_resolve } = status {
         let lasts = left(age(since, scene.now()));
         let (tone, more) = if propose_resolve {
@@ -345,13 +353,36 @@ fn levels(page: &mut Writer<'_>, escalation: &Escalation, incident: &Incident, s
     page.field("last resort", tone, &last.to_string());
 }
 
-fn alarms(page: &mut Writer<'_>, incident: &Incident) {
+/// The alarms that speak of it, with where each stands.
+fn alarms(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
     if incident.alarms.is_empty() {
         return;
     }
+    let look = page.look;
     page.heading("alarms");
-    for alarm in &incident.alarms {
-        page.text(Tone::Text, alarm);
+    let known = &scene.state().alarms;
+    let mut rows = Vec::new();
+    for id in &incident.alarms {
+        let Some(alarm) = known.get(&id.as_str().into()) else {
+            let words = "not remembered any more".to_owned();
+            rows.push((vec![Span::raw(id.clone()), Span::raw("")], Tone::Dim, words));
+            continue;
+        };
+        let (tone, word) = match alarm.status {
+            AlarmStatus::Resolved { at, .. } => (Tone::Ok, format!("over since {}", scene.short_moment(at))),
+            AlarmStatus::Firing if known.is_flapping(alarm) => (Tone::Warn, "comes and goes".to_owned()),
+            AlarmStatus::Firing if alarm.muted.is_some() => (Tone::Dim, "muted".to_owned()),
+            AlarmStatus::Firing => {
+                (Tone::Fail, format!("fires since {}", scene.short_moment(alarm.facts.starts_at)))
+            }
+        };
+        let name = vec![Span::raw(text::plain(&alarm.facts.name)), Span::styled(word, look.style(tone))];
+        rows.push((name, Tone::Text, alarm.facts.summary().map(text::plain).unwrap_or_default()));
+    }
+    page.sentences(rows);
+    if let Some(at) = received::ends_at(incident, scene.state()) {
+        let words = format!("all its alarms are over; it ends by itself in {}", left(age(scene.now(), at)));
+        page.field("resolving", Tone::Ok, &words);
     }
 }
 
@@ -415,6 +446,21 @@ fn runs(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
         Column::new("digest", 12, 12, 1),
     ];
     page.table(&columns, &rows);
+    for changed in available::rebasable(scene) {
+        let (run, _, Difference { changed, added, removed, .. }) = changed;
+        let (changed, added, removed) = (changed.len(), added.len(), removed.len());
+        let words = format!(
+            "{}: {changed} changed, {added} added, {removed} removed; {} goes on with it",
+            run.runbook,
+            key_of(scene, "rebase")
+        );
+        page.field("changed on disk", Tone::Warn, &words);
+    }
+    for gone in list.runs.iter().flat_map(|head| &head.removed) {
+        let by = gone.by.as_ref().map_or_else(String::new, |(by, _)| format!(" by {by}"));
+        let words = format!("{} ({}{by})", text::plain(&gone.text), gone.standing.word());
+        page.field("removed", Tone::Dim, &words);
+    }
     let current = list.current.as_ref().and_then(|key| list.item(key.as_str()));
     if let Some(item) = current {
         page.field("next", Tone::Accent, &item.title);

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::sheet::{Sheet, Writer};
 use crate::engine::account::{breaker_words, channel_words};
+use crate::engine::incidents::whole;
 use crate::engine::runtime::Waiting;
 use crate::model::SourceName;
 use crate::model::breaker::Dependency;
@@ -26,6 +27,7 @@ const LONG: Duration = Duration::from_secs(5);
 pub(super) fn write<'a>(scene: &Scene<'a>, columns: usize) -> Sheet<'a> {
     let mut page = Writer::new(scene.look(), columns);
     table(&mut page, scene);
+    alarms(&mut page, scene);
     troubles(&mut page, scene);
     messages(&mut page, scene);
     Sheet::new("Sources".to_owned(), page.finish())
@@ -71,6 +73,33 @@ fn table(page: &mut Writer<'_>, scene: &Scene<'_>) {
         Column::new("indicators", 10, 10, 1).at_right(),
     ];
     page.table(&columns, &rows);
+}
+
+/// Whether alarms arrive, where one that always fires tells.
+fn alarms(page: &mut Writer<'_>, scene: &Scene<'_>) {
+    let spec = &scene.config().alarms;
+    // Where no alarm ever came, nobody expects one.
+    if spec.watchdog.is_empty() || scene.state().alarms.all().next().is_none() {
+        return;
+    }
+    let heard = scene.state().alarms.all().filter(|alarm| spec.is_watchdog(&alarm.facts.name));
+    let heard = heard.map(|alarm| alarm.last_seen).max();
+    page.heading("alarms");
+    match (scene.state().alarms.path_down(), heard) {
+        (Some(down), _) => {
+            let lasts = human(whole(age(down.since, scene.now())));
+            let words = format!(
+                "{} was not heard for {lasts}: other alarms would not arrive either. Look at Prometheus, Alertmanager and the way to here.",
+                spec.watchdog
+            );
+            page.text(Tone::Fail, &words);
+        }
+        (None, Some(_)) => page.text(Tone::Ok, &format!("They arrive: {} is heard.", spec.watchdog)),
+        (None, None) => page.text(
+            Tone::Dim,
+            &format!("Nothing is known: {}, which always fires, was never heard.", spec.watchdog),
+        ),
+    }
 }
 
 /// The newest reading of a source, and how many indicators it feeds.

@@ -327,6 +327,7 @@ impl World {
             delivery: None,
             log: None,
             trends: self.trends.clone(),
+            runbooks: self.core.settings().runbooks.clone(),
             timeline: self.timeline.clone(),
             me: Actor::Person { name: ME.to_owned() },
             now: self.now,

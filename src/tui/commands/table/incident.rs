@@ -314,4 +314,35 @@ pub(super) const INCIDENT: &[Command] = &[
         available: can::add_service,
         ..PLAIN
     },
+    Command {
+        id: "link",
+        title: "link an operation",
+        doc: "Let an operation belong to the incident that was not begun for it.",
+        args: &[Arg::Operation],
+        group: Group::Incident,
+        action: Action::LinkOperation,
+        available: can::link,
+        ..PLAIN
+    },
+    Command {
+        id: "onset",
+        title: "when it began",
+        doc: "Say when the impact began: a moment that is known, or `14:02`, `-20m` after the word.",
+        args: &[Arg::Text],
+        group: Group::Incident,
+        action: Action::Onset,
+        available: can::with_incident,
+        ..PLAIN
+    },
+    Command {
+        id: "rebase",
+        title: "take the runbook over",
+        doc: "Let a checklist go on with its runbook as the file is now; the question says what differs.",
+        args: &[Arg::Runbook],
+        group: Group::Incident,
+        action: Action::Rebase,
+        available: can::rebase,
+        hint: |scene| hint_if(scene, can::rebase, 60),
+        ..PLAIN
+    },
 ];

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::changed::{Changed, changed, differs, name_of};
+use super::onset;
 use super::text::Text;
+use crate::config::RunbookText;
+use crate::engine::checklist::Difference;
 use crate::engine::escalation::{Preview, preview};
-use crate::model::command::Command;
+use crate::model::command::{Command, Rebase};
 use crate::model::escalation::IncidentRole;
 use crate::model::incident::{Incident, IncidentAsk};
 use crate::model::units::human;
-use crate::model::{IncidentId, RunbookName, ServiceName};
+use crate::model::{IncidentId, OperationId, RunbookName, ServiceName};
 use crate::tui::available;
 use crate::tui::commands::{Action, Danger, Reason};
 use crate::tui::escalating;
@@ -39,6 +43,11 @@ enum Ask {
     Role(How, Vec<String>),
     AddService(ServiceName),
     Attach(Vec<RunbookName>),
+    /// Operations, each with what it is for.
+    Link(Vec<(OperationId, String)>),
+    /// Moments at which it may have begun, with what happened then.
+    Onset(Vec<(String, Timestamp, String)>),
+    Rebase(Vec<Changed>),
 }
 
 /// How somebody comes to a role.
@@ -60,7 +69,7 @@ const SNOOZES: [Duration; 5] = [
 
 impl OnIncident {
     /// What a command of the table asks about the incident; none where it is about something else.
-    pub(super) fn catch(scene: &Scene<'_>, action: Action) -> Option<Result<Self, Reason>> {
+    pub(super) fn catch(scene: &Scene<'_>, action: Action, args: &[String]) -> Option<Result<Self, Reason>> {
         let open = || scene.incident_to_act_on();
         let at_hand = || scene.incident_at_hand().ok_or_else(|| "no incident is open".to_owned());
         let found: Result<(&Incident, Ask), Reason> = match action {
@@ -87,6 +96,16 @@ impl OnIncident {
                 let incident = pane::incident(scene).ok_or_else(|| "no incident is open".to_owned());
                 incident.map(|it| (it, Ask::Attach(available::attachable(scene))))
             }
+            Action::LinkOperation => at_hand().map(|it| {
+                let operations = available::linkable(scene).into_iter();
+                let named = operations.map(|it| (it.id.clone(), it.plan.purpose.clone()));
+                (it, Ask::Link(named.collect()))
+            }),
+            Action::Onset => at_hand().map(|it| (it, Ask::Onset(onset::moments(scene, it, args)))),
+            Action::Rebase => {
+                let incident = pane::incident(scene).ok_or_else(|| "no incident is open".to_owned());
+                incident.map(|it| (it, Ask::Rebase(changed(scene))))
+            }
             _ => return None,
         };
         Some(found.map(|(incident, ask)| Self { incident: incident.id.clone(), ask }))
@@ -104,7 +123,14 @@ impl OnIncident {
             Ask::Close => is_over(now.is_open(), "open again").or_else(|| is_over(now.is_closed(), "closed")),
             Ask::Role(_, before) => is_over(now.is_closed(), "closed")
                 .or_else(|| (holders(now) != *before).then(|| "the roles are others".to_owned())),
-            Ask::Attach(_) => is_over(now.is_closed(), "closed"),
+            Ask::Attach(_) | Ask::Onset(_) => is_over(now.is_closed(), "closed"),
+            Ask::Link(before) => {
+                let belongs = before.iter().find(|(operation, _)| now.operations.contains(operation));
+                belongs.map(|(operation, _)| format!("{operation} belongs to {id}"))
+            }
+            Ask::Rebase(before) => {
+                (changed(scene) != *before).then(|| "what differs is something else".to_owned())
+            }
             _ if !now.is_open() => Some(format!("{id} is resolved")),
             Ask::Escalate(before) => match levels(scene, now) {
                 Ok(levels) if levels == *before => None,
@@ -130,7 +156,7 @@ impl OnIncident {
     /// How much harm it can do.
     pub(super) const fn danger(&self) -> Danger {
         match self.ask {
-            Ask::Role(..) | Ask::Attach(_) => Danger::None,
+            Ask::Role(..) | Ask::Attach(_) | Ask::Link(_) | Ask::Onset(_) | Ask::Rebase(_) => Danger::None,
             _ => Danger::Service,
         }
     }
@@ -152,6 +178,9 @@ impl OnIncident {
             Ask::Role(How::Give, _) => format!("Give a role in {id}"),
             Ask::AddService(service) => format!("Add {service} to {id}"),
             Ask::Attach(_) => format!("Attach a runbook to {id}"),
+            Ask::Link(_) => format!("Link an operation to {id}"),
+            Ask::Onset(_) => format!("When {id} began"),
+            Ask::Rebase(_) => format!("Take a runbook of {id} over"),
         }
     }
 
@@ -170,6 +199,9 @@ impl OnIncident {
             Ask::Role(..) => format!("role in {id}"),
             Ask::AddService(service) => format!("add {service} to {id}"),
             Ask::Attach(_) => format!("attach a runbook to {id}"),
+            Ask::Link(_) => format!("link an operation to {id}"),
+            Ask::Onset(_) => format!("say when {id} began"),
+            Ask::Rebase(_) => format!("take a runbook of {id} over"),
         }
     }
 
@@ -198,6 +230,9 @@ impl OnIncident {
             Ask::Role(How::Give, _) => format!("gives {}", chosen("it")),
             Ask::AddService(_) => "adds it".to_owned(),
             Ask::Attach(_) => format!("attaches {}", chosen("it")),
+            Ask::Link(_) => format!("links {}", chosen("it")),
+            Ask::Onset(_) => format!("says {}", chosen("so")),
+            Ask::Rebase(_) => format!("goes on with {}", chosen("it")),
         }
     }
 
@@ -263,6 +298,16 @@ impl OnIncident {
             Ask::Attach(_) => {
                 vec!["It is worked through beside the others, with its text as it is now.".to_owned()]
             }
+            Ask::Link(_) => vec![format!("It stands in the record of {id}. Nothing is done to it.")],
+            Ask::Onset(_) => vec![
+                "The times of the record count from then: until it was detected, mitigated, resolved."
+                    .to_owned(),
+                "Another moment: :onset 14:02, or :onset -20m.".to_owned(),
+            ],
+            Ask::Rebase(changed) => {
+                let chosen = choice.and_then(|at| changed.get(at));
+                chosen.map_or_else(Vec::new, |chosen| differs(&chosen.difference))
+            }
         }
     }
 
@@ -296,6 +341,22 @@ impl OnIncident {
                 .map(|(role, holder)| (role.to_string(), holder.clone()))
                 .collect(),
             Ask::Attach(names) => names.iter().map(|name| (name.to_string(), String::new())).collect(),
+            Ask::Link(operations) => {
+                operations.iter().map(|(id, what)| (id.to_string(), what.clone())).collect()
+            }
+            Ask::Onset(moments) => {
+                moments.iter().map(|(word, _, what)| (word.clone(), what.clone())).collect()
+            }
+            Ask::Rebase(changed) => changed
+                .iter()
+                .map(|changed| {
+                    let Difference { kept, changed: other, added, removed } = &changed.difference;
+                    let (other, added, removed) = (other.len(), added.len(), removed.len());
+                    let words =
+                        format!("{kept} as they were, {other} changed, {added} added, {removed} removed");
+                    (name_of(&changed.run).to_owned(), words)
+                })
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -313,6 +374,9 @@ impl OnIncident {
             Ask::Escalate(_) => Some(0),
             Ask::Merge(all) if all.len() == 1 => Some(0),
             Ask::Attach(all) if all.len() == 1 => Some(0),
+            Ask::Rebase(all) if all.len() == 1 => Some(0),
+            // What was typed is the first of them.
+            Ask::Onset(moments) if !args.is_empty() && !moments.is_empty() => Some(0),
             _ => None,
         }
     }
@@ -330,7 +394,12 @@ impl OnIncident {
         match &self.ask {
             Ask::Role(How::Offer | How::Give, _) => Text::Needed("to"),
             Ask::Close => Text::Optional("reason"),
-            Ask::Role(How::Take, _) | Ask::Declare | Ask::AddService(_) | Ask::Attach(_) => Text::Not,
+            Ask::Role(How::Take, _)
+            | Ask::Declare
+            | Ask::AddService(_)
+            | Ask::Attach(_)
+            | Ask::Link(_)
+            | Ask::Rebase(_) => Text::Not,
             _ => Text::Needed("reason"),
         }
     }
@@ -365,6 +434,13 @@ impl OnIncident {
             Ask::Attach(names) => {
                 let runbook = names.get(choice?)?.clone();
                 return Some(Command::Attach { incident, runbook });
+            }
+            Ask::Link(operations) => IncidentAsk::Link { operation: operations.get(choice?)?.0.clone() },
+            Ask::Onset(moments) => IncidentAsk::Onset { at: moments.get(choice?)?.1, reason },
+            Ask::Rebase(changed) => {
+                let Changed { run, from, text, .. } = changed.get(choice?)?.clone();
+                let RunbookText { source, bindings, .. } = text;
+                return Some(Command::Rebase(Rebase { incident, run, from, source, bindings }));
             }
         };
         Some(Command::Incident { incident, ask })

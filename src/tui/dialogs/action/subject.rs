@@ -136,7 +136,7 @@ impl Subject {
         if let Some(asked) = OnItem::catch(scene, action) {
             return asked.map(Self::Item);
         }
-        if let Some(asked) = OnIncident::catch(scene, action) {
+        if let Some(asked) = OnIncident::catch(scene, action, args) {
             return asked.map(Self::Incident);
         }
         match action {

@@ -62,7 +62,7 @@ pub(super) fn options(scene: &Scene<'_>, line: &str) -> Vec<Choice> {
     let place = before.len() - usize::from(!word.is_empty());
     let Some(arg) = command.args.get(place) else { return Vec::new() };
     let takes_more = command.args.len() > place + 1;
-    let candidates = match arg {
+    let candidates: Vec<(String, String)> = match arg {
         Arg::Service => services(scene),
         Arg::Version => before.first().map_or_else(Vec::new, |service| versions(scene, service)),
         Arg::Strategy => crate::model::deploy::DeployStrategy::ALL
@@ -72,6 +72,14 @@ pub(super) fn options(scene: &Scene<'_>, line: &str) -> Vec<Choice> {
         Arg::Theme => scene.picture.themes.iter().map(|name| (name.clone(), String::new())).collect(),
         Arg::Level => levels(),
         Arg::Role => roles(scene),
+        Arg::Runbook if command.id == "rebase" => {
+            let changed = available::rebasable(scene).into_iter();
+            changed.map(|(run, ..)| (run.runbook.to_string(), String::new())).collect()
+        }
+        Arg::Operation => {
+            let operations = available::linkable(scene).into_iter();
+            operations.map(|it| (it.id.to_string(), it.plan.purpose.clone())).collect()
+        }
         Arg::Runbook => {
             available::attachable(scene).into_iter().map(|name| (name.to_string(), String::new())).collect()
         }

@@ -136,6 +136,9 @@ fn rest(scene: &Scene<'_>, item: &Item, is_said: bool, out: &mut Lines) {
         };
         out.raw(vec![Span::styled(key, look.style(Tone::Key)), Span::styled(words, dim)]);
     }
+    if let Some(older) = &item.older {
+        out.text("was ", dim, older, look.style(Tone::Warn));
+    }
     for note in &item.notes {
         let lead = format!("{} {}: ", scene.short_moment(note.at), note.by);
         out.text(&lead, dim, &note.text, look.style(Tone::Text));

@@ -69,6 +69,9 @@ fn tags(scene: &Scene<'_>, checklist: &Checklist, item: &Item) -> Vec<Span<'stat
         ItemState::Done { .. } => {}
         _ => tags.push(Span::styled(format!(" ({})", sign.word), look.style(sign.tone))),
     }
+    if item.older.is_some() {
+        tags.push(Span::styled(" (text changed)", look.style(Tone::Warn)));
+    }
     if let Some(by) = item.claimed.as_ref().filter(|_| !item.is_settled()) {
         let words =
             if *by == scene.picture.me { " (you have it)".to_owned() } else { format!(" ({by} has it)") };

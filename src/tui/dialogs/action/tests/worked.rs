@@ -6,6 +6,7 @@ use crate::model::checklist::ItemAct;
 use crate::model::escalation::{IncidentRole, Standing};
 use crate::model::event::Event;
 use crate::model::incident::{IncidentAsk, Level};
+use crate::tui::available;
 use crate::tui::testing::worked;
 use crate::tui::ui::{Page, Pane, Scroll};
 
@@ -411,4 +412,64 @@ fn an_incident_that_is_resolved_meanwhile() {
     console.press("Tab y");
     assert!(is_open(&console) && console.says("INC-1 is resolved"), "{}", console.seen((120, 40)));
     console.world.ask(IncidentAsk::Reopen { reason: "it was not".to_owned() });
+}
+
+/// A runbook that was mended on disk is offered: the question says what differs, and nothing is taken over before a person says so.
+#[test]
+fn a_changed_runbook_is_taken_over() {
+    let mut console = Console::at(worked::begun(), "ack");
+    console.press("Space");
+    let can = available::rebase(&Scene::new(&console.picture, &console.ui));
+    assert_eq!(can.unwrap_err(), "no runbook that is worked through has changed");
+
+    let text = console.picture.runbooks.get_mut("checkout").unwrap();
+    text.source = text.source.replace("The incident is acknowledged", "Somebody has acknowledged").replace(
+        "- [ ] How many customers called? {#calls ask=calls type=number}\n",
+        "- [ ] Is it a holiday? {#day}\n",
+    );
+    console.frame();
+    console.ui.pages.push((Page::Incident("INC-1".into()), Scroll::default()));
+    let page =
+        testing::text(&testing::drawn(&console.picture, &console.ui, (120, 60), |scene, area, buf| {
+            crate::tui::screen::draw(scene, area, buf);
+        }));
+    assert!(page.contains("checkout: 1 changed, 1 added, 1 removed; :rebase goes on with it"), "{page}");
+    console.ui.pages.clear();
+    console.open(": r e b a s e Enter");
+    for words in [
+        "Changed: Somebody has acknowledged (done, open again).",
+        "Added: Is it a holiday?.",
+        "Removed: How many customers called?.",
+        "1 changed, 1 added, 1 removed",
+    ] {
+        assert!(console.says(words), "{words}: {}", console.seen((120, 40)));
+    }
+    console.press("Enter");
+    let sha = console.picture.live.state.runs.values().next().unwrap().sha256.clone();
+    console.select("ack");
+    assert!(
+        matches!(console.item("ack").state, ItemState::Done { .. }),
+        "it is so, whatever it is called: {sha}"
+    );
+    assert!(matches!(console.item("day").state, ItemState::Open), "{}", console.toast());
+}
+
+/// An operation is linked, and when it all began is said, from what is known or as typed.
+#[test]
+fn the_record_is_mended_by_keys() {
+    let mut console = Console::at(worked::begun(), "ack");
+    console.open(": o n s e t Space - 2 m Enter");
+    assert!(console.says("13:58:23 as typed"), "{}", console.seen((120, 40)));
+    assert!(
+        console.says("checkout was failing") && console.says("it was declared"),
+        "{}",
+        console.seen((120, 40))
+    );
+    console.types("first calls of customers");
+    console.press("Tab Enter");
+    let incident = console.picture.live.state.incidents_in_order().pop().unwrap().clone();
+    let before = incident.opened_at.duration_since(incident.onset.unwrap());
+    assert!(before.as_secs() > 60, "{before:?} {}", console.toast());
+    let can = available::link(&Scene::new(&console.picture, &console.ui));
+    assert_eq!(can.unwrap_err(), "every operation that is known belongs to it");
 }
