@@ -1,6 +1,7 @@
-//! Looking into the databases of services, and backing them up. Nothing here changes anything in them: every query runs where
-//! nothing can be written.
+//! The databases of services: looked into, backed up, and changed where a person asks for it. To look is never to change: every
+//! query of a check runs where nothing can be written. What changes something is in `migrate` and in the engines' `restore`.
 
+mod migrate;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
@@ -8,19 +9,24 @@ mod tools;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::model::DatabaseName;
-use crate::model::database::{Backup, DataCheck, DatabaseSpec, EngineSpec, SchemaState};
+use crate::model::database::{
+    Backup, DataAction, DataCheck, DatabaseSpec, EngineSpec, MigrationState, SchemaState,
+};
+use crate::model::output::escape;
 use crate::model::secret::Secrets;
 use crate::model::units::human;
 use crate::model::validation::{Trial, TrialOutcome};
+use crate::process::start;
 
 /// What differs from engine to engine.
 #[async_trait]
@@ -39,6 +45,29 @@ trait Engine: Send + Sync {
 
     /// How its backups' names end.
     fn ending(&self) -> &'static str;
+
+    /// The migrations that the database has, with the digests of their scripts; and one that failed half-way.
+    async fn applied(&self) -> Result<migrate::Applied, String>;
+
+    /// Applies migrations or takes them back.
+    async fn migrate(&self, run: &migrate::Run) -> Result<String, ChangeError>;
+
+    /// Reads a backup to its end. Answers what is in it.
+    async fn read_backup(&self, file: &str) -> Result<String, String>;
+
+    /// Puts a backup in the place of what is there, whole or not at all.
+    async fn restore(&self, file: &str, lock_timeout: Duration) -> Result<String, String>;
+}
+
+/// Why a change was not made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ChangeError {
+    /// Nothing was changed, and it may go better the next time.
+    Transient(String),
+    /// It failed; the reason says what is left of it.
+    Failed(String),
+    /// Nobody knows whether it was made.
+    Unclear(String),
 }
 
 /// A database.
@@ -125,6 +154,100 @@ impl Database {
         }
     }
 
+    /// The migrations of its folder, the oldest first, with what the database has of them.
+    ///
+    /// # Errors
+    ///
+    /// In words: there is no folder, its scripts cannot be read, the database cannot be asked.
+    pub async fn migrations(&self) -> Result<Vec<MigrationState>, String> {
+        let applied = self.in_time(self.engine.applied());
+        migrate::states(&self.folder()?, &applied.await?).await
+    }
+
+    fn folder(&self) -> Result<String, String> {
+        let folder = self.spec.migrations.as_ref().and_then(|spec| spec.folder.clone());
+        folder.ok_or_else(|| {
+            format!(
+                "database `{}` has no folder of migrations in the config (`migrations.folder`)",
+                self.name
+            )
+        })
+    }
+
+    /// The size and the SHA-256 of a backup that can be read to its end, and what is in it.
+    ///
+    /// # Errors
+    ///
+    /// In words: it is not there, or is none.
+    pub async fn read_backup(&self, file: &str) -> Result<(u64, String, String), String> {
+        let (bytes, sha256) = digest(file).await?;
+        let read = timeout(*self.spec.backup_timeout, self.engine.read_backup(file)).await;
+        let words =
+            read.unwrap_or_else(|_| Err(format!("no end within {}", human(*self.spec.backup_timeout))))?;
+        Ok((bytes, sha256, words))
+    }
+
+    /// Changes it. What is done already is not done again. Answers what was done.
+    ///
+    /// # Errors
+    ///
+    /// Why not, and what is left of it.
+    pub async fn change(&self, what: &DataAction) -> Result<String, ChangeError> {
+        let spec = self.spec.migrations.as_ref();
+        let lock_timeout = spec.map_or(Duration::from_secs(5), |spec| *spec.lock_timeout);
+        match what {
+            DataAction::Migrate { migrations, .. } | DataAction::Undo { migrations, .. } => {
+                let undo = matches!(what, DataAction::Undo { .. });
+                let folder = self.folder().map_err(ChangeError::Failed)?;
+                let scripts =
+                    migrate::scripts(&folder, migrations, undo).await.map_err(ChangeError::Failed)?;
+                let checks = self.spec.checks.iter().filter(|check| check.agrees_with.is_none()).cloned();
+                self.engine
+                    .migrate(&migrate::Run { scripts, undo, checks: checks.collect(), lock_timeout })
+                    .await
+            }
+            DataAction::Program { undo, version, .. } => {
+                let argv = spec.and_then(|spec| if *undo { spec.undo.as_ref() } else { spec.apply.as_ref() });
+                let Some(argv) = argv else {
+                    let key = if *undo { "undo" } else { "apply" };
+                    let why =
+                        format!("database `{}` has no program for that (`migrations.{key}`)", self.name);
+                    return Err(ChangeError::Failed(why));
+                };
+                let version = version.as_deref().unwrap_or("latest");
+                let said = program(argv, &[("version", version)]).await?;
+                match self.schema().await {
+                    Ok(SchemaState { failed: Some(failed), .. }) => {
+                        Err(ChangeError::Failed(format!("{failed} failed half-way, as its tool recorded")))
+                    }
+                    Ok(SchemaState { version: Some(now), .. }) => {
+                        Ok(format!("the schema is at {now}; {said}"))
+                    }
+                    _ => Ok(said),
+                }
+            }
+            DataAction::Restore { file, sha256, .. } => {
+                let (_, found, _) = self.read_backup(file).await.map_err(|why| {
+                    ChangeError::Failed(format!("the backup cannot be read, nothing was changed: {why}"))
+                })?;
+                if found != *sha256 {
+                    let why = format!(
+                        "`{file}` is another file than the one that was looked at: nothing was changed"
+                    );
+                    return Err(ChangeError::Failed(why));
+                }
+                self.engine.restore(file, lock_timeout).await.map_err(ChangeError::Failed)
+            }
+            DataAction::PointInTime { to, .. } => {
+                let Some(argv) = &self.spec.point_in_time else {
+                    let why = format!("database `{}` has no program for that (`point_in_time`)", self.name);
+                    return Err(ChangeError::Failed(why));
+                };
+                program(argv, &[("time", &to.to_string())]).await
+            }
+        }
+    }
+
     async fn one(&self, sql: &str) -> Result<Option<String>, String> {
         self.in_time(self.engine.value(sql)).await
     }
@@ -176,20 +299,56 @@ async fn holds(
             Err(format!("{shown} here, {there} in {}", elsewhere.database))
         });
     }
+    Ok(judged(check, seen))
+}
+
+/// Whether a value is what a check asks for, with what was seen.
+fn judged(check: &DataCheck, seen: Option<String>) -> Result<String, String> {
+    let shown = seen.clone().unwrap_or_else(|| "nothing".to_owned());
     if let Some(expected) = &check.equals {
         let is_so = seen.as_deref().is_some_and(|seen| is_equal(seen, expected));
-        return Ok(if is_so { Ok(shown) } else { Err(format!("expected {expected}, found {shown}")) });
+        return if is_so { Ok(shown) } else { Err(format!("expected {expected}, found {shown}")) };
     }
     let Some(number) = seen.as_deref().and_then(|seen| seen.trim().parse::<f64>().ok()) else {
-        return Ok(Err(format!("expected a number, found {shown}")));
+        return Err(format!("expected a number, found {shown}"));
     };
     if let Some(least) = check.at_least.filter(|least| number < *least) {
-        return Ok(Err(format!("expected at least {least}, found {shown}")));
+        return Err(format!("expected at least {least}, found {shown}"));
     }
     if let Some(most) = check.at_most.filter(|most| number > *most) {
-        return Ok(Err(format!("expected at most {most}, found {shown}")));
+        return Err(format!("expected at most {most}, found {shown}"));
     }
-    Ok(Ok(shown))
+    Ok(shown)
+}
+
+/// Runs a program that changes a database; the last line that it says is the detail.
+async fn program(argv: &[String], values: &[(&str, &str)]) -> Result<String, ChangeError> {
+    let mut words = argv.iter().map(|word| {
+        values.iter().fold(word.clone(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
+    });
+    let name = words.next().unwrap_or_default();
+    let mut command = Command::new(&name);
+    command.args(words);
+    let started = start(&mut command);
+    // What was never started has changed nothing.
+    let (child, mut group) =
+        started.map_err(|error| ChangeError::Failed(format!("`{name}` cannot be started: {error}")))?;
+    let output = child.wait_with_output().await;
+    let output = output.map_err(|error| ChangeError::Unclear(format!("`{name}`: {error}")))?;
+    group.disarm();
+    let last = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(escape)
+    };
+    let said = last(&output.stdout).unwrap_or_else(|| format!("`{name}` ended well"));
+    if output.status.success() {
+        return Ok(said);
+    }
+    let why = last(&output.stderr).unwrap_or(said);
+    Err(ChangeError::Failed(format!(
+        "`{name}` ended with {}: {why}; what it did before that stays",
+        output.status
+    )))
 }
 
 /// As numbers where both are some: `1` and `1.0` are the same.

@@ -1,5 +1,7 @@
-//! `unship db`: what schema the databases of services have, whether what has to be true in them is, and backups of them. Nothing
-//! in them is changed.
+//! `unship db`: what schema the databases of services have, whether what has to be true in them is, and backups of them. What
+//! changes one is in `change`: an operation with a plan, guardrails and a record, like any other.
+
+mod change;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use crate::engine::runtime::World;
 use crate::engine::runtime::validations::{Watcher, backup_words, check_data, database_of};
 use crate::model::DatabaseName;
 
-/// Look into the databases of services, or back one up.
+/// Look into the databases of services, back one up, change its schema, or restore it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     #[command(subcommand)]
@@ -39,16 +41,27 @@ enum Command {
         /// The database.
         database: String,
     },
+    /// List the migrations of the database's folder: which it has, which have a way back, which drop data.
+    Migrations {
+        /// The database.
+        database: String,
+    },
+    #[command(flatten)]
+    Change(change::Change),
 }
 
-/// Exit codes: 0 all well, 2 there is no such database, 3 something is not as it has to be, 4 the backup failed, 6 something could not
-/// be asked.
+/// Exit codes: 0 all well, 2 there is no such database, 3 something is not as it has to be, 4 the backup or the change failed, 5
+/// refused, 6 something could not be asked.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    if let Command::Change(asked) = &args.command {
+        return change::run(asked, global).await;
+    }
     let loaded = session::load(global)?;
     let world = World::build(Arc::new(loaded.config.clone()), loaded.secrets.clone(), false)?;
     let named = match &args.command {
         Command::Status { database } | Command::Check { database, .. } => database.as_deref(),
-        Command::Backup { database } => Some(database.as_str()),
+        Command::Backup { database } | Command::Migrations { database } => Some(database.as_str()),
+        Command::Change(_) => None,
     };
     let names: Vec<DatabaseName> = match named {
         Some(name) => match database_of(&world, &name.into()) {
@@ -74,6 +87,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             trials::finish(&reports, junit.as_deref(), &world, global)
         }
         Command::Backup { .. } => backup(&world, &names[0], global).await,
+        Command::Migrations { .. } => change::list(&world, &names[0], global).await,
+        Command::Change(_) => Ok(Exit::Usage),
     }
 }
 

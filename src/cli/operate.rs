@@ -287,6 +287,7 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
         PlanKind::Deploy { .. } => "to deploy it",
         PlanKind::Maintenance { on: true } => "to turn its maintenance page on",
         PlanKind::Maintenance { on: false } => "to turn its maintenance page off",
+        PlanKind::Database { .. } => "whose data that concerns",
     };
     write!(std::io::stderr(), "type the service's name {what}: ")?;
     std::io::stderr().flush()?;
@@ -326,7 +327,7 @@ fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result
     let mut out = std::io::stderr().lock();
     let how = strategy.map_or_else(String::new, |strategy| format!(" ({strategy})"));
     writeln!(out, "{} {}{how}", asked.verb(), service.map_or("", ServiceName::as_str))?;
-    if !matches!(asked, Command::Maintenance { .. }) {
+    if !matches!(asked, Command::Maintenance { .. } | Command::Database(_)) {
         writeln!(out, "  from  {}", end(proposal.from.as_ref()))?;
         writeln!(out, "  to    {}", end(proposal.target.release.as_ref()))?;
     }

@@ -1,6 +1,8 @@
-//! PostgreSQL: queries in transactions that cannot write; backups by its own `pg_dump`, read again by `pg_restore`.
+//! PostgreSQL: queries in transactions that cannot write; backups by its own `pg_dump`, read again and restored by `pg_restore`.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
@@ -8,7 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
 use tokio::process::Command;
 
-use super::{Engine, as_text};
+use super::migrate::{self, Applied, Run, Session, TABLE};
+use super::{ChangeError, Engine, as_text};
 use crate::model::database::PostgresSpec;
 use crate::model::output::escape;
 use crate::model::secret::Secrets;
@@ -69,13 +72,33 @@ impl Postgres {
         texts
     }
 
-    /// Runs one of its programs; what it says when it fails is the reason.
+    /// What is in a backup that can be read to its end: a line a part.
+    async fn entries(&self, file: &str) -> Result<Vec<String>, String> {
+        let list = self.program("pg_restore", &["--list", file]).await?;
+        // Every byte is read and unpacked; what comes of it is thrown away.
+        self.program("pg_restore", &["--file", "/dev/null", file]).await?;
+        let lines =
+            list.lines().filter(|line| !line.trim_start().starts_with(';') && !line.trim().is_empty());
+        Ok(lines.map(str::to_owned).collect())
+    }
+
     async fn program(&self, name: &str, arguments: &[&str]) -> Result<String, String> {
+        self.program_with(name, arguments, &[]).await
+    }
+
+    /// Runs one of its programs; what it says when it fails is the reason.
+    async fn program_with(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Result<String, String> {
         let mut command = Command::new(name);
         command
             .args(arguments)
             .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
-            .env("PGCONNECT_TIMEOUT", "10");
+            .env("PGCONNECT_TIMEOUT", "10")
+            .envs(more.iter().copied());
         let started = start(&mut command);
         let (child, mut group) = started.map_err(|error| format!("`{name}` cannot be started: {error}"))?;
         let output = child.wait_with_output().await.map_err(|error| format!("`{name}`: {error}"))?;
@@ -130,17 +153,8 @@ impl Engine for Postgres {
 
     async fn back_up(&self, file: &str) -> Result<String, String> {
         self.program("pg_dump", &["--format=custom", "--no-password", "--file", file]).await?;
-        let list = self.program("pg_restore", &["--list", file]).await?;
-        let entries =
-            list.lines().filter(|line| !line.trim_start().starts_with(';') && !line.trim().is_empty());
-        let entries: Vec<&str> = entries.collect();
-        // Every byte is read and unpacked; what comes of it is thrown away.
-        self.program("pg_restore", &["--file", "/dev/null", file]).await?;
-        let dumped = entries.iter().filter(|entry| entry.contains(" TABLE DATA ")).count();
-        let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
-             AND n.nspname NOT LIKE 'pg_temp%'";
-        let there = self.value(tables).await?.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+        let dumped = tables_of(&self.entries(file).await?).len();
+        let there = self.column(TABLES).await?.len();
         if dumped < there {
             return Err(format!("the backup has the data of {dumped} tables, the database has {there}"));
         }
@@ -149,6 +163,86 @@ impl Engine for Postgres {
 
     fn ending(&self) -> &'static str {
         "dump"
+    }
+
+    async fn applied(&self) -> Result<Applied, String> {
+        if self.columns(TABLE).await?.is_empty() {
+            return Ok(Applied::default());
+        }
+        let rows = format!("SELECT version || ' ' || encode(checksum, 'hex') FROM {TABLE} WHERE success");
+        let failed = format!("SELECT version FROM {TABLE} WHERE NOT success LIMIT 1");
+        Applied::read(&self.column(&rows).await?, self.value(&failed).await?.as_deref())
+    }
+
+    async fn migrate(&self, run: &Run) -> Result<String, ChangeError> {
+        let before = |error: sqlx::Error| ChangeError::Transient(format!("nothing was changed: {error}"));
+        let mut connection = PgConnection::connect_with(&self.options).await.map_err(before)?;
+        let limit = format!("SET lock_timeout = {}", run.lock_timeout.as_millis());
+        sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&mut connection).await.map_err(before)?;
+        let done = migrate::run(&mut connection, run).await;
+        let _ = connection.close().await;
+        done
+    }
+
+    async fn read_backup(&self, file: &str) -> Result<String, String> {
+        let entries = self.entries(file).await?;
+        Ok(format!("data of {} tables", tables_of(&entries).len()))
+    }
+
+    /// One transaction: what was there is taken away and the backup put in its place, or nothing happens.
+    async fn restore(&self, file: &str, lock_timeout: Duration) -> Result<String, String> {
+        let entries = self.entries(file).await?;
+        let database = self.env.iter().find(|(name, _)| *name == "PGDATABASE");
+        let database = database.map_or("postgres", |(_, value)| value.as_str());
+        // Whoever reads a table holds it; behind a wait for it everybody else would wait, too.
+        let options = format!("-c lock_timeout={}", lock_timeout.as_millis());
+        let arguments = [
+            "--clean",
+            "--if-exists",
+            "--single-transaction",
+            "--exit-on-error",
+            "--no-password",
+            "--dbname",
+            database,
+            file,
+        ];
+        self.program_with("pg_restore", &arguments, &[("PGOPTIONS", &options)])
+            .await
+            .map_err(|why| format!("nothing was changed: {why}"))?;
+        let dumped = tables_of(&entries);
+        let there = self.column(TABLES).await?;
+        let more: Vec<&str> =
+            there.iter().map(String::as_str).filter(|table| !dumped.contains(*table)).collect();
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!("; the backup does not know {}, which stays as it is", more.join(", "))
+        };
+        Ok(format!("data of {} tables are as they were{more}", dumped.len()))
+    }
+}
+
+/// The tables of a database, as `schema.name`.
+const TABLES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+     AND n.nspname NOT LIKE 'pg_temp%' ORDER BY 1";
+
+/// The tables whose data a backup has, by the lines of its list: `215; 0 16390 TABLE DATA public orders shop`.
+fn tables_of(entries: &[String]) -> BTreeSet<String> {
+    let named = entries.iter().filter_map(|entry| {
+        let mut words = entry.split_once(" TABLE DATA ")?.1.split(' ');
+        Some(format!("{}.{}", words.next()?, words.next()?))
+    });
+    named.collect()
+}
+
+#[async_trait]
+impl Session for PgConnection {
+    const BEGIN: &'static str = "BEGIN";
+
+    async fn text(&mut self, sql: &str) -> Result<Option<String>, sqlx::Error> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_optional(self).await?;
+        row.map_or(Ok(None), |row| row.try_get(0))
     }
 }
 

@@ -1,11 +1,17 @@
-//! SQLite: the file is opened for reading alone. Backups are made by SQLite itself, beside whoever writes.
+//! SQLite: to look, the file is opened for reading alone. Backups are made by SQLite itself, beside whoever writes.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
+use tokio::process::Command;
 
-use super::{Engine, as_text};
+use super::migrate::{self, Applied, Run, Session, TABLE};
+use super::{ChangeError, Engine, as_text};
 use crate::model::database::SqliteSpec;
+use crate::model::output::escape;
+use crate::process::start;
 
 /// One SQLite file.
 pub(super) struct Sqlite {
@@ -68,5 +74,72 @@ impl Engine for Sqlite {
 
     fn ending(&self) -> &'static str {
         "sqlite"
+    }
+
+    async fn applied(&self) -> Result<Applied, String> {
+        if self.columns(TABLE).await?.is_empty() {
+            return Ok(Applied::default());
+        }
+        let rows = format!("SELECT version || ' ' || lower(hex(checksum)) FROM {TABLE} WHERE success");
+        let failed = format!("SELECT version FROM {TABLE} WHERE NOT success LIMIT 1");
+        Applied::read(&self.column(&rows).await?, self.value(&failed).await?.as_deref())
+    }
+
+    async fn migrate(&self, run: &Run) -> Result<String, ChangeError> {
+        let options = SqliteConnectOptions::new()
+            .filename(&self.file)
+            .create_if_missing(false)
+            .busy_timeout(run.lock_timeout);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
+            ChangeError::Transient(format!("nothing was changed: `{}`: {error}", self.file))
+        })?;
+        let done = migrate::run(&mut connection, run).await;
+        let _ = connection.close().await;
+        done
+    }
+
+    async fn read_backup(&self, file: &str) -> Result<String, String> {
+        let verdict: Vec<String> =
+            self.texts(file, "PRAGMA integrity_check").await?.into_iter().flatten().collect();
+        if verdict != ["ok"] {
+            return Err(format!("`{file}` is not whole: {}", verdict.join("; ")));
+        }
+        let tables = self.texts(file, "SELECT name FROM sqlite_schema WHERE type = 'table'").await?.len();
+        Ok(format!("integrity check passed, {tables} tables"))
+    }
+
+    /// By SQLite's own program, whose backup API writes all pages in one transaction beside whoever reads.
+    async fn restore(&self, file: &str, lock_timeout: Duration) -> Result<String, String> {
+        let quoted = file.replace('\'', "''");
+        let mut command = Command::new("sqlite3");
+        command
+            .args(["-bail", &self.file])
+            .arg(format!(".timeout {}", lock_timeout.as_millis()))
+            .arg(format!(".restore '{quoted}'"));
+        let (child, mut group) = start(&mut command)
+            .map_err(|error| format!("nothing was changed: `sqlite3` cannot be started: {error}"))?;
+        let output = child.wait_with_output().await.map_err(|error| format!("`sqlite3`: {error}"))?;
+        group.disarm();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() || !said.trim().is_empty() {
+            let last = said.lines().last().unwrap_or_default();
+            return Err(format!(
+                "nothing was changed: `sqlite3` ended with {}: {}",
+                output.status,
+                escape(last)
+            ));
+        }
+        self.read_backup(&self.file).await
+    }
+}
+
+#[async_trait]
+impl Session for SqliteConnection {
+    // One that began by reading could lose the right to write.
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+
+    async fn text(&mut self, sql: &str) -> Result<Option<String>, sqlx::Error> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_optional(self).await?;
+        row.map_or(Ok(None), |row| row.try_get(0))
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         return refuse(work, envelope, reason, Vec::new());
     }
     match envelope.command.clone() {
-        Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } | Command::Deploy(_) => {
+        Command::RollBack(_)
+        | Command::Promote(_)
+        | Command::Maintenance { .. }
+        | Command::Deploy(_)
+        | Command::Database(_) => {
             operate(work, envelope);
         }
         Command::Confirm { operation, reason } => confirm(work, envelope, &operation, &reason),

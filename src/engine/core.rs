@@ -434,6 +434,7 @@ impl Work<'_> {
                 from,
                 target: &target,
                 overrides: &[],
+                database: None,
             };
             guardrails::check(self.settings, self.state, self.senses, intent, self.now)
         } else {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::operation::{Operation, Outcome, PlanKind};
+use crate::model::operation::{Operation, Outcome};
 use crate::model::release::{Arm, Quality, Release};
 use crate::model::{OperationId, ReleaseRef, ServiceName, Version};
 
@@ -140,7 +140,7 @@ fn deployment(
         }),
     };
     let moving = open.filter(|open| {
-        !matches!(open.plan.kind, PlanKind::Maintenance { .. })
+        open.plan.kind.moves_traffic()
             && [&open.plan.from.reference, &open.plan.to.reference].contains(&reference)
     });
     Deployment {

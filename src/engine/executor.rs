@@ -20,7 +20,7 @@ use crate::model::platform::PlatformAction;
 use crate::model::release::Quality;
 
 use super::core::Work;
-use super::input::{Effect, RunStep, RunValidation, StepFinished, StepResult};
+use super::input::{Effect, RunChange, RunStep, RunValidation, StepFinished, StepResult};
 use super::{escalation, messages};
 
 /// What the idempotency keys of an operation begin with: unique across journals, because they name the millisecond.
@@ -118,7 +118,7 @@ pub(super) fn advance(work: &mut Work<'_>, id: &OperationId) {
             StepState::Started { at, .. } => {
                 let has_moved = match operation.plan.steps[step].action {
                     // Their end comes from outside.
-                    Action::Platform { .. } | Action::Validate { .. } => false,
+                    Action::Platform { .. } | Action::Validate { .. } | Action::Data { .. } => false,
                     Action::Stage { percent, lasts, patience } => {
                         waits::stage(work, &operation, step, at, percent, lasts, patience)
                     }
@@ -190,6 +190,15 @@ fn start(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, 
             attempt,
             service: operation.plan.service.clone(),
             release: operation.plan.to.clone(),
+            what: what.clone(),
+            timeout: planned.timeout,
+        }));
+    }
+    if let Action::Data { what } = &planned.action {
+        work.effects.push(Effect::Change(RunChange {
+            operation: operation.id.clone(),
+            step,
+            attempt,
             what: what.clone(),
             timeout: planned.timeout,
         }));
@@ -270,9 +279,17 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
         StepResult::Unclear(reason) if planned.declares.idempotent && attempt <= planned.retries => {
             retry(work, &operation, step, attempt, reason);
         }
+        // The database shows what it has: the next attempt looks before it does anything.
+        StepResult::Unclear(reason)
+            if matches!(planned.action, Action::Data { .. })
+                && planned.declares.observable
+                && attempt <= planned.retries =>
+        {
+            retry(work, &operation, step, attempt, reason);
+        }
         StepResult::Unclear(reason) => {
             let facts = format!(
-                "`{}` may or may not have happened: {reason}. Look at the platform, then say `done`, `retry` or `abort`",
+                "`{}` may or may not have happened: {reason}. Look there, then say `done`, `retry` or `abort`",
                 planned.title
             );
             return need_decision(work, &operation, step, &facts);
@@ -342,6 +359,10 @@ pub(super) fn end(work: &mut Work<'_>, operation: &Operation, outcome: Outcome, 
         });
     }
     messages::operation_ended(work, operation, outcome, detail);
+    if matches!(operation.plan.kind, PlanKind::Database { .. }) {
+        // The schema that its services have is another one now.
+        work.effects.push(Effect::ReadPlatform(operation.plan.service.clone()));
+    }
     if matches!(operation.plan.kind, PlanKind::Deploy { .. })
         && matches!(outcome, Outcome::Failed | Outcome::NotRecovered | Outcome::Cancelled)
     {

@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use crate::model::ServiceName;
 use crate::model::command::Override;
 use crate::model::decision::{Guardrail, GuardrailCheck};
-use crate::model::operation::{Operation, PlanKind};
+use crate::model::operation::{Action, Operation, PlanKind};
 use crate::model::release::{Arm, Release};
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
+use crate::model::{DatabaseName, ServiceName};
 
 use super::input::Settings;
 use super::senses::Senses;
@@ -31,6 +31,8 @@ pub struct Intent<'a> {
     pub target: &'a Target,
     /// What a person takes upon themselves.
     pub overrides: &'a [Override],
+    /// The database that would be changed, if one would.
+    pub database: Option<&'a DatabaseName>,
 }
 
 /// Consults every guardrail that concerns this.
@@ -67,6 +69,24 @@ pub fn check(
             check
         })
         .collect()
+}
+
+/// An open operation that concerns the same data: one that changes a database of this service; and for a change of a database one
+/// on any of its services.
+fn on_its_data<'s>(settings: &Settings, state: &'s State, intent: Intent<'_>) -> Option<&'s Operation> {
+    let works_with = |database: &DatabaseName, service: &ServiceName| {
+        settings.config.databases.get(database).is_some_and(|spec| spec.services.contains(service))
+    };
+    state.open_operations().filter(|open| open.plan.service != *intent.service).find(|open| {
+        let changes = open.plan.steps.iter().find_map(|step| match &step.action {
+            Action::Data { what } => Some(what.database()),
+            _ => None,
+        });
+        changes.is_some_and(|database| works_with(database, intent.service))
+            || intent.database.is_some_and(|database| {
+                open.plan.kind.moves_traffic() && works_with(database, &open.plan.service)
+            })
+    })
 }
 
 fn consult(
@@ -106,8 +126,13 @@ fn consult(
             let yields = open.and_then(|id| state.operation(id)).is_some_and(|open| {
                 intent.kind == PlanKind::RollBack && !intent.automatic && is_way_back(open, intent.target)
             });
-            check.passes = open.is_none() || yields;
+            let elsewhere = on_its_data(settings, state, intent);
+            check.passes = (open.is_none() || yields) && elsewhere.is_none();
             check.detail = match open {
+                None if elsewhere.is_some() => elsewhere.map_or_else(String::new, |other| {
+                    let Operation { id, plan, .. } = other;
+                    format!("{id} ({}) concerns the same database; cancel that first", plan.purpose)
+                }),
                 None => "no operation runs on it".to_owned(),
                 Some(id) if yields => format!("{id} brings it in; that is stopped first"),
                 Some(id) => format!("{id} runs on it; cancel that first"),

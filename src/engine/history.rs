@@ -109,7 +109,7 @@ impl ServiceState {
                 self.remember(*at, &plan.to, what);
             }
             // No release comes or goes.
-            PlanKind::Maintenance { .. } => {}
+            PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {}
         }
     }
 

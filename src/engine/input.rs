@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::config::{Config, RunbookText};
 use crate::model::breaker::{BreakerStatus, Dependency};
 use crate::model::command::Envelope;
+use crate::model::database::DataAction;
 use crate::model::notification::Notification;
 use crate::model::operation::{Action, Requirement};
 use crate::model::platform::{Capabilities, Declares, PlatformAction};
@@ -131,6 +132,8 @@ pub enum Effect {
     RunStep(RunStep),
     /// Try whether a release may go on.
     Validate(RunValidation),
+    /// Change a database.
+    Change(RunChange),
     /// Read a service's platform now.
     ReadPlatform(ServiceName),
     /// Ask the Alertmanager now which alarms there are.
@@ -195,6 +198,21 @@ pub struct RunValidation {
     pub timeout: Span,
 }
 
+/// A change of a database. It ends as a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunChange {
+    /// The operation.
+    pub operation: OperationId,
+    /// The step.
+    pub step: usize,
+    /// Which attempt.
+    pub attempt: u32,
+    /// What.
+    pub what: DataAction,
+    /// Time after which it is given up.
+    pub timeout: Span,
+}
+
 /// What the core knows of the world besides the events: the config, and what the platforms can do.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -239,6 +257,8 @@ impl PlatformFacts {
                 // No reading shows what a cache has forgotten, and forgetting twice is forgetting.
                 PlatformAction::Purge => Declares { observable: false, idempotent: true },
             },
+            // Its plan says so; no platform knows of it.
+            Action::Data { .. } => Declares { observable: false, idempotent: false },
             // What changes nothing can always be done again.
             Action::Watch { .. }
             | Action::Verify { .. }

@@ -56,6 +56,11 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
         PlanKind::Promote => {
             ("promotion-started", format!("promoting {to}, which gets all the traffic of {from}"))
         }
+        PlanKind::Database { .. } => {
+            let words = format!("{}, started by {}: {}", plan.purpose, operation.by, operation.reason);
+            let (topic, facts) = ("database-change-started", facts(operation));
+            return queue(work, topic, Severity::High, Some(&plan.service), &plain(words), &facts);
+        }
         // It is one step: people are told how it ended.
         PlanKind::Maintenance { .. } => return,
         PlanKind::Deploy { how } => {
@@ -116,6 +121,16 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
                 Outcome::Cancelled => "deployment cancelled",
             },
         ),
+        PlanKind::Database { .. } => (
+            "database-change-ended",
+            match outcome {
+                Outcome::Verified => "database changed",
+                Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => {
+                    "change of the database FAILED, a person is needed"
+                }
+                Outcome::Cancelled => "change of the database cancelled",
+            },
+        ),
         PlanKind::Maintenance { .. } => (
             "maintenance-ended",
             match outcome {
@@ -130,7 +145,9 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     let asked = match operation.plan.kind {
         // Nobody was told when it began.
         PlanKind::Maintenance { .. } => format!(", asked for by {}: {}", operation.by, operation.reason),
-        PlanKind::RollBack | PlanKind::Promote | PlanKind::Deploy { .. } => String::new(),
+        PlanKind::RollBack | PlanKind::Promote | PlanKind::Deploy { .. } | PlanKind::Database { .. } => {
+            String::new()
+        }
     };
     let text = format!("{}: {lead}: {detail}{asked}", operation.plan.service);
     let mut facts = facts(operation);

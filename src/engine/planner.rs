@@ -1,8 +1,10 @@
 //! Plans: which steps take a release back, promote one, bring one in or turn the maintenance page, on a platform that can do
 //! this and that.
 
+mod data;
 mod deploy;
 
+pub use data::change;
 pub use deploy::{Forward, deploy};
 
 use crate::config::schema::RollbackSpec;
@@ -186,7 +188,9 @@ impl Draft<'_> {
             Action::Watch { lasts } => lasts,
             Action::Verify { deadline, .. } | Action::Confirm { deadline } => deadline,
             Action::Stage { lasts, patience, .. } => Span(*lasts + *patience),
-            Action::Platform { .. } | Action::Validate { .. } => self.settings.step_timeout,
+            Action::Platform { .. } | Action::Validate { .. } | Action::Data { .. } => {
+                self.settings.step_timeout
+            }
         };
         Step {
             title,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::ServiceName;
-use crate::model::command::{Command, Deploy, Promote, RollBack};
+use crate::model::command::{Command, DataChange, Deploy, Promote, RollBack};
+use crate::model::database::DataAsk;
 use crate::model::decision::GuardrailCheck;
 use crate::model::deploy::DeployStrategy;
 use crate::model::operation::{Operation, OperationStatus, Outcome, Plan, PlanKind, Strategy};
 use crate::model::release::Release;
+use crate::model::{DatabaseName, ServiceName};
 
 use super::core::Core;
 use super::guardrails::{self, Intent};
@@ -100,14 +101,24 @@ pub(super) fn propose(
             Strategy::Immediate,
             asked.overrides.as_slice(),
         ),
+        Command::Database(asked) => {
+            let kind = PlanKind::Database { change: asked.what.kind() };
+            (&asked.service, kind, Strategy::Immediate, asked.overrides.as_slice())
+        }
         _ => return nothing(format!("to {} makes no plan", command.verb())),
     };
     let known = state.service(service);
     let (from, target) = ends(known, command);
-    let intent = Intent { service, kind, automatic: false, from: from.as_ref(), target: &target, overrides };
+    let database = if let Command::Database(asked) = command { Some(&asked.database) } else { None };
+    let intent =
+        Intent { service, kind, automatic: false, from: from.as_ref(), target: &target, overrides, database };
     let guardrails = guardrails::check(settings, state, senses, intent, now);
     let inventory = known.and_then(|known| known.inventory.as_ref());
     let plan = match (&from, &target.release) {
+        (_, Some(release)) if database.is_some() => match command {
+            Command::Database(asked) => change(settings, state, asked, release, now),
+            _ => Err("no database was named (a defect of unship)".to_owned()),
+        },
         (Some(from), Some(to)) => match (settings.platforms.get(service), inventory) {
             (Some(platform), Some(inventory)) => {
                 let name = &settings.config.environment.name;
@@ -123,6 +134,7 @@ pub(super) fn propose(
                     PlanKind::RollBack => planner::roll_back(draft),
                     PlanKind::Promote => planner::promote(draft),
                     PlanKind::Maintenance { on } => planner::maintenance(draft, on),
+                    PlanKind::Database { .. } => Err("no database was named (a defect of unship)".to_owned()),
                 }
             }
             _ => Err(format!("the platform of `{service}` is not known")),
@@ -135,6 +147,32 @@ pub(super) fn propose(
     let moved_on = moved_on(command, from.as_ref(), target.release.as_ref());
     let expected = expected(state, service, kind, strategy);
     Proposal { from, target, plan, guardrails, moved_on, expected }
+}
+
+/// The plan that changes a database.
+fn change(
+    settings: &Settings,
+    state: &State,
+    asked: &DataChange,
+    release: &Release,
+    now: Timestamp,
+) -> Result<Plan, String> {
+    let config = &settings.config;
+    let spec = config.databases.get(&asked.database).ok_or_else(|| {
+        let known: Vec<&str> = config.databases.keys().map(DatabaseName::as_str).collect();
+        format!("no database `{}`; databases: {}", asked.database, known.join(", "))
+    })?;
+    if !spec.services.contains(&asked.service) {
+        return Err(format!("`{}` does not work with the database `{}`", asked.service, asked.database));
+    }
+    if let DataAsk::PointInTime { to } = asked.what
+        && to >= now
+    {
+        return Err(format!("{to:.0} is still to come"));
+    }
+    let name = &config.environment.name;
+    let key = format!("{name}/{}@{}", state.next_operation(), now.as_millisecond());
+    planner::change(asked, spec, release, &key)
 }
 
 /// What the config says of a deployment of a service.
@@ -204,6 +242,19 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
             let target = target.map(|known| target::incoming(known, &asked.version));
             let from = known.and_then(|known| known.stable()).cloned();
             (from, target.unwrap_or_else(|| Target::none(unread())))
+        }
+        // Neither does a database, and it can be changed while the platform cannot be read.
+        Command::Database(_) => {
+            let serves = known.and_then(|known| known.stable().or_else(|| known.canary())).cloned();
+            let serves = Some(serves.unwrap_or_else(|| Release {
+                version: "unknown".into(),
+                reference: "unknown".into(),
+                created_at: Timestamp::UNIX_EPOCH,
+                author: None,
+                schema: None,
+                running: false,
+            }));
+            (serves.clone(), Target { release: serves, evidence: String::new(), problem: None })
         }
         // The page does not care who serves: where nothing does, the newest release stands for the service.
         _ => {

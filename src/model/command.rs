@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::checklist::ItemAct;
+use super::database::{DataAsk, DataKind};
 use super::decision::Guardrail;
 use super::deploy::DeployStrategy;
 use super::incident::{IncidentAsk, Level, Ticked};
@@ -11,7 +12,8 @@ use super::operation::Strategy;
 use super::received::AlarmBatch;
 use super::release::Quality;
 use super::{
-    CommandId, IncidentId, ItemId, OperationId, ReleaseRef, RunId, RunbookName, ServiceName, Version,
+    CommandId, DatabaseName, IncidentId, ItemId, OperationId, ReleaseRef, RunId, RunbookName, ServiceName,
+    Version,
 };
 
 /// Who acts.
@@ -238,6 +240,8 @@ pub enum Command {
     },
     /// Let a checklist go on with its runbook as it is now.
     Rebase(Rebase),
+    /// Change a database.
+    Database(DataChange),
 }
 
 impl Command {
@@ -274,6 +278,12 @@ impl Command {
             Self::Deploy(_) => "deploy",
             Self::Confirm { .. } => "confirm",
             Self::Rebase(_) => "take a runbook over",
+            Self::Database(asked) => match asked.what.kind() {
+                DataKind::Migrate => "migrate",
+                DataKind::Undo => "take migrations back",
+                DataKind::Restore => "restore",
+                DataKind::PointInTime => "take back in time",
+            },
         }
     }
 }
@@ -285,6 +295,7 @@ impl Command {
             Self::RollBack(RollBack { service, .. })
             | Self::Promote(Promote { service, .. })
             | Self::Deploy(Deploy { service, .. })
+            | Self::Database(DataChange { service, .. })
             | Self::Maintenance { service, .. }
             | Self::Mark { service, .. }
             | Self::Baseline { service, .. }
@@ -316,6 +327,7 @@ impl Command {
             Self::RollBack(RollBack { reason, .. })
             | Self::Promote(Promote { reason, .. })
             | Self::Deploy(Deploy { reason, .. })
+            | Self::Database(DataChange { reason, .. })
             | Self::Confirm { reason, .. }
             | Self::Maintenance { reason, .. }
             | Self::Pause { reason, .. }
@@ -414,6 +426,24 @@ pub struct Rebase {
     /// The bindings beside it: the file's name and its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bindings: Option<(String, String)>,
+}
+
+/// What is asked when a database is to be changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DataChange {
+    /// The database.
+    pub database: DatabaseName,
+    /// A service that works with it: nothing else is done to that meanwhile.
+    pub service: ServiceName,
+    /// What.
+    pub what: DataAsk,
+    /// A backup is made first.
+    pub backup: bool,
+    /// Why.
+    pub reason: String,
+    /// The guardrails that the sender takes upon themselves, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }
 
 /// A guardrail taken upon oneself.

@@ -33,6 +33,223 @@ pub struct DatabaseSpec {
     /// What has to be true in it. Deployments of its services look before they begin and when they have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<DataCheck>,
+    /// How its schema is changed by `unship db migrate` and `unship db undo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationsSpec>,
+    /// A program that takes it back to a point in time; `{time}` is replaced, as `2026-11-26T14:02:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point_in_time: Option<Vec<String>>,
+    /// Time for a restore, and for that program.
+    #[serde(default = "an_hour")]
+    pub restore_timeout: Span,
+}
+
+/// How a schema is changed: by scripts in a folder, or by programs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MigrationsSpec {
+    /// Scripts named as sqlx names them: `20260301120000_carts.up.sql` with `.down.sql` beside it, or `…_carts.sql` for one without a
+    /// way back. What has been applied is kept in sqlx's table. `-- no-transaction` in the first line runs a script outside a
+    /// transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Instead: a program of another tool that brings the schema up; `{version}` is replaced by the version that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<Vec<String>>,
+    /// Its way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Vec<String>>,
+    /// Time for one step.
+    #[serde(default = "ten_minutes")]
+    pub timeout: Span,
+    /// How long a script waits for a lock: behind it everybody else waits, too. What does not get it changes nothing and is tried
+    /// again.
+    #[serde(default = "five_seconds")]
+    pub lock_timeout: Span,
+}
+
+const fn five_seconds() -> Span {
+    Span::secs(5)
+}
+
+const fn an_hour() -> Span {
+    Span::secs(3_600)
+}
+
+/// A migration, as it was when somebody looked at it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Migration {
+    /// Its version: what its file's name begins with.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// The digest of its script, in hexadecimal.
+    pub checksum: String,
+    /// It runs in a transaction: when it fails it has changed nothing.
+    pub transactional: bool,
+    /// It drops something, so that going back does not bring the data back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drops: bool,
+    /// Its way back, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// The way back of a migration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Undo {
+    /// The digest of its script, in hexadecimal.
+    pub checksum: String,
+    /// It runs in a transaction.
+    pub transactional: bool,
+    /// It drops something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drops: bool,
+}
+
+/// Where a migration stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MigrationState {
+    /// Which.
+    #[serde(flatten)]
+    pub migration: Migration,
+    /// The database has it.
+    pub applied: bool,
+    /// The database has it with another script.
+    pub changed: bool,
+}
+
+/// What changes a database.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum DataAction {
+    /// Applies migrations, in this order: all of them or none where they are transactional. Those that are not come alone.
+    Migrate {
+        /// The database.
+        database: DatabaseName,
+        /// Which.
+        migrations: Vec<Migration>,
+    },
+    /// Takes migrations back, in this order: the newest first.
+    Undo {
+        /// The database.
+        database: DatabaseName,
+        /// Which.
+        migrations: Vec<Migration>,
+    },
+    /// Runs the program of another tool.
+    Program {
+        /// The database.
+        database: DatabaseName,
+        /// Its way back.
+        undo: bool,
+        /// To which version; none: all the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
+    /// Puts a backup in the place of what is there.
+    Restore {
+        /// The database.
+        database: DatabaseName,
+        /// The backup.
+        file: String,
+        /// SHA-256 of it, in hexadecimal.
+        sha256: String,
+    },
+    /// Takes it back to a point in time.
+    PointInTime {
+        /// The database.
+        database: DatabaseName,
+        /// When.
+        to: Timestamp,
+    },
+}
+
+impl DataAction {
+    /// The database.
+    pub const fn database(&self) -> &DatabaseName {
+        match self {
+            Self::Migrate { database, .. }
+            | Self::Undo { database, .. }
+            | Self::Program { database, .. }
+            | Self::Restore { database, .. }
+            | Self::PointInTime { database, .. } => database,
+        }
+    }
+}
+
+/// What is asked of a database.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum DataAsk {
+    /// Apply these migrations, the oldest first.
+    Migrate {
+        /// As the sender saw them.
+        migrations: Vec<Migration>,
+    },
+    /// Take these migrations back, the newest first.
+    Undo {
+        /// As the sender saw them.
+        migrations: Vec<Migration>,
+    },
+    /// Run the program that brings the schema up, or back.
+    Program {
+        /// Back.
+        undo: bool,
+        /// To which version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
+    /// Put a backup in the place of what is there.
+    Restore {
+        /// The backup.
+        file: String,
+        /// SHA-256 of it, in hexadecimal.
+        sha256: String,
+    },
+    /// Take it back to a point in time.
+    PointInTime {
+        /// When.
+        to: Timestamp,
+    },
+}
+
+/// What a plan does to a database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataKind {
+    /// Its schema goes up.
+    Migrate,
+    /// Its schema goes back.
+    Undo,
+    /// A backup takes its place.
+    Restore,
+    /// It goes back to a point in time.
+    PointInTime,
+}
+
+impl DataKind {
+    /// The noun on screen.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Migrate => "migration",
+            Self::Undo => "way back of migrations",
+            Self::Restore => "restore",
+            Self::PointInTime => "point-in-time restore",
+        }
+    }
+}
+
+impl DataAsk {
+    /// What a plan for it does.
+    pub const fn kind(&self) -> DataKind {
+        match self {
+            Self::Migrate { .. } | Self::Program { undo: false, .. } => DataKind::Migrate,
+            Self::Undo { .. } | Self::Program { undo: true, .. } => DataKind::Undo,
+            Self::Restore { .. } => DataKind::Restore,
+            Self::PointInTime { .. } => DataKind::PointInTime,
+        }
+    }
 }
 
 /// Which engine, and where.

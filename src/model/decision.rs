@@ -105,6 +105,7 @@ impl Guardrail {
             PlanKind::RollBack => !matches!(self, Self::Health),
             PlanKind::Promote => !matches!(self, Self::Automatic | Self::Cooldown | Self::Maximum),
             PlanKind::Maintenance { .. } => matches!(self, Self::ReadOnly | Self::Busy),
+            PlanKind::Database { .. } => matches!(self, Self::ReadOnly | Self::Busy | Self::Freeze),
             // A release that has no traffic yet has no health to be seen.
             PlanKind::Deploy { .. } => {
                 !matches!(self, Self::Automatic | Self::Cooldown | Self::Maximum | Self::Health)

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::Actor;
+use super::database::{DataAction, DataKind};
 use super::deploy::{DeployStrategy, Phase};
 use super::platform::{Declares, PlatformAction};
 use super::release::Release;
@@ -54,9 +55,19 @@ pub enum PlanKind {
         /// By which strategy.
         how: DeployStrategy,
     },
+    /// Change a database. Moves no traffic, and no release comes or goes.
+    Database {
+        /// How.
+        change: DataKind,
+    },
 }
 
 impl PlanKind {
+    /// Whether traffic moves between releases by it.
+    pub const fn moves_traffic(self) -> bool {
+        matches!(self, Self::RollBack | Self::Promote | Self::Deploy { .. })
+    }
+
     /// The noun on screen.
     pub const fn noun(self) -> &'static str {
         match self {
@@ -64,6 +75,7 @@ impl PlanKind {
             Self::Promote => "promotion",
             Self::Maintenance { .. } => "maintenance",
             Self::Deploy { .. } => "deployment",
+            Self::Database { change } => change.noun(),
         }
     }
 }
@@ -133,12 +145,17 @@ pub enum Action {
         /// By what.
         what: Validation,
     },
+    /// Changes a database.
+    Data {
+        /// What.
+        what: DataAction,
+    },
 }
 
 impl Action {
     /// Whether it only waits and looks, and changes nothing.
     pub const fn only_waits(&self) -> bool {
-        !matches!(self, Self::Platform { .. })
+        !matches!(self, Self::Platform { .. } | Self::Data { .. })
     }
 }
 

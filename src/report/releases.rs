@@ -511,7 +511,7 @@ impl Releases {
                     change.operation = Some(operation.clone());
                 }
             }
-            PlanKind::Maintenance { .. } => {}
+            PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {}
         }
     }
 

@@ -10,6 +10,7 @@ use super::theme::Tone;
 use super::trends::KEPT;
 use super::widgets::text::{figure, value};
 use crate::engine::incidents::IncidentStatus;
+use crate::model::database::DataKind;
 use crate::model::decision::Recommendation;
 use crate::model::operation::{Operation, OperationStatus, PlanKind};
 use crate::model::reading::ServiceReading;
@@ -261,6 +262,11 @@ pub const fn doing(operation: &Operation) -> &'static str {
         PlanKind::Deploy { .. } => "deploying",
         PlanKind::Maintenance { on: true } => "maintenance on",
         PlanKind::Maintenance { on: false } => "maintenance off",
+        PlanKind::Database { change } => match change {
+            DataKind::Migrate => "migrating",
+            DataKind::Undo => "taking migrations back",
+            DataKind::Restore | DataKind::PointInTime => "restoring its data",
+        },
     }
 }
 

@@ -1,8 +1,9 @@
-//! Looking into real databases and backing them up: SQLite files, and a PostgreSQL server of the test's own.
+//! Looking into real databases, backing them up, changing them: SQLite files, and a PostgreSQL server of the test's own.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod changes;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;

@@ -1,5 +1,6 @@
 //! A PostgreSQL server of the test's own.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -7,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use unship::database::ChangeError;
+use unship::model::database::DataAction;
 use unship::model::validation::TrialOutcome::{Failed, NotRun, Passed};
 
-use super::{checked, database, names, one_value};
+use super::{changes, checked, database, names, one_value};
 
 const PASSWORD: &str = "p@ss/word-of-the-test";
 
@@ -183,4 +186,110 @@ async fn a_server() {
     assert!(shop.back_up().await.is_err() && shop.schema().await.is_err());
     let left = names(&server.folder.path().join("backups"));
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+/// A schema goes up and back; what waits for a lock lets go of it; a connection that is cut leaves nothing half done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations() {
+    let Some(server) = Server::start() else { return };
+    let folder = server.folder.path().join("migrations");
+    let shop = changes::with_folder(server.spec(), &folder, &server.url(PASSWORD));
+    let sum = async || {
+        let sql = "SELECT count(*) || ' ' || coalesce(md5(string_agg(id || item, ',' ORDER BY id)), '') FROM orders";
+        server.psql("shop", sql).unwrap()
+    };
+    changes::life(&shop, &folder, sum).await;
+
+    // Somebody reads in a long transaction: a script that needs the table lets go after its time, so that others need not wait.
+    changes::write(&folder, &[("5_more.sql", "ALTER TABLE orders ADD COLUMN more TEXT;")]);
+    let pending = changes::pending(&shop).await;
+    let mut reader = Command::new("psql")
+        .args(["-h", "127.0.0.1", "-p", &server.port.to_string(), "-U", "shop", "-d", "shop", "-q"])
+        .env("PGPASSWORD", PASSWORD)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = reader.stdin.take().unwrap();
+    input.write_all(b"BEGIN; SELECT count(*) FROM orders;\n").unwrap();
+    let locks = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass";
+    await_that(|| server.psql("shop", locks).unwrap() != "0");
+    let locked = shop.change(&changes::apply(&pending)).await;
+    assert!(
+        matches!(&locked, Err(ChangeError::Transient(why)) if why.contains("lock timeout")),
+        "{locked:?}"
+    );
+    drop(input);
+    reader.wait().unwrap();
+
+    // Its connection is cut while it runs: the server undoes it, and the next one does it.
+    let slow = "ALTER TABLE orders ADD COLUMN more TEXT; SELECT pg_sleep(60);";
+    changes::write(&folder, &[("5_more.sql", slow)]);
+    let pending = changes::pending(&shop).await;
+    let migrating = tokio::spawn({
+        let (shop, what) = (shop.clone(), changes::apply(&pending));
+        async move { shop.change(&what).await }
+    });
+    let at_it = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    await_that(|| server.psql("shop", at_it).unwrap() == "1");
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    server.psql("shop", cut).unwrap();
+    let why = match migrating.await.unwrap() {
+        Err(ChangeError::Transient(why) | ChangeError::Failed(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains("nothing was changed"), "{why}");
+    changes::write(&folder, &[("5_more.sql", "ALTER TABLE orders ADD COLUMN more TEXT;")]);
+    let done = shop.change(&changes::apply(&changes::pending(&shop).await)).await;
+    assert_eq!(done.unwrap(), "applied: 5; 1 check holds");
+}
+
+/// A backup takes the place of what is there in one transaction: it is all there, or all as it was.
+#[tokio::test]
+async fn restoring() {
+    let Some(server) = Server::start() else { return };
+    server.psql("shop", ORDERS).unwrap();
+    let shop = database("shop", server.spec(), &server.url(PASSWORD));
+    let before = server.psql("shop", SUM).unwrap();
+    let backup = shop.back_up().await.unwrap();
+    server.psql("shop", "DELETE FROM orders WHERE id > 10; CREATE TABLE more (id int)").unwrap();
+    let after = server.psql("shop", SUM).unwrap();
+    let restore = DataAction::Restore {
+        database: "shop".into(),
+        file: backup.file.clone(),
+        sha256: backup.sha256.clone(),
+    };
+    // Something that came since then hangs on a table: it cannot be taken away, and nothing is.
+    server.psql("shop", "CREATE VIEW few AS SELECT * FROM orders").unwrap();
+    let why = changes::failed(shop.change(&restore).await);
+    assert!(why.contains("nothing was changed"), "{why}");
+    assert_eq!(server.psql("shop", SUM).unwrap(), after);
+    server.psql("shop", "DROP VIEW few").unwrap();
+    // Half a backup is none.
+    let whole = std::fs::read(&backup.file).unwrap();
+    let half = server.folder.path().join("half.dump");
+    std::fs::write(&half, &whole[..whole.len() / 2]).unwrap();
+    let broken = DataAction::Restore {
+        database: "shop".into(),
+        file: half.to_str().unwrap().to_owned(),
+        sha256: backup.sha256.clone(),
+    };
+    let why = changes::failed(shop.change(&broken).await);
+    assert!(why.contains("cannot be read, nothing was changed"), "{why}");
+    assert_eq!(server.psql("shop", SUM).unwrap(), after);
+
+    let said = shop.change(&restore).await.unwrap();
+    assert_eq!(
+        said,
+        "data of 2 tables are as they were; the backup does not know public.more, which stays as it is"
+    );
+    assert_eq!(server.psql("shop", SUM).unwrap(), before);
+}
+
+fn await_that(mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < until, "it does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -6,9 +6,11 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
 use tempfile::TempDir;
+use unship::database::ChangeError;
+use unship::model::database::DataAction;
 use unship::model::validation::TrialOutcome::{Failed, NotRun, Passed};
 
-use super::{checked, database, names, one_value};
+use super::{changes, checked, database, names, one_value};
 
 /// A folder with files that statements made.
 struct Files(TempDir);
@@ -196,4 +198,86 @@ async fn a_full_disk() {
     let why = full.unwrap_err();
     assert!(why.contains("full"), "{why}");
     assert_eq!(left, Vec::<String>::new());
+}
+
+/// A schema goes up and back; see [`changes::life`].
+#[tokio::test]
+async fn migrations() {
+    let files = Files::new();
+    files.run("shop", "CREATE TABLE other (id INTEGER)").await;
+    let folder = files.path("migrations");
+    let shop = changes::with_folder(files.spec("shop"), &folder, "");
+    let file = files.path("shop");
+    let sum = async || format!("{:?}", files.sum(file.to_str().unwrap()).await);
+    changes::life(&shop, &folder, sum).await;
+}
+
+/// Somebody else writes: what does not get the lock in time changes nothing and says that it may go better.
+#[tokio::test]
+async fn a_lock_that_is_not_to_be_had() {
+    let files = Files::new();
+    files.run("shop", ORDERS).await;
+    let folder = files.path("migrations");
+    changes::write(&folder, &[("1_note.sql", "ALTER TABLE orders ADD COLUMN note TEXT;")]);
+    let shop = changes::with_folder(files.spec("shop"), &folder, "");
+    let pending = changes::pending(&shop).await;
+    let options = SqliteConnectOptions::new().filename(files.path("shop"));
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let locked = shop.change(&changes::apply(&pending)).await;
+    assert!(
+        matches!(&locked, Err(ChangeError::Transient(why)) if why.contains("nothing was changed")),
+        "{locked:?}"
+    );
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(shop.change(&changes::apply(&pending)).await.unwrap(), "applied: 1; 1 check holds");
+}
+
+/// A backup takes the place of what is there; one that is another file than was agreed to, or is none, changes nothing.
+#[tokio::test]
+async fn restoring() {
+    if std::process::Command::new("sqlite3").arg("-version").output().is_err() {
+        assert!(
+            !std::env::var("UNSHIP_TEST_REQUIRES").unwrap_or_default().contains("postgres"),
+            "where PostgreSQL is required, sqlite3 is too"
+        );
+        eprintln!("skipped: there is no sqlite3; apt-get install sqlite3");
+        return;
+    }
+    let files = Files::new();
+    files.run("shop", ORDERS).await;
+    let shop = database("shop", files.spec("shop"), "");
+    let backup = shop.back_up().await.unwrap();
+    let original = files.path("shop");
+    let sum = async || files.sum(original.to_str().unwrap()).await;
+    let before = sum().await;
+    files.run("shop", "DELETE FROM orders WHERE id > 10; CREATE TABLE more (id INTEGER)").await;
+    let after = sum().await;
+    let restore = |file: &str, sha256: &str| DataAction::Restore {
+        database: "shop".into(),
+        file: file.to_owned(),
+        sha256: sha256.to_owned(),
+    };
+    std::fs::write(files.path("none"), "this is no database, whatever its name says").unwrap();
+    for (file, sha256) in [
+        (backup.file.as_str(), "0".repeat(64)),
+        (files.path("none").to_str().unwrap(), backup.sha256.clone()),
+        ("/nowhere", backup.sha256.clone()),
+    ] {
+        let why = changes::failed(shop.change(&restore(file, &sha256)).await);
+        assert!(why.contains("nothing was changed"), "{why}");
+    }
+    // Somebody writes and does not end: nothing is restored.
+    let options = SqliteConnectOptions::new().filename(files.path("shop"));
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE; DELETE FROM orders WHERE id = 1").execute(&mut other).await.unwrap();
+    let why = changes::failed(shop.change(&restore(&backup.file, &backup.sha256)).await);
+    assert!(why.contains("nothing was changed"), "{why}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    assert_eq!(sum().await, after);
+
+    let said = shop.change(&restore(&backup.file, &backup.sha256)).await.unwrap();
+    assert!(said.contains("integrity check passed"), "{said}");
+    assert_eq!(sum().await, before);
 }

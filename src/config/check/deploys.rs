@@ -262,6 +262,45 @@ fn one_load(checker: &mut Checker<'_>, load: &LoadSpec, at: &Path) {
     }
 }
 
+/// How a database is changed.
+fn changes(checker: &mut Checker<'_>, database: &DatabaseSpec, at: &Path) {
+    let is_changed = database.migrations.is_some() || database.point_in_time.is_some();
+    if is_changed && database.services.is_empty() {
+        checker
+            .error_at_key(at, "nothing says which services work with this database")
+            .hint("name them (`services`): while it is changed nothing else is done to them");
+    }
+    if database.point_in_time.as_ref().is_some_and(Vec::is_empty) {
+        checker
+            .error(&at.then("point_in_time"), "`point_in_time` names no program")
+            .hint("write a program and its arguments, like `[\"restore-shop\", \"--to\", \"{time}\"]`");
+    }
+    let Some(spec) = &database.migrations else { return };
+    let at = at.then("migrations");
+    checker.positive(&at.then("timeout"), spec.timeout);
+    checker.positive(&at.then("lock_timeout"), spec.lock_timeout);
+    for (key, argv) in [("apply", &spec.apply), ("undo", &spec.undo)] {
+        if argv.as_ref().is_some_and(Vec::is_empty) {
+            checker.error(&at.then(key), format!("`{key}` names no program")).hint(
+                "write a program and its arguments, like `[\"flyway\", \"migrate\", \"-target={version}\"]`",
+            );
+        }
+    }
+    match (&spec.folder, &spec.apply, &spec.undo) {
+        (Some(_), None, None) | (None, Some(_), _) => {}
+        (Some(_), ..) => {
+            checker
+                .error_at_key(&at, "scripts in a folder, or programs: not both")
+                .hint("leave `folder` out, or `apply` and `undo`");
+        }
+        (None, None, _) => {
+            checker
+                .error_at_key(&at, "nothing says how the schema is changed")
+                .hint("name a `folder` of scripts, or a program (`apply`)");
+        }
+    }
+}
+
 fn one_database(checker: &mut Checker<'_>, database: &DatabaseSpec, at: &Path) {
     let config = checker.config;
     services(checker, at, &database.services);
@@ -283,6 +322,8 @@ fn one_database(checker: &mut Checker<'_>, database: &DatabaseSpec, at: &Path) {
                 .hint("write the whole path, from `/` on");
         }
     }
+    checker.positive(&at.then("restore_timeout"), database.restore_timeout);
+    changes(checker, database, at);
     for (index, check) in database.checks.iter().enumerate() {
         let at = at.then("checks").then(index);
         let has_limit = check.at_least.is_some() || check.at_most.is_some();

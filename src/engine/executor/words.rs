@@ -1,7 +1,8 @@
 //! What is said of the end of an operation, for each kind of plan.
 
-use crate::model::operation::{Operation, PlanKind};
+use crate::model::operation::{Action, Operation, PlanKind, StepState};
 use crate::model::trigger::Verdict;
+use crate::model::validation::Validation;
 
 /// It ended as it should.
 pub(super) fn verified(operation: &Operation) -> String {
@@ -13,6 +14,7 @@ pub(super) fn verified(operation: &Operation) -> String {
         PlanKind::Maintenance { on } => {
             format!("the maintenance page of {} is {}", plan.service, if on { "on" } else { "off" })
         }
+        PlanKind::Database { .. } => format!("done: {}", plan.purpose),
     }
 }
 
@@ -22,6 +24,8 @@ pub(super) fn failed(operation: &Operation, step: usize, reason: &str) -> String
     let head = format!("step {} of {}, `{title}`: {reason}", step + 1, operation.steps.len());
     let note = match (operation.plan.kind, operation.traffic_back_at) {
         (PlanKind::Maintenance { .. }, _) => "the page may be as it was: look at the platform",
+        // The reason says what is left of it.
+        (PlanKind::Database { .. }, _) => return with_backup(operation, head),
         // What becomes of its traffic is said by the way back.
         (PlanKind::Deploy { .. }, _) => return head,
         (_, Some(_)) => where_the_traffic_is(operation.plan.kind),
@@ -42,7 +46,7 @@ pub(super) fn not_recovered(operation: &Operation, verdict: &Verdict, limit: &st
         PlanKind::Deploy { .. } => {
             format!("`{version}` has all the traffic and is {word} after {limit}: {reasons}")
         }
-        PlanKind::RollBack | PlanKind::Maintenance { .. } => {
+        PlanKind::RollBack | PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {
             format!("the release was not the cause, or not alone: still {word} after {limit}: {reasons}")
         }
     }
@@ -57,6 +61,22 @@ const fn where_the_traffic_is(kind: PlanKind) -> &'static str {
     match kind {
         PlanKind::Promote => "all the traffic is on the promoted release",
         PlanKind::Deploy { .. } => "all the traffic is on the release that was brought in",
-        PlanKind::RollBack | PlanKind::Maintenance { .. } => "the traffic is back",
+        PlanKind::RollBack | PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {
+            "the traffic is back"
+        }
+    }
+}
+
+/// Where the backup is that was made before a change which failed after it.
+fn with_backup(operation: &Operation, head: String) -> String {
+    let steps = operation.plan.steps.iter().zip(&operation.steps);
+    let is_there = steps.into_iter().any(|(step, state)| {
+        matches!(&step.action, Action::Validate { what: Validation::Backup { .. } })
+            && matches!(state, StepState::Succeeded { .. })
+    });
+    if is_there {
+        format!("{head}; the backup that was made before is named in {}", operation.id)
+    } else {
+        head
     }
 }

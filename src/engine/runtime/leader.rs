@@ -24,9 +24,10 @@ use crate::observe::Observer;
 use crate::platform::Platform;
 
 use super::super::core::Core;
-use super::super::input::{Effect, Input, RunStep, RunValidation, StepFinished, StepResult};
+use super::super::input::{Effect, Input, RunChange, RunStep, RunValidation, StepFinished, StepResult};
 use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
+use super::data;
 use super::outbox::{Outbox, Returned};
 use super::tenure::{LeaseClock, Tenure};
 use super::validations::{self, Subject, Watcher};
@@ -373,6 +374,7 @@ impl<'a> Leader<'a> {
         match effect {
             Effect::RunStep(step) => self.run_step(step),
             Effect::Validate(asked) => self.validate(asked),
+            Effect::Change(asked) => self.change(asked),
             Effect::ReadPlatform(service) => {
                 if let Some(poller) = self.pollers.get(&service) {
                     poller.notify_one();
@@ -423,6 +425,27 @@ impl<'a> Leader<'a> {
     }
 
     /// Tries whether a release may go on. It is given up when its operation ends before it does.
+    /// Changes a database. Like a step on a platform it is begun under the lease alone, and ends in every case.
+    fn change(&mut self, asked: RunChange) {
+        if self.stopping {
+            return;
+        }
+        let (inputs, world) = (self.inputs.clone(), self.shared.world.clone());
+        let tenure = Tenure::new(self.clock.clone(), self.token, &self.shared.journal);
+        let in_flight = InFlight::new(&self.steps_in_flight);
+        self.tasks.spawn(async move {
+            let changing = data::run(&world, &asked.what, *asked.timeout, &tenure);
+            let result = AssertUnwindSafe(changing)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| StepResult::Unclear("a defect of unship; the log has it".to_owned()));
+            let RunChange { operation, step, attempt, .. } = asked;
+            let finished = StepFinished { operation, step, attempt, result, inventory: None };
+            let _ = inputs.send(Input::StepFinished(finished)).await;
+            drop(in_flight);
+        });
+    }
+
     fn validate(&mut self, asked: RunValidation) {
         if self.stopping {
             return;

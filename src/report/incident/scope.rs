@@ -97,6 +97,7 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         Command::RollBack(_)
         | Command::Promote(_)
         | Command::Deploy(_)
+        | Command::Database(_)
         | Command::Maintenance { .. }
         | Command::Mark { .. }
         | Command::Freeze { .. }

@@ -3,7 +3,8 @@
 mod incident;
 
 use crate::model::Span;
-use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, DataChange, Deploy, Override, Promote, RollBack, Settlement};
+use crate::model::database::DataAsk;
 use crate::model::incident::Ticked;
 use crate::model::operation::Strategy;
 use crate::tui::scene::{Picture, Scene};
@@ -140,6 +141,7 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             words.verb("checklist").verb("rebase").value(name);
             words.option("--incident", asked.incident.as_str());
         }
+        Command::Database(asked) => database(&mut words, asked),
         // No person sends them.
         Command::Alarms(_) => {
             words.verb("alarms").verb("list");
@@ -147,6 +149,39 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
     }
     let config = picture.config_path.to_string_lossy();
     format!("unship -c {} {}", quoted(&config), words.line())
+}
+
+/// Changing a database.
+fn database(words: &mut Words, asked: &DataChange) {
+    let name = asked.database.as_str();
+    words.verb("db");
+    match &asked.what {
+        DataAsk::Migrate { migrations } => {
+            words.verb("migrate").value(name);
+            if let Some(last) = migrations.last() {
+                words.option("--to", &last.version.to_string());
+            }
+        }
+        DataAsk::Undo { migrations } => {
+            words.verb("undo").value(name).option("--last", &migrations.len().to_string());
+        }
+        DataAsk::Program { undo, version } => {
+            words.verb(if *undo { "undo" } else { "migrate" }).value(name);
+            if let Some(version) = version {
+                words.option("--to", version);
+            }
+        }
+        DataAsk::Restore { file, .. } => {
+            words.verb("restore").value(name).value(file);
+        }
+        DataAsk::PointInTime { to } => {
+            words.verb("point-in-time").value(name).value(&to.to_string());
+        }
+    }
+    if !asked.backup {
+        words.flag("--without-backup");
+    }
+    words.reason(&asked.reason);
 }
 
 /// Rolling the service that is looked at back, as one types it.

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::sheet::{Sheet, Writer};
 use crate::engine::proposal;
 use crate::model::OperationId;
-use crate::model::operation::{Action, Operation, OperationStatus, PlanKind, StepState};
+use crate::model::operation::{Action, Operation, OperationStatus, StepState};
 use crate::model::release::{Arm, Release};
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
@@ -121,7 +121,7 @@ fn header(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
 fn ends(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     let look = page.look;
     let plan = &operation.plan;
-    if matches!(plan.kind, PlanKind::Maintenance { .. }) {
+    if !plan.kind.moves_traffic() {
         return;
     }
     page.heading("releases");
@@ -236,6 +236,14 @@ fn waiting(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
     let now = scene.now();
     match step.action {
         Action::Platform { .. } => {}
+        Action::Data { .. } => {
+            page.heading("changing the database");
+            page.field(
+                "for",
+                Tone::Text,
+                &format!("{} of at most {}", seconds(*at, now), human(*step.timeout)),
+            );
+        }
         Action::Validate { .. } => {
             page.heading("trying");
             page.field(

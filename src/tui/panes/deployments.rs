@@ -195,6 +195,7 @@ const fn doing(operation: &Operation, is_left: bool) -> &'static str {
         (PlanKind::Promote | PlanKind::Deploy { .. }, true) => "giving way",
         (PlanKind::Promote, false) => "being promoted",
         (PlanKind::Maintenance { .. }, _) => "maintenance",
+        (PlanKind::Database { .. }, _) => "database",
         (PlanKind::Deploy { .. }, false) => "being deployed",
     }
 }

@@ -240,7 +240,10 @@ fn plan(dialog: &ActionDialog, proposal: &Proposal, out: &mut Lines<'_>) {
                     Action::Verify { hold, deadline, .. } => {
                         format!("for {}, within {}", human(**hold), human(**deadline))
                     }
-                    Action::Platform { .. } | Action::Confirm { .. } | Action::Validate { .. } => {
+                    Action::Platform { .. }
+                    | Action::Confirm { .. }
+                    | Action::Validate { .. }
+                    | Action::Data { .. } => {
                         format!("within {}", human(*step.timeout))
                     }
                 };
