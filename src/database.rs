@@ -131,7 +131,20 @@ impl Database {
         };
         let at = Timestamp::now();
         let ending = self.engine.ending();
-        let file = format!("{folder}/{}-{}.{ending}", self.name, at.strftime("%Y%m%dT%H%M%SZ"));
+        let stem = format!("{folder}/{}-{}", self.name, at.strftime("%Y%m%dT%H%M%SZ"));
+        // Two within a second are two: no backup takes the place of another, least of all of the one that is to be restored.
+        let mut file = format!("{stem}.{ending}");
+        for number in 2.. {
+            let is_there = |name: &str| std::fs::exists(name).unwrap_or(true);
+            if !is_there(&file) && !is_there(&format!("{file}.partial")) {
+                break;
+            }
+            // A folder that cannot be looked into says so when it is written to.
+            if number > 99 {
+                return Err(format!("`{folder}` has a hundred backups of this second, or cannot be read"));
+            }
+            file = format!("{stem}-{number}.{ending}");
+        }
         let partial = format!("{file}.partial");
         tokio::fs::create_dir_all(folder).await.map_err(|error| format!("`{folder}`: {error}"))?;
         let made = timeout(*self.spec.backup_timeout, self.engine.back_up(&partial)).await;
@@ -299,17 +312,17 @@ async fn holds(
             Err(format!("{shown} here, {there} in {}", elsewhere.database))
         });
     }
-    Ok(judged(check, seen))
+    Ok(judged(check, seen.as_deref()))
 }
 
 /// Whether a value is what a check asks for, with what was seen.
-fn judged(check: &DataCheck, seen: Option<String>) -> Result<String, String> {
-    let shown = seen.clone().unwrap_or_else(|| "nothing".to_owned());
+fn judged(check: &DataCheck, seen: Option<&str>) -> Result<String, String> {
+    let shown = seen.unwrap_or("nothing").to_owned();
     if let Some(expected) = &check.equals {
-        let is_so = seen.as_deref().is_some_and(|seen| is_equal(seen, expected));
+        let is_so = seen.is_some_and(|seen| is_equal(seen, expected));
         return if is_so { Ok(shown) } else { Err(format!("expected {expected}, found {shown}")) };
     }
-    let Some(number) = seen.as_deref().and_then(|seen| seen.trim().parse::<f64>().ok()) else {
+    let Some(number) = seen.and_then(|seen| seen.trim().parse::<f64>().ok()) else {
         return Err(format!("expected a number, found {shown}"));
     };
     if let Some(least) = check.at_least.filter(|least| number < *least) {

@@ -4,7 +4,8 @@ use clap::Parser as _;
 
 use super::{Cli, Subcommand};
 use crate::model::checklist::ItemAct;
-use crate::model::command::{Command, Deploy, Override, Promote, Rebase, RollBack, Settlement};
+use crate::model::command::{Command, DataChange, Deploy, Override, Promote, Rebase, RollBack, Settlement};
+use crate::model::database::{DataAsk, Migration};
 use crate::model::decision::Guardrail;
 use crate::model::deploy::DeployStrategy;
 use crate::model::escalation::IncidentRole;
@@ -86,6 +87,30 @@ fn every_command(text: &str) -> Vec<Command> {
         commands.push(Command::Baseline { service: "checkout".into(), set: on, reason: reason() });
         commands.push(Command::Maintenance { service: "checkout".into(), on, reason: reason() });
         commands.push(Command::Automatic { on, reason: reason() });
+    }
+    let migration = Migration {
+        version: 7,
+        name: "carts".to_owned(),
+        checksum: "ab".to_owned(),
+        transactional: true,
+        drops: false,
+        undo: None,
+    };
+    for (what, backup) in [
+        (DataAsk::Migrate { migrations: vec![migration.clone()] }, true),
+        (DataAsk::Undo { migrations: vec![migration] }, false),
+        (DataAsk::Program { undo: true, version: Some("7".to_owned()) }, true),
+        (DataAsk::Restore { file: "/b/shop.dump".to_owned(), sha256: "ab".to_owned() }, true),
+        (DataAsk::PointInTime { to: "2026-11-26T14:02:00Z".parse().unwrap() }, true),
+    ] {
+        commands.push(Command::Database(DataChange {
+            database: "shop".into(),
+            service: "checkout".into(),
+            what,
+            backup,
+            reason: reason(),
+            overrides: Vec::new(),
+        }));
     }
     for choice in [Settlement::Retry, Settlement::Done, Settlement::Abort] {
         commands.push(Command::Settle { operation: "op-2".into(), choice, reason: reason() });

@@ -151,8 +151,8 @@ fn statements(sql: &str) -> Vec<String> {
             rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if rest.starts_with("$$") {
-            rest[2..].find("$$").map_or(rest.len(), |end| end + 4)
+        } else if let Some(body) = rest.strip_prefix("$$") {
+            body.find("$$").map_or(rest.len(), |end| end + 4)
         } else if first == '\'' || first == '"' {
             rest[1..].find(first).map_or(rest.len(), |end| end + 2)
         } else {
@@ -266,7 +266,8 @@ where
     for check in &run.checks {
         let seen = transaction.text(&as_text(&check.sql)).await;
         let seen = seen.map_err(|error| nothing(format!("the check `{}`: {error}", check.name)))?;
-        judged(check, seen).map_err(|why| nothing(format!("then `{}` would not hold: {why}", check.name)))?;
+        judged(check, seen.as_deref())
+            .map_err(|why| nothing(format!("then `{}` would not hold: {why}", check.name)))?;
     }
     // The one moment in which nobody knows.
     transaction
@@ -298,11 +299,10 @@ fn words(run: &Run, checks: usize) -> String {
 
 /// A lock that was not to be had in time, a deadlock, a connection that broke: the database has undone it.
 fn may_go_better(error: &MigrateError) -> bool {
-    let inner = match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
-        _ => return false,
+    let (MigrateError::Execute(inner) | MigrateError::ExecuteMigration(inner, _)) = error else {
+        return false;
     };
-    let code = inner.as_database_error().and_then(|error| error.code());
+    let code = inner.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match inner {
         sqlx::Error::Io(_) => true,
         // PostgreSQL: lock_not_available, deadlock_detected, serialization_failure; SQLite: busy, locked.

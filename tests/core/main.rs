@@ -4,6 +4,7 @@
 
 mod backtest;
 mod checklists;
+mod databases;
 mod defects;
 mod defects_runtime;
 mod deliveries;

@@ -164,6 +164,10 @@ async fn backups() {
     let sha = std::process::Command::new("sha256sum").arg(&backup.file).output().unwrap();
     assert!(String::from_utf8_lossy(&sha.stdout).starts_with(&backup.sha256));
 
+    // Another one within the same second is another file.
+    let (first, second) = (shop.back_up().await.unwrap(), shop.back_up().await.unwrap());
+    assert!(backup.file != first.file && first.file != second.file, "{} {}", first.file, second.file);
+
     std::fs::write(files.path("broken"), "this is no database, whatever its name says").unwrap();
     let broken = database("broken", files.spec("broken"), "");
     assert!(broken.back_up().await.is_err());
@@ -172,7 +176,7 @@ async fn backups() {
     assert!(database("shop", spec, "").back_up().await.is_err());
     assert_eq!(
         names(&files.path("backups")).len(),
-        1,
+        3,
         "half a backup is left: {:?}",
         names(&files.path("backups"))
     );

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use unship::model::Span;
 use unship::model::checklist::ChecklistChange;
-use unship::model::command::Actor;
+use unship::model::command::{Actor, Command, DataChange, Envelope, Rebase};
+use unship::model::database::{DataAsk, Migration, Undo};
 use unship::model::escalation::{
     EscalationChange, IncidentRole, LevelMode, LevelSpec, OnNewAlarm, PolicySpec, TargetSpec,
 };
@@ -68,7 +69,49 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
         by: Actor::Engine,
         change,
     });
-    incident.chain(checklist)
+    let database = [Command::Database(DataChange {
+        database: "shop".into(),
+        service: "checkout".into(),
+        what: DataAsk::Migrate {
+            migrations: vec![Migration {
+                version: 20_260_301,
+                name: "carts".to_owned(),
+                checksum: "ab12".to_owned(),
+                transactional: true,
+                drops: true,
+                undo: Some(Undo { checksum: "cd34".to_owned(), transactional: false, drops: true }),
+            }],
+        },
+        backup: true,
+        reason: why(),
+        overrides: Vec::new(),
+    })];
+    let rebased = Command::Rebase(Rebase {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        from: "ab12".to_owned(),
+        source: "# It".to_owned(),
+        bindings: None,
+    });
+    let commands = database.into_iter().chain([rebased]).map(|command| Event::CommandAccepted {
+        envelope: Envelope { id: "c-later".into(), by: mira(), at: at(), command },
+    });
+    let rebased = ChecklistChange::Rebased {
+        source: "# It".to_owned(),
+        bindings: None,
+        sha256: "cd34".to_owned(),
+        moved: vec![("a/1".into(), "a/2".into())],
+        changed: vec!["b".into()],
+        added: vec!["c".into()],
+        removed: vec!["d".into()],
+    };
+    let rebased = Event::ChecklistChanged {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        by: mira(),
+        change: rebased,
+    };
+    incident.chain(checklist).chain(commands).chain([rebased])
 }
 
 fn incidents() -> impl Iterator<Item = IncidentChange> {

@@ -6,6 +6,7 @@ mod answers;
 mod backtest;
 mod channels;
 mod commands;
+mod databases;
 mod deployments;
 mod drill;
 mod file;

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::Span;
 use crate::model::command::Actor;
 use crate::model::event::Event;
-use crate::model::operation::{Action, Plan, Step, Strategy};
+use crate::model::operation::{Action, Plan, PlanKind, Step, Strategy};
 use crate::model::platform::{Declares, PlatformAction};
 use crate::model::release::{Inventory, Share};
 
