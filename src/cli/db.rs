@@ -3,6 +3,8 @@
 
 mod change;
 
+pub(super) use change::pending_of;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 //! itself when it fails.
 
 use super::operate::{self, Ask, Conduct, parse_override};
-use super::{Exit, Global};
+use super::output::note;
+use super::{Exit, Global, db};
 use crate::config::Config;
 use crate::model::Span;
 use crate::model::command::{Command, Deploy, Override};
@@ -24,6 +25,9 @@ pub struct Args {
     /// Say go in advance: a blue/green switch waits for nobody.
     #[arg(long)]
     pub go: bool,
+    /// Apply the pending migrations of the service's databases before the release is brought up. They stay when it goes back.
+    #[arg(long)]
+    pub migrate: bool,
     /// Show the plan and the guardrails and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -40,6 +44,17 @@ pub struct Args {
 
 /// Exit codes: 0 verified, 4 failed, cancelled or taken back, 5 refused, 6 unverified, 7 waited too long.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let migrations = if args.migrate {
+        match db::pending_of(&args.service.as_str().into(), global).await? {
+            Ok(migrations) => migrations,
+            Err(why) => {
+                note!("refused: {why}");
+                return Ok(Exit::Refused);
+            }
+        }
+    } else {
+        Vec::new()
+    };
     let asked = |config: &Config| {
         let service = args.service.as_str().into();
         let own = config.services.get(&service).and_then(|spec| spec.deploy.as_ref());
@@ -49,6 +64,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             version: args.version.as_str().into(),
             from: None,
             confirmed: args.go,
+            migrations,
             reason: args.reason.clone(),
             overrides: args.overrides.clone(),
         })

@@ -128,8 +128,10 @@ pub(super) fn propose(
                 let draft = Draft { service, from, to, strategy, inventory, platform, settings, key: &key };
                 match kind {
                     PlanKind::Deploy { how } => {
-                        let is_confirmed = matches!(command, Command::Deploy(asked) if asked.confirmed);
-                        planner::deploy(draft, &forward(config, service, how, is_confirmed))
+                        let Command::Deploy(asked) = command else {
+                            return nothing("no release was named (a defect of unship)".to_owned());
+                        };
+                        forward(config, asked, how).and_then(|forward| planner::deploy(draft, &forward))
                     }
                     PlanKind::RollBack => planner::roll_back(draft),
                     PlanKind::Promote => planner::promote(draft),
@@ -176,15 +178,20 @@ fn change(
 }
 
 /// What the config says of a deployment of a service.
-fn forward<'c>(
-    config: &'c Config,
-    service: &ServiceName,
-    how: DeployStrategy,
-    confirmed: bool,
-) -> Forward<'c> {
+fn forward<'c>(config: &'c Config, asked: &'c Deploy, how: DeployStrategy) -> Result<Forward<'c>, String> {
+    let service = &asked.service;
+    let mut migrations = Vec::new();
+    for (database, scripts) in &asked.migrations {
+        let spec = config.databases.get(database).filter(|spec| spec.services.contains(service));
+        let spec = spec.and_then(|spec| spec.migrations.as_ref());
+        let timeout = spec.map(|spec| spec.timeout).ok_or_else(|| {
+            format!("`{service}` works with no database `{database}` that has `migrations` in the config")
+        })?;
+        migrations.push((database, scripts.as_slice(), timeout));
+    }
     let own = config.services.get(service).and_then(|spec| spec.deploy.as_ref());
     let checks = || config.checks.values().filter(|check| check.concerns(service));
-    Forward {
+    Ok(Forward {
         how,
         spec: own.unwrap_or(&config.deploy),
         checks: (checks().next().is_some(), checks().any(|check| check.critical)),
@@ -204,8 +211,9 @@ fn forward<'c>(
             })
             .collect(),
         loads: config.load.iter().map(|(name, load)| (name.clone(), load.duration)).collect(),
-        confirmed,
-    }
+        confirmed: asked.confirmed,
+        migrations,
+    })
 }
 
 fn nothing(why: String) -> Proposal {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::checklist::ItemAct;
-use super::database::{DataAsk, DataKind};
+use super::database::{DataAsk, DataKind, Migration};
 use super::decision::Guardrail;
 use super::deploy::DeployStrategy;
 use super::incident::{IncidentAsk, Level, Ticked};
@@ -405,6 +405,9 @@ pub struct Deploy {
     /// The sender says go in advance: the switch waits for nobody.
     #[serde(default)]
     pub confirmed: bool,
+    /// Migrations that are applied before the release is brought up, by database, the oldest first, as the sender saw them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<(DatabaseName, Vec<Migration>)>,
     /// Why.
     pub reason: String,
     /// The guardrails that the sender takes upon themselves, each with a reason.

@@ -2,9 +2,10 @@
 
 use unship::engine::input::{RunChange, StepFinished};
 use unship::engine::{Effect, Input, StepResult};
-use unship::model::command::{Command, DataChange};
+use unship::model::command::{Command, DataChange, Deploy};
 use unship::model::database::{DataAsk, Migration, Undo};
 use unship::model::decision::Guardrail;
+use unship::model::deploy::DeployStrategy;
 use unship::model::operation::{Action, Operation, OperationStatus, Outcome, StepState};
 use unship::model::release::Arm;
 
@@ -211,4 +212,49 @@ fn a_change_that_fails() {
         "{detail}"
     );
     assert_eq!(first(&world).steps[2], StepState::Pending);
+}
+
+/// A deployment that brings migrations: after the backup, before the release is up; one that fails moves nothing.
+#[test]
+fn in_a_deployment() {
+    let mut world = world("");
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    let deploy = |database: &str| {
+        Command::Deploy(Deploy {
+            service: "shop".into(),
+            version: "4.0".into(),
+            strategy: DeployStrategy::Rolling,
+            from: None,
+            confirmed: true,
+            migrations: vec![(database.into(), vec![migration(1, true, true), migration(2, true, false)])],
+            reason: "sprint 12".into(),
+            overrides: Vec::new(),
+        })
+    };
+    world.send(deploy("other"));
+    assert!(world.refusal().unwrap().contains("works with no database `other`"), "{:?}", world.refusal());
+    world.send(deploy("data"));
+    assert_eq!(world.refusal(), None);
+    assert_eq!(
+        titles(&world)[..2],
+        [
+            "back data up, and read that again",
+            "data: apply 1 m1, 2 m2 (no way back but the backup), in one transaction; it stays when the release goes back",
+        ]
+    );
+    let effects = tried(&mut world);
+    end(
+        &mut world,
+        &change(&effects),
+        StepResult::Failed("migration 2 (m2): no; nothing was changed".into()),
+    );
+    let OperationStatus::Ended { outcome, .. } = first(&world).status else { panic!() };
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(
+        world.steps.is_empty() && world.core.state().operation(&"op-2".into()).is_none(),
+        "nothing to go back from"
+    );
 }

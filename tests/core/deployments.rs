@@ -62,6 +62,7 @@ fn deploy_as(world: &mut World, strategy: DeployStrategy, confirmed: bool, overr
         strategy,
         from: Some("ref-3.0".into()),
         confirmed,
+        migrations: Vec::new(),
         reason: "sprint 12".into(),
         overrides,
     }));
@@ -430,6 +431,7 @@ fn a_platform_without_weights() {
             version: "4.0".into(),
             strategy,
             from: None,
+            migrations: Vec::new(),
             confirmed: true,
             reason: "sprint 12".into(),
             overrides: Vec::new(),

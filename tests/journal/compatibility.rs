@@ -461,6 +461,7 @@ fn deployment() -> Vec<Event> {
         strategy: DeployStrategy::Canary,
         from: Some("sha256:2.8.0".into()),
         confirmed: true,
+        migrations: Vec::new(),
         reason: why(),
         overrides: vec![Override { guardrail: Guardrail::Freeze, reason: why() }],
     });

@@ -12,7 +12,7 @@ use crate::config::Loaded;
 use crate::engine::runtime::World;
 use crate::engine::runtime::validations::{Database, database_of};
 use crate::model::command::{Command, DataChange, Override};
-use crate::model::database::{DataAsk, MigrationState};
+use crate::model::database::{DataAsk, Migration, MigrationState};
 use crate::model::{DatabaseName, ServiceName};
 
 /// What is asked, as typed.
@@ -171,6 +171,43 @@ fn migrate(states: &[MigrationState], to: Option<&str>) -> Result<DataAsk, Strin
         return Err("the database has all of them already".to_owned());
     }
     Ok(DataAsk::Migrate { migrations })
+}
+
+/// The migrations that the databases of a service have not, for a deployment of it; or why that cannot be said.
+pub(in crate::cli) async fn pending_of(
+    service: &ServiceName,
+    global: &Global,
+) -> anyhow::Result<Result<Vec<(DatabaseName, Vec<Migration>)>, String>> {
+    let loaded = session::load(global)?;
+    let world = World::build(Arc::new(loaded.config.clone()), loaded.secrets.clone(), false)?;
+    let mut all = Vec::new();
+    for (name, database) in &world.databases {
+        let spec = database.spec();
+        let Some(migrations) = spec.migrations.as_ref().filter(|_| spec.services.contains(service)) else {
+            continue;
+        };
+        if migrations.folder.is_none() {
+            return Ok(Err(format!(
+                "`{name}` is migrated by a program: run `unship db migrate {name}` first, without --migrate here"
+            )));
+        }
+        let states = match database.migrations().await {
+            Ok(states) => states,
+            Err(why) => return Ok(Err(world.secrets.redact(&format!("{name}: {why}")))),
+        };
+        if states.iter().all(|state| state.applied && !state.changed) {
+            continue;
+        }
+        match migrate(&states, None) {
+            Ok(DataAsk::Migrate { migrations }) => all.push((name.clone(), migrations)),
+            Ok(_) => {}
+            Err(why) => return Ok(Err(format!("{name}: {why}"))),
+        }
+    }
+    if all.is_empty() {
+        note!("the databases of {service} have all their migrations already");
+    }
+    Ok(Ok(all))
 }
 
 /// The migrations to take back, the newest first.

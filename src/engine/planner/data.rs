@@ -1,5 +1,5 @@
 //! The plan that changes a database: looked at first, backed up, changed, looked at again. What cannot be undone is said in the
-//! step, before anybody agrees to it.
+//! step, before anybody agrees to it. The same scripts can be part of a deployment.
 
 use crate::model::command::DataChange;
 use crate::model::database::{DataAction, DataAsk, DatabaseSpec, Migration};
@@ -8,7 +8,7 @@ use crate::model::platform::Declares;
 use crate::model::release::Release;
 use crate::model::units::human;
 use crate::model::validation::Validation;
-use crate::model::{IdempotencyKey, Span};
+use crate::model::{DatabaseName, IdempotencyKey, Span};
 
 /// How often a script that did not get its lock is tried again.
 const RETRIES: u32 = 2;
@@ -133,17 +133,8 @@ impl Building<'_> {
 
     fn migrate(&mut self, migrations: &[Migration]) -> Result<(), String> {
         let timeout = self.times()?;
-        for group in groups(migrations, |migration| migration.transactional)? {
-            let transactional = group[0].transactional;
-            let says = |migration: &Migration| {
-                let mut says = Vec::new();
-                says.extend(migration.undo.is_none().then_some("no way back but the backup"));
-                says.extend(migration.drops.then_some("drops data"));
-                marked(migration, &says)
-            };
-            let title = title("apply", &group, transactional, &says);
-            let what = DataAction::Migrate { database: self.asked.database.clone(), migrations: group };
-            self.scripts(title, what, timeout, transactional);
+        for step in scripts(&self.asked.database, migrations, timeout)? {
+            self.scripts(step);
         }
         Ok(())
     }
@@ -166,14 +157,13 @@ impl Building<'_> {
             };
             let title = title("take back", &group, transactional, &says);
             let what = DataAction::Undo { database: self.asked.database.clone(), migrations: group };
-            self.scripts(title, what, timeout, transactional);
+            self.scripts(Scripts::new(title, what, timeout, transactional));
         }
         Ok(())
     }
 
-    fn scripts(&mut self, title: String, what: DataAction, timeout: Span, transactional: bool) {
-        // What ran outside a transaction may be half done: only a person can tell.
-        let (declares, retries) = if transactional { (SHOWN, RETRIES) } else { (NEITHER, 0) };
+    fn scripts(&mut self, step: Scripts) {
+        let Scripts { title, what, timeout, declares, retries } = step;
         self.change(title, what, timeout, declares, retries);
     }
 
@@ -196,6 +186,44 @@ impl Building<'_> {
         self.change(title, what, timeout, NEITHER, 0);
         let word = if undo { "take back" } else { "bring up" };
         Ok(format!("{word} the schema of {}{to} by `{name}`", self.asked.database))
+    }
+}
+
+/// What a step does to a database, with its title.
+pub(super) struct Scripts {
+    pub(super) title: String,
+    pub(super) what: DataAction,
+    pub(super) timeout: Span,
+    pub(super) declares: Declares,
+    pub(super) retries: u32,
+}
+
+/// The steps that apply migrations; `timeout`: for each.
+pub(super) fn scripts(
+    database: &DatabaseName,
+    migrations: &[Migration],
+    timeout: Span,
+) -> Result<Vec<Scripts>, String> {
+    let steps = groups(migrations, |migration| migration.transactional)?.into_iter().map(|group| {
+        let transactional = group[0].transactional;
+        let says = |migration: &Migration| {
+            let mut says = Vec::new();
+            says.extend(migration.undo.is_none().then_some("no way back but the backup"));
+            says.extend(migration.drops.then_some("drops data"));
+            marked(migration, &says)
+        };
+        let title = title("apply", &group, transactional, &says);
+        let what = DataAction::Migrate { database: database.clone(), migrations: group };
+        Scripts::new(title, what, timeout, transactional)
+    });
+    Ok(steps.collect())
+}
+
+impl Scripts {
+    const fn new(title: String, what: DataAction, timeout: Span, transactional: bool) -> Self {
+        // What ran outside a transaction may be half done: only a person can tell.
+        let (declares, retries) = if transactional { (SHOWN, RETRIES) } else { (NEITHER, 0) };
+        Self { title, what, timeout, declares, retries }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::Draft;
+use super::{Draft, data};
+use crate::model::database::Migration;
 use crate::model::deploy::{DeploySpec, DeployStrategy, Phase};
 use crate::model::operation::{Action, Plan, PlanKind, Step};
 use crate::model::platform::PlatformAction;
@@ -28,6 +29,8 @@ pub struct Forward<'a> {
     pub databases: Vec<(DatabaseName, bool, Option<Span>)>,
     /// A person has said go in advance.
     pub confirmed: bool,
+    /// Migrations that are applied before the release is brought up, with the time for each step.
+    pub migrations: Vec<(&'a DatabaseName, &'a [Migration], Span)>,
 }
 
 /// Makes the plan of a deployment, or says why the platform cannot do it.
@@ -70,6 +73,9 @@ pub fn deploy(draft: Draft<'_>, forward: &Forward<'_>) -> Result<Plan, String> {
                 *limit,
             );
         }
+    }
+    for (database, migrations, timeout) in &forward.migrations {
+        plan.migrate(database, migrations, *timeout)?;
     }
     if can.weights && !to.running && can.deploy {
         let action = PlatformAction::Deploy { release: to.reference.clone() };
@@ -124,6 +130,23 @@ impl Building<'_, '_> {
     fn wait(&mut self, phase: Phase, title: String, action: Action) {
         let step = self.draft.wait(self.steps.len(), title, action);
         self.steps.push(Step { phase: Some(phase), ..step });
+    }
+
+    /// The schema goes up before the release comes that needs it; it stays when the release goes back.
+    fn migrate(
+        &mut self,
+        database: &DatabaseName,
+        migrations: &[Migration],
+        timeout: Span,
+    ) -> Result<(), String> {
+        for scripts in data::scripts(database, migrations, timeout)? {
+            let data::Scripts { title, what, timeout, declares, retries } = scripts;
+            let title = format!("{database}: {title}; it stays when the release goes back");
+            let step = self.draft.wait(self.steps.len(), title, Action::Data { what });
+            let phase = Some(Phase::Preparation);
+            self.steps.push(Step { phase, timeout, declares, retries, ..step });
+        }
+        Ok(())
     }
 
     fn validate(&mut self, phase: Phase, title: String, what: Validation, timeout: Span) {

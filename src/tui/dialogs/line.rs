@@ -32,11 +32,15 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
         Command::Promote(Promote { service, reason, overrides, .. }) => {
             words.verb("promote").value(service.as_str()).overrides(overrides).reason(reason);
         }
-        Command::Deploy(Deploy { service, version, strategy, reason, overrides, confirmed, .. }) => {
+        Command::Deploy(asked) => {
+            let Deploy { service, version, strategy, reason, overrides, confirmed, migrations, .. } = asked;
             words.verb("deploy").value(service.as_str()).value(version.as_str());
             words.option("--strategy", strategy.word());
             if *confirmed {
                 words.flag("--go");
+            }
+            if !migrations.is_empty() {
+                words.flag("--migrate");
             }
             words.overrides(overrides).reason(reason);
         }

@@ -245,6 +245,7 @@ impl Subject {
                 strategy: *DeployStrategy::ALL.get(answers.choice?)?,
                 from: Some(from.reference),
                 confirmed: false,
+                migrations: Vec::new(),
                 reason,
                 overrides,
             }),
