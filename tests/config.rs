@@ -438,6 +438,7 @@ fn cases() -> Vec<(&'static str, String, usize)> {
         ("a file by a relative path", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"shop.db\" }"), 1),
         ("a value that may be anything", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nchecks = [{ name = \"a\", sql = \"SELECT 1\" }]"), 1),
         ("a value that has to be two things", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nchecks = [{ name = \"a\", sql = \"SELECT 1\", equals = \"1\", at_most = 3.0 }]"), 1),
+        ("a look before the one before", plus("[deploy]\nwindows = [\"30m\", \"5m\"]"), 1),
         ("migrations of a database that nothing works with", plus("[databases.a]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nmigrations = { folder = \"/m\" }"), 1),
         ("scripts and programs", plus("[databases.a]\nservices = [\"auth\"]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nmigrations = { folder = \"/m\", apply = [\"up\"] }"), 1),
         ("neither scripts nor programs", plus("[databases.a]\nservices = [\"auth\"]\nengine = { kind = \"sqlite\", file = \"/a.db\" }\nmigrations = { undo = [\"down\"] }"), 1),

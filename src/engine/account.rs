@@ -12,7 +12,7 @@ use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
-use crate::model::operation::{Outcome, Plan, PlanKind};
+use crate::model::operation::{Outcome, Plan, PlanKind, watched_words};
 use crate::model::received::ReceivedChange;
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
@@ -194,6 +194,15 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
         }
         Event::BaselineForgotten { service, by, reason } => {
             Told::on(Some(service), Mood::Plain, format!("baseline forgotten by {by}: {reason}"))
+        }
+        Event::ReleaseWatched { operation, service, version, window, verdict, raised, .. } => {
+            let mood = if raised.is_empty() { Mood::of_verdict(verdict) } else { Mood::Wary };
+            let text = format!(
+                "{version} ({operation}) after {}: {}",
+                human(**window),
+                watched_words(verdict, raised)
+            );
+            Told::on(Some(service), mood, text)
         }
         Event::CountReset { service, by, reason } => {
             Told::on(Some(service), Mood::Plain, format!("count of rollbacks reset by {by}: {reason}"))

@@ -29,7 +29,7 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{baseline, checklist, commands, deliveries, executor, incidents, messages, received};
+use super::{baseline, checklist, commands, deliveries, executor, incidents, messages, received, watching};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -234,6 +234,7 @@ impl Work<'_> {
         }
         if look {
             received::tick(self);
+            watching::tick(self);
             incidents::tick(self);
             checklist::tick(self);
         }

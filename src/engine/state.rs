@@ -29,6 +29,7 @@ use super::history::HistoryEntry;
 use super::incidents::{self, Settled};
 use super::messages::{Rung, phones_fold};
 use super::received::{self, Alarms};
+use super::watching;
 
 /// The shape of a serialised state. A snapshot of another shape is not read; the journal is folded instead.
 pub const STATE_FORMAT: u32 = 3;
@@ -308,6 +309,7 @@ impl State {
         // Before the rest: what an event clears is still known there.
         incidents::fold(self, event, at);
         received::fold(self, event, at);
+        watching::fold(self, event, at);
         match event {
             Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
             Event::InventoryChanged { service, inventory } => {
@@ -388,6 +390,7 @@ impl State {
             // Incidents are folded in `incidents`, alarms in `received`.
             Event::GuardrailOverridden { .. }
             | Event::AlarmChanged { .. }
+            | Event::ReleaseWatched { .. }
             | Event::IncidentOpened { .. }
             | Event::IncidentJoined { .. }
             | Event::IncidentAcknowledged { .. }
@@ -416,6 +419,8 @@ impl State {
                     cancelling: false,
                     paused: None,
                     taken_back: None,
+                    watched: Vec::new(),
+                    raised: BTreeSet::new(),
                 };
                 let service = self.service_mut(&plan.service);
                 service.operation = Some(operation.clone());

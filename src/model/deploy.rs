@@ -115,6 +115,9 @@ pub struct DeploySpec {
     pub validation: Vec<ValidationPhase>,
     /// The times that the phases should take. Longer is said, and changes nothing.
     pub budget: BudgetSpec,
+    /// When the release is looked at again after it was brought in, the earliest first: how it is and what came up goes into the
+    /// record. The triggers act meanwhile as ever.
+    pub windows: Vec<Span>,
 }
 
 impl Default for DeploySpec {
@@ -131,6 +134,7 @@ impl Default for DeploySpec {
             verify_deadline: Span::secs(120),
             validation: Vec::new(),
             budget: BudgetSpec::default(),
+            windows: vec![Span::secs(300), Span::secs(1_800), Span::secs(86_400)],
         }
     }
 }

@@ -20,7 +20,7 @@ use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
 use super::{
     AlarmId, CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
-    RunId, ServiceName, SourceName, Version,
+    RunId, ServiceName, SourceName, Span, TriggerName, Version,
 };
 
 /// The version that [`Event`]s are written with.
@@ -468,6 +468,30 @@ pub enum Event {
         /// What.
         change: ReceivedChange,
     },
+    /// A release that was brought in has served for a while: how it is, and what came up meanwhile.
+    ReleaseWatched {
+        /// The operation that brought it in.
+        operation: OperationId,
+        /// The service.
+        service: ServiceName,
+        /// The release.
+        version: Version,
+        /// For how long, since the operation ended.
+        window: Span,
+        /// How the service is.
+        verdict: Verdict,
+        /// The triggers that came up since the last such look.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        raised: Vec<TriggerName>,
+        /// How much later than it should have been noticed, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        late_ms: u64,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(ms: &u64) -> bool {
+    *ms == 0
 }
 
 impl Event {
@@ -524,6 +548,7 @@ impl Event {
             Self::ChecklistChanged { .. } => "checklist_changed",
             Self::NotificationSuppressed { .. } => "notification_suppressed",
             Self::AlarmChanged { .. } => "alarm_changed",
+            Self::ReleaseWatched { .. } => "release_watched",
         };
         kind.to_owned()
     }

@@ -1,5 +1,7 @@
 //! Plans, their steps, and operations: a plan being carried out.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,9 @@ use super::database::{DataAction, DataKind};
 use super::deploy::{DeployStrategy, Phase};
 use super::platform::{Declares, PlatformAction};
 use super::release::Release;
+use super::trigger::Verdict;
 use super::validation::Validation;
-use super::{CommandId, DecisionId, IdempotencyKey, OperationId, ServiceName, Span};
+use super::{CommandId, DecisionId, IdempotencyKey, OperationId, ServiceName, Span, TriggerName};
 
 /// How a release is taken back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -291,6 +294,42 @@ pub struct Operation {
     /// A person asked to take the release back that is being brought in: the operation stops and goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<TakenBack>,
+    /// How the release was that it brought in, later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
+    /// The triggers that came up since that was looked at last.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub raised: BTreeSet<TriggerName>,
+}
+
+/// How a release was some time after it was brought in.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Watched {
+    /// How long after.
+    pub window: Span,
+    /// When that was seen.
+    pub at: Timestamp,
+    /// How its service was.
+    pub verdict: Verdict,
+    /// The triggers that had come up since the look before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<TriggerName>,
+}
+
+impl Watched {
+    /// See [`watched_words`].
+    pub fn words(&self) -> String {
+        watched_words(&self.verdict, &self.raised)
+    }
+}
+
+/// How a release was some time after it came: `healthy, nothing came up`, or `healthy; errors, latency came up`.
+pub fn watched_words(verdict: &Verdict, raised: &[TriggerName]) -> String {
+    if raised.is_empty() {
+        return format!("{}, nothing came up", verdict.word());
+    }
+    let names: Vec<&str> = raised.iter().map(TriggerName::as_str).collect();
+    format!("{}; {} came up", verdict.word(), names.join(", "))
 }
 
 /// Who takes a release back that is still being brought in.

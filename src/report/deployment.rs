@@ -13,6 +13,7 @@ use super::sight::Sight;
 use super::{Entry, Millis};
 use crate::engine::baseline;
 use crate::model::baseline::Figure;
+use crate::model::units::human;
 use crate::model::{OperationId, ServiceName, Unit};
 
 /// What a record calls itself.
@@ -126,6 +127,9 @@ pub fn markdown(record: &Record) -> String {
         }
         if !change.detail.is_empty() {
             rows.push(fact("verification", inline(&change.detail)));
+        }
+        for watched in &change.watched {
+            rows.push(fact(&format!("after {}", human(*watched.window)), watched.words()));
         }
         if let Some((quality, why)) = &change.quality {
             rows.push(fact("worth", format!("{}: {}", quality.word(), inline(why))));

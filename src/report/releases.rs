@@ -12,7 +12,7 @@ use crate::engine::state::State;
 use crate::model::baseline::Baseline;
 use crate::model::event::Event;
 use crate::model::incident::IncidentChange;
-use crate::model::operation::{Outcome, PlanKind};
+use crate::model::operation::{Outcome, PlanKind, Watched};
 use crate::model::release::{Inventory, Quality, Release};
 use crate::model::{IncidentId, OperationId, ReleaseRef, ServiceName, Version};
 
@@ -75,6 +75,9 @@ pub struct Change {
     pub metrics: Option<Baseline>,
     /// It had to be taken back or repaired.
     pub failure: Option<Failure>,
+    /// How it was later, where an operation of ours brought it in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
 }
 
 /// What it was.
@@ -216,6 +219,16 @@ impl Releases {
             Event::ReleaseMarked { release, service, quality, reason, .. } => {
                 if let Some(change) = self.newest(service, release) {
                     change.quality = Some((*quality, reason.clone()));
+                }
+            }
+            Event::ReleaseWatched { operation, window, verdict, raised, .. } => {
+                let brought = |change: &&mut Change| {
+                    change.operation.as_ref() == Some(operation) && change.kind != ChangeKind::Rollback
+                };
+                if let Some(change) = self.changes.iter_mut().rev().find(brought) {
+                    let (window, at) = (*window, entry.at);
+                    let watched = Watched { window, at, verdict: verdict.clone(), raised: raised.clone() };
+                    change.watched.push(watched);
                 }
             }
             Event::BaselineRecorded { service, baseline, .. } => {
@@ -390,6 +403,7 @@ impl Releases {
             created_at: made.map(|made| made.created_at),
             quality: None,
             metrics: None,
+            watched: Vec::new(),
             failure: None,
         });
     }

@@ -473,3 +473,68 @@ fn an_emergency_during_a_deployment() {
     assert_eq!((world.refusal(), world.operation().plan.strategy), (None, Strategy::Emergency));
     assert_eq!(world.steps.last().unwrap().action, PlatformAction::Maintenance { on: true });
 }
+
+/// What is looked at after it came: the windows that have passed, oldest first, in words.
+fn afterwards(world: &World) -> Vec<String> {
+    let watched = first(world).watched;
+    watched
+        .iter()
+        .map(|watched| format!("{}: {}", unship::model::units::human(*watched.window), watched.words()))
+        .collect()
+}
+
+/// Most regressions are late: the release is looked at after five minutes, half an hour and a day, and what came up between is named.
+/// A process that was away notes how late it is; a release that is gone is not looked at any more.
+#[test]
+fn a_day_of_watching() {
+    let mut world = ready(|_| {});
+    deploy_as(&mut world, DeployStrategy::Emergency, true, &[]);
+    until(&mut world, |world| world.outcome().is_some());
+    assert_eq!(world.outcome(), Some(Outcome::Verified));
+    let pass = |world: &mut World, seconds: u64| {
+        // A second in every minute is enough to be seen as it is.
+        for _ in 0..seconds / 60 {
+            world.now += std::time::Duration::from_secs(59);
+            second(world, 0.0);
+        }
+    };
+    pass(&mut world, 240);
+    assert_eq!(afterwards(&world), Vec::<String>::new());
+    pass(&mut world, 120);
+    assert_eq!(afterwards(&world).len(), 1, "{:?}", afterwards(&world));
+    assert!(afterwards(&world)[0].starts_with("5 m: "), "{:?}", afterwards(&world));
+    // Something comes up, which the triggers act on: here a person has switched that off.
+    world.send(Command::Automatic { on: false, reason: "I look at it".into() });
+    for _ in 0..6 {
+        second(&mut world, 40.0);
+    }
+    // Nobody leads for two days.
+    world.now += std::time::Duration::from_secs(2 * 86_400);
+    world.crash();
+    world.pass(1_000);
+    world.pass(1_000);
+    let seen = afterwards(&world);
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert!(seen[1].starts_with("30 m: ") && seen[1].contains("errors"), "{seen:?}");
+    assert!(seen[2].starts_with("1 d: ") && seen[2].ends_with("nothing came up"), "{seen:?}");
+    let late = world
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::ReleaseWatched { late_ms, .. } if *late_ms > 86_000_000));
+    assert_eq!(late.count(), 2, "both say how late");
+    world.pass(1_000);
+    assert_eq!(afterwards(&world).len(), 3, "each once");
+    assert_eq!(&world.folded, world.core.state().as_ref(), "a fold");
+
+    // Taken back within the first minutes: it is looked at no more.
+    let mut world = ready(|_| {});
+    deploy_as(&mut world, DeployStrategy::Emergency, true, &[]);
+    until(&mut world, |world| world.outcome().is_some());
+    world.roll_back("shop", Some("3.0"), &[Guardrail::Target]);
+    assert_eq!(world.refusal(), None);
+    world.done();
+    for _ in 0..10 {
+        world.pass(3_600_000);
+    }
+    assert_eq!(afterwards(&world), Vec::<String>::new());
+}

@@ -606,6 +606,7 @@ const fn number(event: &Event) -> usize {
         Event::EscalationChanged { .. } => 45,
         Event::ChecklistChanged { .. } => 46,
         Event::AlarmChanged { .. } => 47,
+        Event::ReleaseWatched { .. } => 48,
     }
 }
 

@@ -11,6 +11,7 @@ use unship::model::escalation::{
 use unship::model::event::Event;
 use unship::model::incident::{Audience, IncidentChange};
 use unship::model::received::{AlarmFacts, AlarmSource, Muted, ReceivedChange};
+use unship::model::trigger::Verdict;
 
 fn at() -> Timestamp {
     "2026-03-01T12:00:00.25Z".parse().unwrap()
@@ -111,7 +112,16 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
         by: mira(),
         change: rebased,
     };
-    incident.chain(checklist).chain(commands).chain([rebased])
+    let watched = Event::ReleaseWatched {
+        operation: "op-2".into(),
+        service: "checkout".into(),
+        version: "2.8.1".into(),
+        window: Span::secs(300),
+        verdict: Verdict::Healthy,
+        raised: vec!["errors".into()],
+        late_ms: 0,
+    };
+    incident.chain(checklist).chain(commands).chain([rebased, watched])
 }
 
 fn incidents() -> impl Iterator<Item = IncidentChange> {

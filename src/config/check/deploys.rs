@@ -8,7 +8,7 @@ use crate::config::spanned::{Path, place};
 use crate::model::database::{DatabaseSpec, EngineSpec};
 use crate::model::deploy::{DeploySpec, StageSpec};
 use crate::model::validation::{CheckSpec, LoadSpec, SmokeSpec, SmokeTest, status_rule};
-use crate::model::{ServiceName, placeholder};
+use crate::model::{ServiceName, Span, placeholder};
 
 /// Checks all of it.
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -43,6 +43,21 @@ fn services(checker: &mut Checker<'_>, at: &Path, named: &[ServiceName]) {
     }
 }
 
+/// Each look comes after the one before.
+fn windows(checker: &mut Checker<'_>, at: &Path, windows: &[Span]) {
+    let mut before = None;
+    for (index, window) in windows.iter().enumerate() {
+        let at = at.then(index);
+        checker.positive(&at, *window);
+        if before.is_some_and(|before| *window <= before) {
+            checker
+                .error(&at, format!("{window} does not come after {}", before.unwrap_or(*window)))
+                .hint("the earliest first, like `[\"5m\", \"30m\", \"24h\"]`");
+        }
+        before = Some(*window);
+    }
+}
+
 fn stages(checker: &mut Checker<'_>, at: &Path, stages: &[StageSpec]) {
     let mut before = 0;
     for (index, stage) in stages.iter().enumerate() {
@@ -62,6 +77,7 @@ fn stages(checker: &mut Checker<'_>, at: &Path, stages: &[StageSpec]) {
 }
 
 fn spec(checker: &mut Checker<'_>, spec: &DeploySpec, at: &Path) {
+    windows(checker, &at.then("windows"), &spec.windows);
     let config = checker.config;
     for (key, list) in
         [("canary", &spec.canary), ("blue_green", &spec.blue_green), ("rolling", &spec.rolling)]

@@ -33,6 +33,7 @@ pub(super) const fn scope(event: &Event) -> Scope<'_> {
         | Event::ReleaseMarked { service, .. }
         | Event::BaselineRecorded { service, .. }
         | Event::BaselineForgotten { service, .. }
+        | Event::ReleaseWatched { service, .. }
         | Event::CountReset { service, .. }
         | Event::GuardrailOverridden { service, .. } => Scope::Service(Some(service)),
         Event::FindingRaised { finding } => Scope::Service(finding.service.as_ref()),
@@ -170,6 +171,7 @@ pub(super) const fn actor(event: &Event) -> Option<&Actor> {
         | Event::NotificationQueued { .. }
         | Event::NotificationSent { .. }
         | Event::NotificationFailed { .. }
-        | Event::NotificationSuppressed { .. } => None,
+        | Event::NotificationSuppressed { .. }
+        | Event::ReleaseWatched { .. } => None,
     }
 }
