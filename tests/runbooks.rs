@@ -36,7 +36,7 @@ const BY_HAND: &[Row] = &[
             "6 unit",
             "7 duplicate-id",
             "7 unknown-action",
-            "8 not-built",
+            "8 misplaced-attribute",
             "9 decision-options",
             "12 window-order",
             "14 ticked-in-source",

@@ -338,6 +338,12 @@ fn right(item: &Item, now: Timestamp) -> String {
             .collect();
         parts.push(format!("options: {}", options.join(", ")));
     }
+    parts
+        .extend(item.asked.as_ref().map(|asked| format!("{} asks for another person's agreement", asked.by)));
+    parts.extend(
+        (item.by_two && item.asked.is_none() && !item.is_settled()).then(|| "by two people".to_owned()),
+    );
+    parts.extend((item.memory && !item.is_settled()).then(|| "from memory".to_owned()));
     parts.extend(item.older.clone());
     parts.extend(item.claimed.as_ref().map(|by| format!("taken by {by}")));
     parts.extend(item.notes.iter().map(|note| format!("{}: {}", note.by, note.text)));

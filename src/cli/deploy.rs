@@ -10,6 +10,7 @@ use crate::model::command::{Command, Deploy, Override};
 use crate::model::deploy::DeployStrategy;
 
 /// Bring a release in: show the plan and the guardrails, ask, do it stage by stage, and go back if it fails.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     /// The service.

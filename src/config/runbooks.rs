@@ -105,6 +105,16 @@ pub(super) fn load(
                 report.error(span.clone(), &at, format!("`{file}` line {}: {}", problem.line, problem.text));
             draft.hint(format!("`unship runbook check {}` shows all of it", path.display()));
         }
+        let by_two = book.items.iter().find(|item| item.cross_check || item.approve > 1);
+        if let Some(item) = by_two.filter(|_| config.operators.len() == 1) {
+            let text = format!(
+                "`{}` line {}: it needs two people, and the config has one operator",
+                spec.file, item.line
+            );
+            report
+                .error(span.clone(), &at, text)
+                .hint("name another one under `operators`, or leave `approve` and `.cross-check` out");
+        }
         let sha256 = book.sha256.clone();
         texts.insert(name.clone(), RunbookText { file: spec.file.clone(), source, bindings, sha256 });
     }

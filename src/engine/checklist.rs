@@ -45,7 +45,7 @@ pub use crate::runbook::{Anchor, Command as Fence, Offer};
 use act::{Attempt, Follows};
 pub(super) use fold::fold;
 pub use rebase::{Difference, Line as ChangedLine, difference};
-pub use run::{ItemRun, Regression, Removed, Run, SectionRun, Seen, Standing};
+pub use run::{Asked, ItemRun, Regression, Removed, Run, SectionRun, Seen, Standing};
 use sight::Sight;
 pub use view::{
     Acts, Checklist, Choice, Clock, Deed, Head, Item, ItemKind, ItemState, Phase, Progress, Promise, clock,

@@ -6,8 +6,8 @@ mod updates;
 mod values;
 
 pub(super) use incidents::{
-    Turn, commander_away, exhausted, incident_opened, incident_over, page, remind, storm, unacknowledged,
-    withdraw_pages,
+    Turn, agreement, commander_away, exhausted, incident_opened, incident_over, page, remind, storm,
+    unacknowledged, withdraw_pages,
 };
 pub use phones::Rung;
 pub(super) use phones::fold as phones_fold;

@@ -120,6 +120,9 @@ pub enum ChecklistChange {
         /// The fact that the engine saw, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fact: Option<String>,
+        /// It was done first, from memory, and is confirmed now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        do_confirm: bool,
     },
     /// What the engine sees of an item has changed.
     Sensed {
@@ -306,6 +309,26 @@ pub enum ChecklistChange {
         /// What is open.
         open: Vec<ItemId>,
     },
+    /// A person has read it back, entered its value or asked for its action; another one has to agree.
+    Asked {
+        /// The item.
+        item: ItemId,
+        /// How long that is waited for.
+        until: Timestamp,
+        /// The value that was entered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+        /// What is agreed to, digested: action, parameters, target, conditions, runbook, item.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
+    /// Nobody waits for another one's agreement any more.
+    AskEnded {
+        /// The item.
+        item: ItemId,
+        /// Why.
+        reason: String,
+    },
     /// A person lets the run go on with its runbook as it is now. What is not named here stands as it stood.
     Rebased {
         /// The new text.
@@ -368,6 +391,8 @@ impl ChecklistChange {
             | Self::Outcome { item, .. }
             | Self::Noted { item, .. }
             | Self::Claimed { item, .. }
+            | Self::Asked { item, .. }
+            | Self::AskEnded { item, .. }
             | Self::Released { item } => Some(item),
             Self::Attached { .. }
             | Self::WindowWarning { .. }
@@ -382,3 +407,6 @@ impl ChecklistChange {
 
 /// How long a claim lasts that nobody renews.
 pub const CLAIM: Duration = Duration::from_secs(600);
+
+/// How long the agreement of another person is waited for.
+pub const ASKED: Duration = Duration::from_secs(600);

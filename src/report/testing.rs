@@ -338,6 +338,7 @@ pub(super) fn whole() -> Hand {
                 item: "start-rollback".into(),
                 unsensed: false,
                 fact: Some("checkout is on 2.8".into()),
+                do_confirm: false,
             },
         )
         .list(
@@ -362,7 +363,7 @@ pub(super) fn whole() -> Hand {
             "09:10:00",
             "INC-1",
             person("ana"),
-            List::Done { item: "critical-flows".into(), unsensed: true, fact: None },
+            List::Done { item: "critical-flows".into(), unsensed: true, fact: None, do_confirm: false },
         )
         .list(
             "09:10:30",

@@ -16,9 +16,6 @@ pub const KEYS: &[&str] = &[
 /// Attributes that are reserved and not built yet, with what to do until they are. Using one is an error, so that nobody
 /// believes in a safeguard that is not there.
 pub const NOT_BUILT: &[(&str, &str)] = &[
-    ("approve", "write in the text who has to agree"),
-    ("cross-check", "write in the text who confirms it"),
-    ("memory", "put the item first in its section"),
     ("retry", "dispatch it again by hand"),
     ("timeout", "the action's own limit holds"),
     ("undo", "write the way back as an item of its own"),

@@ -42,6 +42,10 @@ struct Play(World, u64);
 
 impl Play {
     fn new() -> Self {
+        Self::with(RUNBOOK)
+    }
+
+    fn with(source: &str) -> Self {
         let mut with: Settings = Settings::clone(&settings(|config| {
             config.environment.automatic = false;
             let spec = r#"file = "everything.md""#;
@@ -49,7 +53,7 @@ impl Play {
         }));
         let text = RunbookText {
             file: "everything.md".to_owned(),
-            source: RUNBOOK.to_owned(),
+            source: source.to_owned(),
             bindings: None,
             sha256: "0".repeat(64),
         };
@@ -510,4 +514,53 @@ fn a_run_is_taken_over_to_another_text() {
     play.0.crash();
     play.pass(1);
     assert_eq!(play.stands("numbers/3"), "done");
+}
+
+/// Two people: what one reads back or enters another one confirms, what one asks for another one begins. Nobody agrees with themselves;
+/// what is something else by then, or took too long, is asked anew; and whoever does not agree says so.
+#[test]
+fn two_people() {
+    let two = "\n## Two\n- [ ] The valve is shut {#valve .cross-check}\n- [ ] The code is known {#code ask=code .cross-check}\n\
+               - [ ] Traffic is frozen again {#again do=\"freeze service=pay\" approve=2}\n- [ ] The call is answered {#call .memory}\n";
+    let mut play = Play::with(&RUNBOOK.replace("## Afterwards", &format!("{two}## Afterwards")));
+    // From memory: nothing on paper holds it up, and the record says how it was done.
+    play.act("call", ItemAct::Done).unwrap();
+    let says = |play: &Play, word: &str| {
+        let events = play.0.events.iter().map(|(_, event)| serde_json::to_string(event).unwrap());
+        events.filter(|event| event.contains(word)).count()
+    };
+    assert_eq!(says(&play, "\"do_confirm\":true"), 1);
+    let first = play.list().phases.iter().find(|phase| phase.section == "two").unwrap().items[0].id.clone();
+    assert_eq!(first.as_str(), "call", "shown first");
+    play.through_first();
+
+    play.act("valve", ItemAct::Done).unwrap();
+    assert_eq!(play.item("valve").asked.unwrap().by, Actor::Person { name: "ana".to_owned() });
+    let why = play.act("valve", ItemAct::Done).unwrap_err();
+    assert!(why.contains("waits for another person to agree: you asked"), "{why}");
+    play.by("mira", "valve", ItemAct::Done).unwrap();
+    assert_eq!((play.stands("valve"), play.item("valve").asked), ("done".to_owned(), None));
+
+    play.act("code", ItemAct::Record { value: "4711".to_owned() }).unwrap();
+    let why = play.by("mira", "code", ItemAct::Record { value: "4712".to_owned() }).unwrap_err();
+    assert!(why.contains("ana entered `4711`"), "{why}");
+    play.by("mira", "code", ItemAct::Record { value: "4711".to_owned() }).unwrap();
+    assert_eq!(play.stands("code"), "done");
+
+    // Asked for, withdrawn; asked for, too late; asked for by one and begun by another.
+    play.act("again", ItemAct::Dispatch).unwrap();
+    assert_eq!(says(&play, "agreement-asked"), 1, "those who listen hear of it");
+    assert!(play.0.core.state().service(&"pay".into()).is_none_or(|known| known.freeze.is_none()));
+    play.by("mira", "again", ItemAct::Reopen { reason: "not during the sale".to_owned() }).unwrap();
+    assert_eq!((play.stands("again"), play.item("again").asked), ("open".to_owned(), None));
+    play.act("again", ItemAct::Dispatch).unwrap();
+    play.0.now += std::time::Duration::from_secs(601);
+    play.pass(1);
+    assert_eq!(says(&play, "nobody else agreed within 10 m"), 1);
+    assert!(play.by("mira", "again", ItemAct::Dispatch).is_ok(), "that asks anew");
+    let why = play.by("mira", "again", ItemAct::Dispatch).unwrap_err();
+    assert!(why.contains("waits for another person"), "{why}");
+    play.act("again", ItemAct::Dispatch).unwrap();
+    assert!(play.0.core.state().service(&"pay".into()).unwrap().freeze.is_some());
+    assert_eq!(play.stands("again"), "done");
 }

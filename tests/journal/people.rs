@@ -121,7 +121,23 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
         raised: vec!["errors".into()],
         late_ms: 0,
     };
-    incident.chain(checklist).chain(commands).chain([rebased, watched])
+    let by_two = [
+        ChecklistChange::Asked {
+            item: "rb".into(),
+            until: at(),
+            value: Some("4711".to_owned()),
+            digest: Some("ab12".to_owned()),
+        },
+        ChecklistChange::AskEnded { item: "rb".into(), reason: why() },
+        ChecklistChange::Done { item: "rb".into(), unsensed: false, fact: None, do_confirm: true },
+    ];
+    let by_two = by_two.into_iter().map(|change| Event::ChecklistChanged {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        by: mira(),
+        change,
+    });
+    incident.chain(checklist).chain(commands).chain([rebased, watched]).chain(by_two)
 }
 
 fn incidents() -> impl Iterator<Item = IncidentChange> {
@@ -219,8 +235,8 @@ fn checklists() -> impl Iterator<Item = ChecklistChange> {
             sha256: "ab12".to_owned(),
             pace_percent: 10,
         },
-        ChecklistChange::Done { item: item(), unsensed: true, fact: Some(why()) },
-        ChecklistChange::Done { item: item(), unsensed: false, fact: None },
+        ChecklistChange::Done { item: item(), unsensed: true, fact: Some(why()), do_confirm: false },
+        ChecklistChange::Done { item: item(), unsensed: false, fact: None, do_confirm: false },
         ChecklistChange::Sensed { item: item(), holds: Some(true), fact: fact() },
         ChecklistChange::Sensed { item: item(), holds: None, fact: fact() },
         ChecklistChange::Satisfied { item: item(), fact: fact() },

@@ -199,8 +199,19 @@ fn checklist(incident: &IncidentId, run: &RunId, by: &Actor, change: &ChecklistC
         ChecklistChange::Attached { runbook, .. } => {
             return Told::new(Mood::Acts, format!("{incident}: {runbook} is worked through, begun by {by}"));
         }
-        ChecklistChange::Done { item: id, unsensed, fact } => {
-            let how = if *unsensed { ", which cannot be seen" } else { "" };
+        ChecklistChange::Asked { item: id, value, .. } => {
+            let value = value.as_ref().map_or_else(String::new, |value| format!(" ({value})"));
+            (Mood::Acts, item(id, format!("waits for another person to agree with {by}{value}")))
+        }
+        ChecklistChange::AskEnded { item: id, reason } => {
+            (Mood::Wary, item(id, format!("waits for nobody's agreement any more: {reason}")))
+        }
+        ChecklistChange::Done { item: id, unsensed, fact, do_confirm } => {
+            let how = match (*unsensed, *do_confirm) {
+                (true, _) => ", which cannot be seen",
+                (false, true) => ", from memory",
+                (false, false) => "",
+            };
             let fact = fact.as_ref().map_or_else(String::new, |fact| format!(": {fact}"));
             (Mood::Good, item(id, format!("done, says {by}{how}{fact}")))
         }

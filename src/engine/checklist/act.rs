@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::run::{ItemRun, Run, Standing};
+use super::run::{Asked, ItemRun, Run, Standing};
 use super::sight::Sight;
 use super::{actions, elapsed, facts, gate};
 use crate::engine::incidents::{self, NOTE_LIMIT, whole};
-use crate::model::checklist::{CLAIM, ChecklistChange, ItemAct, REASON_LEAST};
+use crate::model::checklist::{ASKED, CLAIM, ChecklistChange, ItemAct, REASON_LEAST};
 use crate::model::command::Actor;
 use crate::model::units::human;
 use crate::model::{ItemId, Span};
@@ -242,7 +242,29 @@ impl Attempt<'_> {
             return Err(format!("`{id}` is not so: {}; {}", fact.text, self.way_on()));
         }
         let fact = fact.map(|fact| fact.text);
-        Ok(Follows::Change(ChecklistChange::Done { item: id, unsensed, fact }))
+        if item.cross_check
+            && let Some(asked) = self.second(it, None)?
+        {
+            return Ok(Follows::Change(asked));
+        }
+        Ok(Follows::Change(ChecklistChange::Done { item: id, unsensed, fact, do_confirm: item.memory }))
+    }
+
+    /// What is read back by one person is confirmed by another: the first one's act, or nothing where this is the second.
+    fn second(&self, it: &ItemRun, value: Option<&str>) -> Result<Option<ChecklistChange>, String> {
+        let id = self.item().id.clone();
+        let Some(asked) = it.asked.as_ref().filter(|asked| asked.until > self.sight.now) else {
+            let until = self.sight.now.checked_add(ASKED).map_err(|error| error.to_string())?;
+            let value = value.map(str::to_owned);
+            return Ok(Some(ChecklistChange::Asked { item: id, until, value, digest: None }));
+        };
+        is_another(&id, asked, self.by, self.sight)?;
+        match (&asked.value, value) {
+            (Some(first), Some(second)) if first != second => {
+                Err(format!("{} entered `{first}` for `{id}`: read it again", asked.by))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// What settles it while it is not so.
@@ -272,6 +294,8 @@ impl Attempt<'_> {
         let id = &self.item().id;
         match it.standing {
             Standing::Running => return Err(format!("`{id}` is being done{}", ago(it, self.sight))),
+            // What waits for another person is withdrawn, or refused by them.
+            Standing::Open | Standing::Satisfied | Standing::Failed if it.asked.is_some() => return Ok(()),
             Standing::Open if it.regression.is_none() => return Err(format!("`{id}` is not ticked")),
             _ => {}
         }
@@ -429,8 +453,22 @@ impl Attempt<'_> {
                 })?;
             }
         }
+        if self.item().cross_check
+            && let Some(asked) = self.second(it, Some(&value))?
+        {
+            return Ok(asked);
+        }
         Ok(ChecklistChange::Recorded { item: id, name: name.clone(), value })
     }
+}
+
+/// Whoever agrees is somebody else than whoever asked.
+pub(super) fn is_another(id: &ItemId, asked: &Asked, by: &Actor, sight: &Sight<'_>) -> Result<(), String> {
+    if asked.by != *by {
+        return Ok(());
+    }
+    let ago = human(whole(elapsed(asked.at, sight.now)).max(Duration::from_secs(1)));
+    Err(format!("`{id}` waits for another person to agree: you asked {ago} ago"))
 }
 
 fn first_word(text: &str) -> &str {

@@ -2,11 +2,11 @@
 
 use super::run::Run;
 use super::sight::Sight;
-use super::{Refusal, actions, emit};
+use super::{Refusal, act, actions, emit};
 use crate::engine::commands::{self, accept};
 use crate::engine::core::Work;
-use crate::engine::escalation;
-use crate::model::checklist::ChecklistChange;
+use crate::engine::{escalation, messages};
+use crate::model::checklist::{ASKED, ChecklistChange};
 use crate::model::command::{Command, Envelope, Promote, RollBack};
 use crate::model::escalation::Standing;
 use crate::model::event::Event;
@@ -30,6 +30,9 @@ pub(super) fn dispatch(
     let values = actions::resolved(run, params, sight)?;
     let digest = actions::digest(run, item, &values, sight);
     let id = &sight.incident.id;
+    if item.approve > 1 && !agreed(work, envelope, run, index, sight, &digest)? {
+        return Ok(());
+    }
     let reason = format!("{id}: {}", item.text);
     let get = |name: &str| values.get(name).map(String::as_str);
     let service = match get("service") {
@@ -135,7 +138,12 @@ pub(super) fn dispatch(
                 work.emit(Event::IncidentAcknowledged { incident: id.clone(), by: by.clone() });
             }
             escalation::acknowledge(work, id, &by);
-            let change = ChecklistChange::Done { item: item.id.clone(), unsensed: false, fact: None };
+            let change = ChecklistChange::Done {
+                item: item.id.clone(),
+                unsensed: false,
+                fact: None,
+                do_confirm: item.memory,
+            };
             emit(work, id, &run.id, &by, change);
         }
     }
@@ -156,8 +164,12 @@ fn ended(
         ChecklistChange::Outcome { item: item.id.clone(), succeeded: Some(true), detail: detail.to_owned() };
     emit(work, &incident.id, &run.id, by, change);
     if matches!(&item.kind, Kind::Action { verify: None, .. }) {
-        let change =
-            ChecklistChange::Done { item: item.id.clone(), unsensed: false, fact: Some(detail.to_owned()) };
+        let change = ChecklistChange::Done {
+            item: item.id.clone(),
+            unsensed: false,
+            fact: Some(detail.to_owned()),
+            do_confirm: false,
+        };
         emit(work, &incident.id, &run.id, by, change);
     }
 }
@@ -207,4 +219,38 @@ pub(super) fn overrun(
         let reason = format!("the time of `{title}` is {still}");
         escalation::by_hand(work, &incident.id, level, Some(&policy), &reason);
     }
+}
+
+/// Whether another person agrees to an action by this. Else it is asked for, and those who listen hear of it. What was asked for and
+/// is something else by now is not agreed to.
+fn agreed(
+    work: &mut Work<'_>,
+    envelope: &Envelope,
+    run: &Run,
+    index: usize,
+    sight: &Sight<'_>,
+    digest: &str,
+) -> Result<bool, Refusal> {
+    let item = &run.book().items[index];
+    let asked = run.items.get(&item.id).and_then(|it| it.asked.as_ref());
+    if let Some(asked) = asked.filter(|asked| asked.until > sight.now) {
+        act::is_another(&item.id, asked, &envelope.by, sight)?;
+        if asked.digest.as_deref() == Some(digest) {
+            return Ok(true);
+        }
+        let reason = "what would be done is something else by now".to_owned();
+        let change = ChecklistChange::AskEnded { item: item.id.clone(), reason };
+        emit(work, &sight.incident.id, &run.id, &crate::model::command::Actor::Engine, change);
+        return Err(Refusal::because(format!(
+            "what `{}` would do is something else than what {} asked for: ask again",
+            item.id, asked.by
+        )));
+    }
+    let until = work.now.checked_add(ASKED).map_err(|error| Refusal::because(error.to_string()))?;
+    accept(work, envelope.clone());
+    let change =
+        ChecklistChange::Asked { item: item.id.clone(), until, value: None, digest: Some(digest.to_owned()) };
+    emit(work, &sight.incident.id, &run.id, &envelope.by, change);
+    messages::agreement(work, sight.incident, &envelope.by, item);
+    Ok(false)
 }

@@ -11,7 +11,7 @@ use crate::model::{IncidentId, ItemId, RunId};
 use crate::runbook::Runbook;
 
 use super::super::state::State;
-use super::run::{Attachment, Clock, ItemRun, Regression, Run, SectionRun, Seen, Standing};
+use super::run::{Asked, Attachment, Clock, ItemRun, Regression, Run, SectionRun, Seen, Standing};
 
 /// Notes beside an item that are kept.
 const NOTES_KEPT: usize = 50;
@@ -85,6 +85,9 @@ pub(in crate::engine) fn fold(
         item.changes += 1;
         item.touched |= matches!(by, Actor::Person { .. });
     }
+    if settles(change) {
+        item.asked = None;
+    }
     changed(item, by, change, at);
     if let ChecklistChange::Chosen { option, .. } = change {
         choose(run, &book, id, option, by, at);
@@ -98,6 +101,19 @@ fn of<'a>(run: &'a mut Run, section: &str) -> &'a mut SectionRun {
 /// What only tells how the world is changes nothing that a person could have overlooked.
 const fn is_an_act(change: &ChecklistChange) -> bool {
     !matches!(change, ChecklistChange::Sensed { .. } | ChecklistChange::Noted { .. })
+}
+
+/// What brings an item to stand otherwise ends what was asked about it.
+const fn settles(change: &ChecklistChange) -> bool {
+    !matches!(
+        change,
+        ChecklistChange::Sensed { .. }
+            | ChecklistChange::Noted { .. }
+            | ChecklistChange::Claimed { .. }
+            | ChecklistChange::Released { .. }
+            | ChecklistChange::Satisfied { .. }
+            | ChecklistChange::Asked { .. }
+    )
 }
 
 fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timestamp) {
@@ -181,6 +197,11 @@ fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timesta
                 item.notes.remove(0);
             }
         }
+        ChecklistChange::Asked { until, value, digest, .. } => {
+            let (until, value, digest) = (*until, value.clone(), digest.clone());
+            item.asked = Some(Asked { by: by.clone(), at, until, value, digest });
+        }
+        ChecklistChange::AskEnded { .. } => item.asked = None,
         ChecklistChange::Claimed { until, .. } => item.claim = Some((by.clone(), *until)),
         ChecklistChange::Released { .. } => item.claim = None,
         ChecklistChange::Attached { .. }

@@ -6,6 +6,10 @@ use super::run::Run;
 pub(super) fn of(run: &Run, index: usize) -> Option<String> {
     let book = run.book();
     let item = &book.items[index];
+    // Done first, from memory: what comes before it on paper does not hold it up.
+    if item.memory {
+        return None;
+    }
     let mut around = vec![item.section];
     while let Some(parent) = around.last().and_then(|section| book.sections[*section].parent) {
         around.push(parent);

@@ -239,6 +239,15 @@ pub struct Item {
     /// How it stood while its text was another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub older: Option<String>,
+    /// Who waits for another person to agree, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<super::Asked>,
+    /// It is done first, from memory, and confirmed here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub memory: bool,
+    /// Two people: one reads back or asks, another one agrees.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_two: bool,
 }
 
 /// What an item does, as it would be done now.
@@ -529,8 +538,13 @@ fn sections(run: &Run, sight: &Sight<'_>, several: bool) -> Vec<Phase> {
     let book = run.book();
     let mut phases = Vec::new();
     for (index, section) in book.sections.iter().enumerate() {
-        let lines: Vec<usize> =
+        let mut lines: Vec<usize> =
             (0..book.items.len()).filter(|item| book.items[*item].section == index).collect();
+        // What is done from memory is shown first; what lies in another line stays with that.
+        lines.sort_by_key(|line| {
+            let item = &book.items[*line];
+            !(item.memory && item.parent.is_none() && item.children.is_empty())
+        });
         if lines.is_empty() {
             continue;
         }
@@ -603,6 +617,9 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
         acknowledged: it.regression.as_ref().is_some_and(|regression| regression.acknowledged),
         defer: line.defer.clone(),
         older: it.older.clone().filter(|_| !it.standing.is_settled()),
+        asked: it.asked.clone().filter(|asked| asked.until > sight.now),
+        memory: line.memory,
+        by_two: line.cross_check || line.approve > 1,
     }
 }
 

@@ -49,6 +49,7 @@ impl Look<'_> {
             return;
         }
         self.deferred();
+        self.asked();
         match &self.item.kind {
             Kind::Sensed { sense, held, auto } => {
                 let fact = facts::fact(sense, self.sight);
@@ -128,6 +129,14 @@ impl Look<'_> {
         }
     }
 
+    /// Nobody agreed in time.
+    fn asked(&mut self) {
+        let Some(asked) = self.it.asked.as_ref().filter(|asked| asked.until <= self.now()) else { return };
+        let waited = crate::model::units::human(elapsed(asked.at, asked.until));
+        let reason = format!("nobody else agreed within {waited}");
+        self.changes.push(ChecklistChange::AskEnded { item: self.id(), reason });
+    }
+
     /// Notes what is seen when that changes, and says since when it is so.
     fn sense(&mut self, fact: &Fact) -> Timestamp {
         match &self.it.seen {
@@ -148,7 +157,9 @@ impl Look<'_> {
     fn sensed(&mut self, fact: &Fact, lasts: bool, auto: bool) {
         let text = fact.text.clone();
         match (self.it.standing, fact.holds) {
-            (Standing::Open | Standing::Satisfied, Some(true)) if lasts && auto && self.may_be_ticked() => {
+            (Standing::Open | Standing::Satisfied, Some(true))
+                if lasts && auto && !self.item.cross_check && self.may_be_ticked() =>
+            {
                 self.changes.push(done(self.id(), text));
             }
             (Standing::Open, Some(true)) if lasts && !auto => {
@@ -364,5 +375,5 @@ impl Look<'_> {
 }
 
 fn done(item: ItemId, fact: String) -> ChecklistChange {
-    ChecklistChange::Done { item, unsensed: false, fact: Some(fact) }
+    ChecklistChange::Done { item, unsensed: false, fact: Some(fact), do_confirm: false }
 }

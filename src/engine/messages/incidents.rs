@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::phones::Rung;
 use super::{plain, queue_to, values};
+use crate::model::command::Actor;
 use crate::model::escalation::IncidentRole;
 use crate::model::incident::{Incident, Level};
 use crate::model::notification::{AlertAction, MessageKind, Notification, fact};
@@ -17,6 +18,7 @@ use super::super::core::Work;
 use super::super::escalation::Reach;
 use super::super::incidents::{status, storm_words, whole};
 use super::super::input::Effect;
+use crate::runbook::Item;
 use crate::templates::{Kind, Rendered};
 
 /// Whose turn it is in an escalation.
@@ -104,6 +106,31 @@ pub(in crate::engine) fn commander_away(
             dedup: None,
         };
         send_to(work, incident, reach, message);
+    }
+}
+
+/// Somebody asks for another person's agreement to an action of a runbook.
+pub(in crate::engine) fn agreement(work: &mut Work<'_>, incident: &Incident, by: &Actor, item: &Item) {
+    let text = format!(
+        "{} {}: {by} asks for another person's agreement to `{}`. Look at it, then: unship checklist do {} --incident {}",
+        incident.id, incident.level, item.text, item.id, incident.id
+    );
+    for channel in super::listening(work.config(), severity(incident.level)) {
+        let message = Message {
+            topic: "agreement-asked",
+            severity: severity(incident.level),
+            kind: MessageKind::Notice,
+            action: AlertAction::Trigger,
+            told: plain(text.clone()),
+            // Each asking is a message of its own.
+            key: Some(format!(
+                "{}/agreement/{}/{channel}/{}",
+                incident.id, item.id, work.state.counts.notifications
+            )),
+            to: Vec::new(),
+            dedup: None,
+        };
+        send(work, incident, channel, message);
     }
 }
 

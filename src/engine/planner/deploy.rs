@@ -144,7 +144,7 @@ impl Building<'_, '_> {
             let title = format!("{database}: {title}; it stays when the release goes back");
             let step = self.draft.wait(self.steps.len(), title, Action::Data { what });
             let phase = Some(Phase::Preparation);
-            self.steps.push(Step { phase, timeout, declares, retries, ..step });
+            self.steps.push(Step { timeout, retries, declares, phase, ..step });
         }
         Ok(())
     }

@@ -326,7 +326,12 @@ fn checklists() {
             "11:02:00",
             "INC-2",
             person("ana"),
-            ChecklistChange::Done { item: "dashboards".into(), unsensed: false, fact: None },
+            ChecklistChange::Done {
+                item: "dashboards".into(),
+                unsensed: false,
+                fact: None,
+                do_confirm: false,
+            },
         )
         .opened("11:30:00", "INC-3", &["pay"])
         .changed("11:30:00", "INC-3", Actor::Engine, IncidentChange::Drill)

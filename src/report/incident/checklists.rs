@@ -254,7 +254,7 @@ impl Checklists {
             ChecklistChange::Deferred { item, until, reason, .. } => {
                 deviates(DeviationKind::Deferred, item.as_str(), &format!("until {until}: {reason}"));
             }
-            ChecklistChange::Done { item, unsensed: true, fact } => {
+            ChecklistChange::Done { item, unsensed: true, fact, .. } => {
                 deviates(DeviationKind::Unsensed, item.as_str(), fact.as_deref().unwrap_or_default());
             }
             ChecklistChange::Regressed { item, fact } => {
@@ -315,6 +315,8 @@ impl Checklists {
             | ChecklistChange::Released { .. }
             | ChecklistChange::WindowWarning { .. }
             | ChecklistChange::WindowMet { .. }
+            | ChecklistChange::Asked { .. }
+            | ChecklistChange::AskEnded { .. }
             | ChecklistChange::WindowReminder { .. }
             | ChecklistChange::Closed => {}
         }
@@ -338,7 +340,9 @@ impl Checklists {
         let item = item.clone();
         let reason = note.cloned().unwrap_or_default();
         let change = match ticked {
-            Some(Ticked::Done) => ChecklistChange::Done { item, unsensed: false, fact: note.cloned() },
+            Some(Ticked::Done) => {
+                ChecklistChange::Done { item, unsensed: false, fact: note.cloned(), do_confirm: false }
+            }
             Some(Ticked::NotApplicable) => ChecklistChange::Inactive { item, reason },
             None => ChecklistChange::Reopened { item, reason },
         };
@@ -513,6 +517,8 @@ impl Checklists {
             | ChecklistChange::WindowMet { .. }
             | ChecklistChange::WindowReminder { .. }
             | ChecklistChange::Rebased { .. }
+            | ChecklistChange::Asked { .. }
+            | ChecklistChange::AskEnded { .. }
             | ChecklistChange::Closed => return,
         };
         if end == ItemEnd::Begun {

@@ -72,7 +72,7 @@ fn common(
 ) {
     item.stale = attributes.value("stale").and_then(|(value, place)| reader.duration("stale", value, place));
     item.defer = attributes.value("defer").map(|(value, _)| value.to_owned());
-    item.approve = 1;
+    item.approve = approve(reader, attributes);
     item.window = item.written.clone();
     if heading {
         item.window = None;
@@ -104,6 +104,20 @@ fn common(
     }
 }
 
+/// How many people have to agree to an action.
+fn approve(reader: &mut Reader<'_>, attributes: &Attributes) -> u8 {
+    let Some((value, place)) = attributes.value("approve") else { return 1 };
+    match value {
+        "1" => 1,
+        "2" => 2,
+        other => {
+            let text = format!("`approve` is 2: whoever begins it and one more, not `{other}`");
+            reader.error("bad-value", place, text);
+            2
+        }
+    }
+}
+
 /// Attributes that mean something only beside others.
 fn beside(reader: &mut Reader<'_>, runbook: &Runbook, item: &Item, attributes: &Attributes) {
     let has = |name: &str| attributes.value(name).is_some() || attributes.flag(name).is_some();
@@ -120,6 +134,12 @@ fn beside(reader: &mut Reader<'_>, runbook: &Runbook, item: &Item, attributes: &
         ("type", has("ask"), "`ask`"),
         ("verify", has("do"), "`do`"),
         ("latch", has("sense"), "`sense`"),
+        ("approve", has("do"), "`do`"),
+        (
+            "cross-check",
+            matches!(item.kind, Kind::Manual | Kind::Sensed { .. } | Kind::Record { .. }),
+            "an item that a person confirms: manual, `sense` or `ask`",
+        ),
         (
             "warn",
             item.within.is_some() || window || is_heading(runbook, item.section, item.line),

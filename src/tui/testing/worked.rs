@@ -55,6 +55,11 @@ targets = ["role:commander", "channel:team"]
 delay = "10m"
 "#;
 
+/// The text of the runbook.
+pub(crate) const fn source() -> &'static str {
+    RUNBOOK
+}
+
 /// A runbook that is attached to every incident, and one that a person attaches.
 fn with_runbooks() -> Arc<Settings> {
     let mut usual = Settings::clone(&settings(config(&format!("{CONFIG}{ADDED}")), true));

@@ -48,7 +48,19 @@ enum Ask {
         acts: Acts,
         service: Option<ServiceName>,
         ends: Option<String>,
+        two: Two,
     },
+}
+
+/// How many people an action takes, as far as that is.
+#[derive(Clone, PartialEq, Debug)]
+enum Two {
+    /// One is enough.
+    No,
+    /// Two, and nobody has asked yet.
+    First,
+    /// Two, and this person has asked.
+    Second(String),
 }
 
 /// The line at hand, with the incident that it is of.
@@ -187,7 +199,7 @@ impl OnItem {
             };
             return Some(format!("it is {word} now{by}"));
         }
-        if let Ask::Dispatch { acts, service, ends } = &self.ask {
+        if let Ask::Dispatch { acts, service, ends, .. } = &self.ask {
             if now.action.as_ref() != Some(acts) {
                 return Some("what it would do is something else now".to_owned());
             }
@@ -269,6 +281,8 @@ impl OnItem {
             Ask::Record { choices, .. } => {
                 format!("enters it{}", chosen(choice.and_then(|at| choices.get(at)).cloned()))
             }
+            Ask::Dispatch { two: Two::First, .. } => "asks for it".to_owned(),
+            Ask::Dispatch { two: Two::Second(_), .. } => "agrees".to_owned(),
             Ask::Dispatch { .. } => "does it".to_owned(),
         }
     }
@@ -293,11 +307,20 @@ impl OnItem {
                 vec![format!("What is entered is `{name}` for the lines that follow, and stands in the record.").replace('`', "")]
             }
             Ask::Record { name, .. } => vec![format!("One of these is {name} for the lines that follow.")],
-            Ask::Dispatch { acts, ends, .. } => {
+            Ask::Dispatch { acts, ends, two, .. } => {
                 let mut lines = Vec::new();
                 let with: Vec<String> = acts.with.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 let with = if with.is_empty() { String::new() } else { format!(": {}", with.join(", ")) };
-                lines.push(format!("It begins {}{with}.", acts.action));
+                match two {
+                    Two::No => lines.push(format!("It begins {}{with}.", acts.action)),
+                    Two::First => {
+                        lines.push(format!("You ask for {}{with}; nothing is begun before another person agrees.", acts.action));
+                        lines.push("That is waited for ten minutes; those who listen hear of it.".to_owned());
+                    }
+                    Two::Second(by) => {
+                        lines.push(format!("{by} asked for {}{with}; you agree, and it is begun.", acts.action));
+                    }
+                }
                 lines.extend(ends.clone());
                 lines.push("It passes the same guardrails as when it is asked for elsewhere.".to_owned());
                 lines
@@ -450,7 +473,12 @@ fn dispatch(scene: &Scene<'_>, item: &Item) -> Result<Ask, Reason> {
         _ => None,
     });
     let ends = service.as_ref().and_then(|service| rollback_ends(scene, &acts, service));
-    Ok(Ask::Dispatch { acts, service, ends })
+    let two = match &item.asked {
+        Some(asked) => Two::Second(asked.by.to_string()),
+        None if item.by_two => Two::First,
+        None => Two::No,
+    };
+    Ok(Ask::Dispatch { acts, service, ends, two })
 }
 
 /// Both ends of a rollback: `2.8.1 (canary) is left, and its traffic goes to 2.8.0.`

@@ -69,6 +69,15 @@ fn tags(scene: &Scene<'_>, checklist: &Checklist, item: &Item) -> Vec<Span<'stat
         ItemState::Done { .. } => {}
         _ => tags.push(Span::styled(format!(" ({})", sign.word), look.style(sign.tone))),
     }
+    if let Some(asked) = &item.asked {
+        let words = format!(" ({} asks for another person)", asked.by);
+        tags.push(Span::styled(words, look.style(Tone::Accent)));
+    } else if item.by_two && !item.is_settled() {
+        tags.push(Span::styled(" (two people)", look.style(Tone::Dim)));
+    }
+    if item.memory && !item.is_settled() {
+        tags.push(Span::styled(" (from memory)", look.style(Tone::Dim)));
+    }
     if item.older.is_some() {
         tags.push(Span::styled(" (text changed)", look.style(Tone::Warn)));
     }

@@ -129,9 +129,9 @@ pub fn of(checklist: &Checklist, item: &Item) -> Asks {
         {
             Asks::Act(ItemAct::Done)
         }
-        // What it asks for is seen, so the rollback may be begun by the question with both ends.
+        // What it asks for is seen, so the rollback (where one person is enough) may be begun by the question with both ends.
         ItemKind::Does { deed: Deed::RollBack { service } }
-            if item.action.as_ref().is_some_and(|acts| acts.verified) =>
+            if item.action.as_ref().is_some_and(|acts| acts.verified) && !item.by_two =>
         {
             Asks::RollBack(service.clone())
         }

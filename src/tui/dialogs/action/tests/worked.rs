@@ -473,3 +473,39 @@ fn the_record_is_mended_by_keys() {
     let can = available::link(&Scene::new(&console.picture, &console.ui));
     assert_eq!(can.unwrap_err(), "every operation that is known belongs to it");
 }
+
+/// An action that two people agree to: one asks, nothing is begun, another one agrees.
+#[test]
+fn two_people_agree() {
+    let mut world = worked::begun();
+    let text = worked::source().replace("{#rb .critical do=", "{#rb .critical approve=2 do=");
+    let run = world.core.state().runs.values().next().unwrap().clone();
+    world.send(Command::Rebase(crate::model::command::Rebase {
+        incident: "INC-1".into(),
+        run: run.id.clone(),
+        from: run.sha256.clone(),
+        source: text,
+        bindings: None,
+    }));
+    world.item("cause", ItemAct::Choose { option: "yes".into(), reason: String::new() });
+    let mut console = Console::at(world, "rb");
+    console.open("Space");
+    assert!(
+        console.says("You ask for rollback") && console.says("before another person agrees"),
+        "{}",
+        console.seen((120, 40))
+    );
+    console.types("checkout");
+    console.press("y");
+    assert!(console.picture.live.state.open_operations().next().is_none(), "nothing is begun");
+    console.select("rb");
+    let asked = console.item("rb").asked.unwrap();
+    console.open("Space");
+    console.types("checkout");
+    console.press("y");
+    assert!(console.toast().contains("waits for another person to agree"), "{}", console.toast());
+    console.press("Esc");
+    console.world.item_by("jonas", "rb", ItemAct::Dispatch);
+    console.select("rb");
+    assert!(console.picture.live.state.open_operations().next().is_some(), "{asked:?}");
+}
