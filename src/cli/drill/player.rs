@@ -10,6 +10,7 @@ use super::QUIET;
 use crate::cli::account;
 use crate::cli::follow::Follower;
 use crate::cli::output::note;
+use crate::config::Config;
 use crate::engine::State;
 use crate::engine::checklist::{Checklist, Item, ItemKind, ItemState, checklist};
 use crate::engine::runtime::{Engine, View, now};
@@ -121,9 +122,12 @@ impl Player {
         for item in list.items().filter(|item| item.is_settled()) {
             self.settled.entry(item.key.clone()).or_insert_with(now);
         }
-        let next = list.items().find_map(|item| Some((item.key.clone(), item.changes, self.act(item)?)));
+        let next = list.items().find_map(|item| {
+            let act = self.act(item)?;
+            Some((item.key.clone(), item.changes, self.who(item, config), act))
+        });
         self.checklist = Some(list);
-        let Some((key, changes, command)) = next else { return Ok(false) };
+        let Some((key, changes, by, command)) = next else { return Ok(false) };
         self.tried.insert((key, changes));
         let command = match command {
             Do::Item(item, act) => Command::Item {
@@ -143,8 +147,18 @@ impl Player {
             }),
             Do::Acknowledge => Command::Acknowledge { incident: incident.id.clone() },
         };
-        engine.send(self.by.clone(), command).await?;
+        engine.send(by, command).await?;
         Ok(true)
+    }
+
+    /// Who does it: what takes two people, another operator confirms.
+    fn who(&self, item: &Item, config: &Config) -> Actor {
+        if item.asked.as_ref().is_none_or(|asked| asked.by != self.by) {
+            return self.by.clone();
+        }
+        let is_me = |name: &&String| matches!(&self.by, Actor::Person { name: me } if me == *name);
+        let other = config.operators.keys().find(|name| !is_me(name)).cloned();
+        Actor::Person { name: other.unwrap_or_else(|| "second person".to_owned()) }
     }
 
     /// What a person does about an item now, if anything is to be done.
