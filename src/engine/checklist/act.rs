@@ -131,7 +131,7 @@ impl Attempt<'_> {
                 format!(
                     "{by} changed `{id}`{}: it is {} now; look again",
                     ago(it, self.sight),
-                    word(it.standing)
+                    it.standing.word()
                 )
             }
             None => format!("`{id}` has changed since you looked; look again"),
@@ -148,7 +148,7 @@ impl Attempt<'_> {
                 format!("unship sees `{id}` done: {fact}")
             }
             Standing::Done => format!("{by} ticked `{id}` {ago} ago"),
-            standing => format!("`{id}` is {} since {ago}, says {by}: reopen it first", word(standing)),
+            standing => format!("`{id}` is {} since {ago}, says {by}: reopen it first", standing.word()),
         }
     }
 
@@ -482,20 +482,4 @@ fn optional(reason: &str) -> Result<String, String> {
 fn ago(it: &ItemRun, sight: &Sight<'_>) -> String {
     let Some((_, at)) = &it.by else { return String::new() };
     format!(" {} ago", human(whole(elapsed(*at, sight.now)).max(Duration::from_secs(1))))
-}
-
-/// Where an item stands, in a word.
-pub(super) const fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Open => "open",
-        Standing::Satisfied => "to be confirmed",
-        Standing::Waiting => "waiting",
-        Standing::Running => "being done",
-        Standing::Failed => "failed",
-        Standing::Unknown => "not known",
-        Standing::Done => "done",
-        Standing::Overridden => "overridden",
-        Standing::Deferred => "deferred",
-        Standing::Inactive => "not applicable",
-    }
 }

@@ -454,7 +454,7 @@ fn runs(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
             run.runbook,
             key_of(scene, "rebase")
         );
-        page.field("changed on disk", Tone::Warn, &words);
+        page.field("on disk", Tone::Warn, &words);
     }
     for gone in list.runs.iter().flat_map(|head| &head.removed) {
         let by = gone.by.as_ref().map_or_else(String::new, |(by, _)| format!(" by {by}"));

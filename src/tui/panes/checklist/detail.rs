@@ -136,6 +136,15 @@ fn rest(scene: &Scene<'_>, item: &Item, is_said: bool, out: &mut Lines) {
         };
         out.raw(vec![Span::styled(key, look.style(Tone::Key)), Span::styled(words, dim)]);
     }
+    if let Some(asked) = &item.asked {
+        let words = format!(
+            "{} at {}; another person has to agree by {}",
+            asked.by,
+            scene.short_moment(asked.at),
+            scene.short_moment(asked.until)
+        );
+        out.text("asked by ", dim, &words, look.style(Tone::Accent));
+    }
     if let Some(older) = &item.older {
         out.text("was ", dim, older, look.style(Tone::Warn));
     }

@@ -70,7 +70,7 @@ fn tags(scene: &Scene<'_>, checklist: &Checklist, item: &Item) -> Vec<Span<'stat
         _ => tags.push(Span::styled(format!(" ({})", sign.word), look.style(sign.tone))),
     }
     if let Some(asked) = &item.asked {
-        let words = format!(" ({} asks for another person)", asked.by);
+        let words = format!(" ({} +1)", asked.by);
         tags.push(Span::styled(words, look.style(Tone::Accent)));
     } else if item.by_two && !item.is_settled() {
         tags.push(Span::styled(" (two people)", look.style(Tone::Dim)));
