@@ -37,7 +37,7 @@ pub mod senses;
 pub mod series;
 pub mod state;
 pub mod target;
-mod watching;
+pub mod watching;
 
 pub use core::{Core, Turn};
 pub use deployments::{Deployment, Fate, deployments};

@@ -58,9 +58,8 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     };
     let asked = |config: &Config| {
         let service = args.service.as_str().into();
-        let own = config.services.get(&service).and_then(|spec| spec.deploy.as_ref());
         Command::Deploy(Deploy {
-            strategy: args.strategy.unwrap_or(own.unwrap_or(&config.deploy).strategy),
+            strategy: args.strategy.unwrap_or(config.deploy_of(&service).strategy),
             service,
             version: args.version.as_str().into(),
             from: None,

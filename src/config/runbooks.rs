@@ -127,6 +127,7 @@ pub fn read_again(config: &Config, folder: &FilePath) -> BTreeMap<RunbookName, R
     let read_one = |file: &str| -> Option<RunbookText> {
         let path = folder.join(file);
         let source = read(&path).ok()??;
+        Runbook::parse(file, &source, &Registry::unchecked(), &ActionTable::unchecked()).ok()?;
         let beside = path.with_extension("bind.toml");
         let bindings = read(&beside).ok()?.map(|text| (shown(&beside), text));
         let sha256 = hex::encode(Sha256::digest(&source));

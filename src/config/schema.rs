@@ -110,6 +110,13 @@ pub struct Config {
     pub console: ConsoleSpec,
 }
 
+impl Config {
+    /// How releases of a service are brought in: as its own `deploy` says, else as that of all.
+    pub fn deploy_of(&self, service: &ServiceName) -> &DeploySpec {
+        self.services.get(service).and_then(|spec| spec.deploy.as_ref()).unwrap_or(&self.deploy)
+    }
+}
+
 /// The environment itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -73,10 +73,16 @@ impl Postgres {
     }
 
     /// What is in a backup that can be read to its end: a line a part.
-    async fn entries(&self, file: &str) -> Result<Vec<String>, String> {
-        let list = self.program("pg_restore", &["--list", file]).await?;
+    async fn read_to_its_end(&self, file: &str) -> Result<Vec<String>, String> {
+        let entries = self.entries(file).await?;
         // Every byte is read and unpacked; what comes of it is thrown away.
         self.program("pg_restore", &["--file", "/dev/null", file]).await?;
+        Ok(entries)
+    }
+
+    /// What its list says is in a backup: a line a part.
+    async fn entries(&self, file: &str) -> Result<Vec<String>, String> {
+        let list = self.program("pg_restore", &["--list", file]).await?;
         let lines =
             list.lines().filter(|line| !line.trim_start().starts_with(';') && !line.trim().is_empty());
         Ok(lines.map(str::to_owned).collect())
@@ -153,7 +159,7 @@ impl Engine for Postgres {
 
     async fn back_up(&self, file: &str) -> Result<String, String> {
         self.program("pg_dump", &["--format=custom", "--no-password", "--file", file]).await?;
-        let dumped = tables_of(&self.entries(file).await?).len();
+        let dumped = tables_of(&self.read_to_its_end(file).await?).len();
         let there = self.column(TABLES).await?.len();
         if dumped < there {
             return Err(format!("the backup has the data of {dumped} tables, the database has {there}"));
@@ -185,7 +191,7 @@ impl Engine for Postgres {
     }
 
     async fn read_backup(&self, file: &str) -> Result<String, String> {
-        let entries = self.entries(file).await?;
+        let entries = self.read_to_its_end(file).await?;
         Ok(format!("data of {} tables", tables_of(&entries).len()))
     }
 

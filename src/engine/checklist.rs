@@ -44,7 +44,7 @@ use super::state::State;
 pub use crate::runbook::{Anchor, Command as Fence, Offer};
 use act::{Attempt, Follows};
 pub(super) use fold::fold;
-pub use rebase::{Difference, Line as ChangedLine, difference};
+pub use rebase::{Difference, Line as ChangedLine, asking, difference};
 pub use run::{Asked, ItemRun, Regression, Removed, Run, SectionRun, Seen, Standing};
 use sight::Sight;
 pub use view::{

@@ -189,11 +189,10 @@ fn forward<'c>(config: &'c Config, asked: &'c Deploy, how: DeployStrategy) -> Re
         })?;
         migrations.push((database, scripts.as_slice(), timeout));
     }
-    let own = config.services.get(service).and_then(|spec| spec.deploy.as_ref());
     let checks = || config.checks.values().filter(|check| check.concerns(service));
     Ok(Forward {
         how,
-        spec: own.unwrap_or(&config.deploy),
+        spec: config.deploy_of(service),
         checks: (checks().next().is_some(), checks().any(|check| check.critical)),
         suites: config
             .smoke

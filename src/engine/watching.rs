@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::config::Config;
 use crate::model::event::Event;
 use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind, Watched};
 use crate::model::trigger::Verdict;
-use crate::model::{OperationId, ServiceName};
+use crate::model::{OperationId, ServiceName, Span};
 
 use super::core::Work;
 use super::incidents::{elapsed, late_ms};
@@ -26,6 +27,13 @@ fn since(operation: &Operation, state: &State) -> Option<Timestamp> {
     (stable.reference == operation.plan.to.reference).then_some(*at)
 }
 
+/// The next look at what an operation brought in: how long after it came, and when that is. None where it is looked at no more.
+pub fn next(operation: &Operation, state: &State, config: &Config) -> Option<(Span, Timestamp)> {
+    let windows = &config.deploy_of(&operation.plan.service).windows;
+    let window = windows.get(operation.watched.len()).copied()?;
+    Some((window, since(operation, state)?.checked_add(*window).ok()?))
+}
+
 /// The newest operation that brought in what a service has now.
 fn of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s Operation> {
     let mut newest = state
@@ -41,16 +49,10 @@ pub(super) fn tick(work: &mut Work<'_>) {
         return;
     }
     let config = Arc::clone(&work.settings.config);
-    for (service, spec) in &config.services {
-        let windows = &spec.deploy.as_ref().unwrap_or(&config.deploy).windows;
-        let Some((operation, since)) =
-            of(work.state, service).and_then(|operation| Some((operation, since(operation, work.state)?)))
-        else {
-            continue;
-        };
-        let Some(window) = windows.get(operation.watched.len()).copied() else { continue };
-        let passed = elapsed(since, work.now);
-        if passed < *window {
+    for service in config.services.keys() {
+        let Some(operation) = of(work.state, service) else { continue };
+        let Some((window, due)) = next(operation, work.state, &config) else { continue };
+        if due > work.now {
             continue;
         }
         let verdict = work.state.service(service).and_then(|known| known.verdict.as_ref());
@@ -65,7 +67,7 @@ pub(super) fn tick(work: &mut Work<'_>) {
             window,
             verdict,
             raised: operation.raised.iter().cloned().collect(),
-            late_ms: late_ms(passed.saturating_sub(*window)),
+            late_ms: late_ms(elapsed(due, work.now)),
         };
         work.emit(event);
     }

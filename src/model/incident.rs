@@ -585,6 +585,12 @@ impl Incident {
         self.roles.get(&IncidentRole::Commander).map(|held| held.name.as_str())
     }
 
+    /// Since when whoever commands it has done nothing, if anybody commands it.
+    pub fn commander_silent_since(&self) -> Option<Timestamp> {
+        let held = self.roles.get(&IncidentRole::Commander)?;
+        Some(self.commander_seen.map_or(held.at, |seen| seen.max(held.at)))
+    }
+
     /// Whether a service is part of it.
     pub fn has(&self, service: &ServiceName) -> bool {
         self.services.contains(service)

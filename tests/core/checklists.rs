@@ -532,6 +532,8 @@ fn two_people() {
     assert_eq!(says(&play, "\"do_confirm\":true"), 1);
     let first = play.list().phases.iter().find(|phase| phase.section == "two").unwrap().items[0].id.clone();
     assert_eq!(first.as_str(), "call", "shown first");
+    let section = |play: &Play| play.list().phases.into_iter().find(|phase| phase.section == "two").unwrap();
+    assert_eq!(section(&play).gate.as_deref(), Some("`First` comes first"), "the others wait");
     play.through_first();
 
     play.act("valve", ItemAct::Done).unwrap();

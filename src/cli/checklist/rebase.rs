@@ -6,10 +6,9 @@ use serde_json::json;
 
 use super::super::output::{note, out, print_json};
 use super::super::{Exit, Global, act, incident, session};
-use crate::config::RunbookText;
-use crate::engine::checklist::{ChangedLine, Difference, Run, difference};
+use crate::engine::checklist::{ChangedLine, Difference, Run, asking, difference};
 use crate::engine::runtime::Lead;
-use crate::model::command::{Command, Rebase};
+use crate::model::command::Command;
 
 /// Exit codes: 0 taken over, or shown; 1 there is nothing to take over; 5 refused.
 pub(super) async fn run(
@@ -52,19 +51,9 @@ pub(super) async fn run(
         return Ok(Exit::Fine);
     }
     let by = session::actor(global)?;
-    let command = command(run, text);
+    let command = Command::Rebase(asking(run, text));
     let engine = session::start(&loaded, "command", Lead::Auto).await?;
     act::deliver(engine, &loaded, by, command, global).await
-}
-
-fn command(run: &Run, text: &RunbookText) -> Command {
-    Command::Rebase(Rebase {
-        incident: run.incident.clone(),
-        run: run.id.clone(),
-        from: run.sha256.clone(),
-        source: text.source.clone(),
-        bindings: text.bindings.clone(),
-    })
 }
 
 /// What differs, a line an item.
@@ -76,15 +65,8 @@ fn shown(run: &Run, difference: &Difference) -> String {
             let _ = writeln!(text, "  {mark} {}: {}{}", line.id, line.text, after(line));
         }
     };
-    let settled = |line: &ChangedLine, words: &str| {
-        if line.standing.is_settled() {
-            format!(" ({}, {words})", line.standing.word())
-        } else {
-            String::new()
-        }
-    };
-    lines("~", changed, &|line| settled(line, "open again"));
+    lines("~", changed, &|line| line.settled("open again"));
     lines("+", added, &|_| String::new());
-    lines("-", removed, &|line| settled(line, "kept in the record"));
+    lines("-", removed, &|line| line.settled("kept in the record"));
     text
 }

@@ -136,7 +136,13 @@ async fn wanted(asked: &Change, database: &Database) -> Result<DataAsk, String> 
             }
             Ok(DataAsk::Program { undo, version: to.clone() })
         }
-        Change::Migrate { to, .. } => migrate(&database.migrations().await?, to.as_deref()),
+        Change::Migrate { to, .. } => {
+            let migrations = pending(&database.migrations().await?, to.as_deref())?;
+            if migrations.is_empty() {
+                return Err("the database has all of them already".to_owned());
+            }
+            Ok(DataAsk::Migrate { migrations })
+        }
         Change::Undo { last, to, .. } => undo(&database.migrations().await?, *last, to.as_deref()),
         Change::Restore { file, .. } => {
             let (_, sha256, words) = database.read_backup(file).await?;
@@ -151,8 +157,8 @@ fn number(version: &str) -> Result<u64, String> {
     version.parse().map_err(|_| format!("`{version}` is no version of a migration: a whole number"))
 }
 
-/// The migrations to apply.
-fn migrate(states: &[MigrationState], to: Option<&str>) -> Result<DataAsk, String> {
+/// The migrations that the database has not, up to a version; none where it has all.
+fn pending(states: &[MigrationState], to: Option<&str>) -> Result<Vec<Migration>, String> {
     if let Some(changed) = states.iter().find(|state| state.changed) {
         return Err(format!(
             "migration {} ({}) was changed after it was applied: put its script back as it was",
@@ -166,11 +172,7 @@ fn migrate(states: &[MigrationState], to: Option<&str>) -> Result<DataAsk, Strin
     }
     let pending = states.iter().filter(|state| !state.applied);
     let pending = pending.filter(|state| to.is_none_or(|to| state.migration.version <= to));
-    let migrations: Vec<_> = pending.map(|state| state.migration.clone()).collect();
-    if migrations.is_empty() {
-        return Err("the database has all of them already".to_owned());
-    }
-    Ok(DataAsk::Migrate { migrations })
+    Ok(pending.map(|state| state.migration.clone()).collect())
 }
 
 /// The migrations that the databases of a service have not, for a deployment of it; or why that cannot be said.
@@ -191,17 +193,10 @@ pub(in crate::cli) async fn pending_of(
                 "`{name}` is migrated by a program: run `unship db migrate {name}` first, without --migrate here"
             )));
         }
-        let states = match database.migrations().await {
-            Ok(states) => states,
+        match database.migrations().await.and_then(|states| pending(&states, None)) {
+            Ok(migrations) if migrations.is_empty() => {}
+            Ok(migrations) => all.push((name.clone(), migrations)),
             Err(why) => return Ok(Err(world.secrets.redact(&format!("{name}: {why}")))),
-        };
-        if states.iter().all(|state| state.applied && !state.changed) {
-            continue;
-        }
-        match migrate(&states, None) {
-            Ok(DataAsk::Migrate { migrations }) => all.push((name.clone(), migrations)),
-            Ok(_) => {}
-            Err(why) => return Ok(Err(format!("{name}: {why}"))),
         }
     }
     if all.is_empty() {

@@ -41,44 +41,64 @@ pub struct Line {
     pub standing: Standing,
 }
 
-impl Difference {
-    /// Whether every item is as it was.
-    pub const fn is_none(&self) -> bool {
-        self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()
+impl Line {
+    /// Behind its text: how it was settled and what becomes of that, ` (done, open again)`; nothing for one that was not.
+    pub fn settled(&self, then: &str) -> String {
+        if self.standing.is_settled() {
+            format!(" ({}, {then})", self.standing.word())
+        } else {
+            String::new()
+        }
     }
 }
 
 /// What a text would change about a run; none where it is the text that the run has.
 pub fn difference(run: &Run, text: &RunbookText) -> Option<Difference> {
-    if run.text() == (text.source.as_str(), text.bindings.as_ref()) {
+    if run.has_text(&text.source, text.bindings.as_ref()) {
         return None;
     }
-    let new = read(run, text)?;
-    let pairs = Pairs::of(run.book(), &new);
+    Some(compared(run, &read(run, text)?).0)
+}
+
+/// What differs, and which items stand for the same and have another id: the old one and the new one.
+fn compared(run: &Run, new: &Runbook) -> (Difference, Vec<(ItemId, ItemId)>) {
+    let pairs = Pairs::of(run.book(), new);
     let line = |id: &ItemId, text: &str, old: Option<&ItemId>| Line {
         id: id.clone(),
         text: text.to_owned(),
         standing: old.map_or(Standing::Open, |old| run.standing(old)),
     };
-    let mut difference = Difference::default();
+    let (mut difference, mut moved) = (Difference::default(), Vec::new());
     for (item, pair) in new.items.iter().zip(&pairs.of_new) {
-        match pair {
-            None => difference.added.push(line(&item.id, &item.text, None)),
-            Some(old) => {
-                let before = &run.book().items[*old];
-                if before.hash == item.hash {
-                    difference.kept += 1;
-                } else {
-                    difference.changed.push(line(&item.id, &item.text, Some(&before.id)));
-                }
-            }
+        let Some(before) = pair.map(|old| &run.book().items[old]) else {
+            difference.added.push(line(&item.id, &item.text, None));
+            continue;
+        };
+        if before.hash == item.hash {
+            difference.kept += 1;
+        } else {
+            difference.changed.push(line(&item.id, &item.text, Some(&before.id)));
+        }
+        if before.id != item.id {
+            moved.push((before.id.clone(), item.id.clone()));
         }
     }
     for old in pairs.gone {
         let item = &run.book().items[old];
         difference.removed.push(line(&item.id, &item.text, Some(&item.id)));
     }
-    Some(difference)
+    (difference, moved)
+}
+
+/// What is asked for when a run is to go on with a text.
+pub fn asking(run: &Run, text: &RunbookText) -> Rebase {
+    Rebase {
+        incident: run.incident.clone(),
+        run: run.id.clone(),
+        from: run.sha256.clone(),
+        source: text.source.clone(),
+        bindings: text.bindings.clone(),
+    }
 }
 
 /// The text as a runbook. It is checked where it matters; a name that nothing has is no reason to show no difference.
@@ -158,28 +178,21 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: &Envelope, asked: &Rebase) -
     if run.sha256 != *from {
         return Err(format!("{} was taken over meanwhile; look at what differs now", run.id).into());
     }
-    check(work, &run, source, bindings.as_ref())?;
-    let sha256 = hex::encode(Sha256::digest(source));
-    let text = RunbookText {
-        file: String::new(),
-        source: source.clone(),
-        bindings: bindings.clone(),
-        sha256: sha256.clone(),
-    };
-    let Some(difference) = difference(&run, &text) else {
+    let new = check(work, &run, source, bindings.as_ref())?;
+    if run.has_text(source, bindings.as_ref()) {
         return Err(format!("{} has that text already", run.id).into());
-    };
+    }
+    let (difference, moved) = compared(&run, &new);
     let busy = difference.changed.iter().chain(&difference.removed);
     if let Some(busy) = busy.into_iter().find(|line| line.standing == Standing::Running) {
         return Err(format!("`{}` is being done; take the run over when it has ended", busy.id).into());
     }
     let ids = |lines: &[Line]| lines.iter().map(|line| line.id.clone()).collect::<Vec<_>>();
-    let moved = moved(&run, &text);
     accept(work, envelope.clone());
     let change = ChecklistChange::Rebased {
         source: source.clone(),
         bindings: bindings.clone(),
-        sha256,
+        sha256: hex::encode(Sha256::digest(source)),
         moved,
         changed: ids(&difference.changed),
         added: ids(&difference.added),
@@ -195,7 +208,7 @@ fn check(
     run: &Run,
     source: &str,
     bindings: Option<&(String, String)>,
-) -> Result<(), Refusal> {
+) -> Result<Runbook, Refusal> {
     let (names, actions) = (runbooks::names(work.config()), runbooks::actions(work.config()));
     let mut book = Runbook::parse(run.runbook.as_str(), source, &names, &actions)
         .map_err(|error| Refusal::because(format!("the new text of {}: {error}", run.runbook)))?;
@@ -207,19 +220,8 @@ fn check(
             "the new text of {}, line {}: {}",
             run.runbook, problem.line, problem.text
         ))),
-        None => Ok(()),
+        None => Ok(book),
     }
-}
-
-/// Items that stand for the same and have another id.
-fn moved(run: &Run, text: &RunbookText) -> Vec<(ItemId, ItemId)> {
-    let Some(new) = read(run, text) else { return Vec::new() };
-    let pairs = Pairs::of(run.book(), &new);
-    let pairs = new.items.iter().zip(pairs.of_new);
-    pairs
-        .filter_map(|(item, old)| Some((run.book().items[old?].id.clone(), item.id.clone())))
-        .filter(|(old, new)| old != new)
-        .collect()
 }
 
 /// Takes the change into a run. Only what the event names is used: how items are paired may change with the program.

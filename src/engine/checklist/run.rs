@@ -147,9 +147,9 @@ impl Run {
         }
     }
 
-    /// Its text, and what is bound beside it.
-    pub fn text(&self) -> (&str, Option<&(String, String)>) {
-        (&self.source, self.bindings.as_ref())
+    /// Whether this is its text, with these bindings beside it.
+    pub fn has_text(&self, source: &str, bindings: Option<&(String, String)>) -> bool {
+        *self.source == *source && self.bindings.as_ref() == bindings
     }
 
     /// Goes on with another text. Its items stand as they stood, by their ids.

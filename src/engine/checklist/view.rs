@@ -569,7 +569,8 @@ fn sections(run: &Run, sight: &Sight<'_>, several: bool) -> Vec<Phase> {
             elapsed: passed,
             overdue: is_over && is_open && !passed_before,
             passed_before,
-            gate: lines.first().and_then(|line| gate::of(run, *line)),
+            // What is done from memory waits for nothing, and says nothing of the others.
+            gate: lines.iter().find(|line| !book.items[**line].memory).and_then(|line| gate::of(run, *line)),
             notes: section.notes.clone(),
             items,
         });

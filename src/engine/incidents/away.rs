@@ -13,8 +13,7 @@ use crate::model::incident::{Incident, IncidentChange};
 /// Tells, once, that whoever commands an incident has done nothing for as long as the config allows.
 pub(super) fn look(work: &mut Work<'_>, incident: &Incident) {
     let limit = *work.config().escalation.commander_away;
-    let Some(held) = incident.roles.get(&IncidentRole::Commander) else { return };
-    let since = incident.commander_seen.map_or(held.at, |seen| seen.max(held.at));
+    let (Some(name), Some(since)) = (incident.commander(), incident.commander_silent_since()) else { return };
     let silent = elapsed(since, work.now);
     if limit.is_zero() || silent < limit || incident.commander_away.is_some() || incident.drill {
         return;
@@ -27,8 +26,7 @@ pub(super) fn look(work: &mut Work<'_>, incident: &Incident) {
     if !is_at_work {
         return;
     }
-    let name = held.name.clone();
-    let change = IncidentChange::CommanderAway { name: name.clone(), since };
+    let change = IncidentChange::CommanderAway { name: name.to_owned(), since };
     work.emit(Event::IncidentChanged { incident: incident.id.clone(), by: Actor::Engine, change });
     let deputy = incident.roles.get(&IncidentRole::Deputy).map(|held| held.name.as_str());
     // Nobody is their own deputy.
@@ -38,7 +36,7 @@ pub(super) fn look(work: &mut Work<'_>, incident: &Incident) {
     };
     let mut ways = deputy.map_or_else(Vec::new, |deputy| ways_to(deputy, "deputy"));
     if !ways.is_empty() {
-        ways.extend(ways_to(&name, "commander"));
+        ways.extend(ways_to(name, "commander"));
     }
-    messages::commander_away(work, incident, &name, silent, &ways);
+    messages::commander_away(work, incident, name, silent, &ways);
 }

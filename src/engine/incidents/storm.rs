@@ -49,7 +49,7 @@ pub(super) fn sweeps(work: &mut Work<'_>, incident: &Incident) -> bool {
 /// What a message about an incident says of those that it stands for.
 pub(in crate::engine) fn words(work: &Work<'_>, incident: &Incident) -> Option<String> {
     incident.storm.as_ref()?;
-    let count = open(work).filter(|other| !other.suspected && !other.drill).count();
+    let count = declared(work).count();
     Some(format!("{count} incidents are open at once; those that follow are told with {}", incident.id))
 }
 
@@ -76,7 +76,7 @@ pub(super) fn tick(work: &mut Work<'_>) {
         if lead.is_open() && !untold.is_empty() && elapsed(storm.at, work.now) >= DIGEST {
             let incidents = untold.iter().map(|member| member.id.clone()).collect();
             changed(work, &lead.id, IncidentChange::StormTold { incidents });
-            let count = open(work).filter(|other| !other.suspected && !other.drill).count();
+            let count = declared(work).count();
             messages::storm(work, &lead, &untold, count);
         }
         let reason = match (lead.is_open(), lead.acknowledged.is_some() && has_passed) {
@@ -99,10 +99,15 @@ fn open<'a>(work: &'a Work<'_>) -> impl Iterator<Item = &'a Arc<Incident>> {
     work.state.incidents.values().filter(|incident| incident.is_open())
 }
 
+/// The open ones that somebody declared.
+fn declared<'a>(work: &'a Work<'_>) -> impl Iterator<Item = &'a Arc<Incident>> {
+    open(work).filter(|incident| !incident.suspected && !incident.drill)
+}
+
 /// How many others were declared just before it and are open.
 fn recent(work: &Work<'_>, incident: &Incident) -> usize {
-    open(work)
-        .filter(|other| other.id != incident.id && !other.suspected && !other.drill)
+    declared(work)
+        .filter(|other| other.id != incident.id)
         .filter(|other| elapsed(other.opened_at, work.now) < WITHIN)
         .count()
 }

@@ -328,13 +328,16 @@ pub fn link(scene: &Scene<'_>) -> Answer {
 
 /// The checklists whose runbooks have changed on disk, with what that changes.
 pub fn rebasable<'a>(scene: &Scene<'a>) -> Vec<(&'a Run, &'a RunbookText, Difference)> {
-    let Some(incident) = checklist::incident(scene) else { return Vec::new() };
-    let runs = scene.picture.live.state.runs_of(&incident.id).into_iter().filter(|run| !run.closed);
-    let changed = runs.filter_map(|run| {
-        let text = scene.picture.runbooks.get(&run.runbook)?;
-        Some((run, text, difference(run, text)?))
-    });
-    changed.collect()
+    rewritten(scene).filter_map(|(run, text)| Some((run, text, difference(run, text)?))).collect()
+}
+
+/// The checklists whose runbooks have another text on disk.
+fn rewritten<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Run, &'a RunbookText)> {
+    let picture = scene.picture;
+    let runs = checklist::incident(scene).map(|incident| picture.live.state.runs_of(&incident.id));
+    let with_text = |run: &'a Run| Some((run, picture.runbooks.get(&run.runbook)?));
+    let open = runs.into_iter().flatten().filter(|run| !run.closed).filter_map(with_text);
+    open.filter(|(run, text)| !run.has_text(&text.source, text.bindings.as_ref()))
 }
 
 /// Letting a checklist go on with its runbook as it is now.
@@ -343,7 +346,8 @@ pub fn rebase(scene: &Scene<'_>) -> Answer {
     if checklist::incident(scene).is_none() {
         return because("no incident is open");
     }
-    if rebasable(scene).is_empty() {
+    // Asked for every frame: what differs is worked out where it is shown.
+    if rewritten(scene).next().is_none() {
         return because("no runbook that is worked through has changed");
     }
     Ok(())

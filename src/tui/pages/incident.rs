@@ -210,17 +210,11 @@ fn people(page: &mut Writer<'_>, incident: &Incident, scene: &Scene<'_>) {
             offer.map_or_else(String::new, |offer| format!("; offered to {} by {}", offer.to, offer.by));
         let is_away = role == IncidentRole::Commander && incident.commander_away.is_some();
         page.field(role.word(), Tone::Text, &format!("{held}{offered}"));
-        if let Some(since) =
-            incident.commander_seen.or_else(|| held_since(incident, role)).filter(|_| is_away)
-        {
+        if let Some(since) = incident.commander_silent_since().filter(|_| is_away) {
             let silent = left(age(since, scene.now()));
             page.field("", Tone::Fail, &format!("has done nothing for {silent}: the deputy may take over"));
         }
     }
-}
-
-fn held_since(incident: &Incident, role: IncidentRole) -> Option<Timestamp> {
-    incident.roles.get(&role).map(|held| held.at)
 }
 
 /// How bad it was said to be, when and by whom: as far as the timeline goes back.

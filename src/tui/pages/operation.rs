@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 
 use super::sheet::{Sheet, Writer};
 use crate::engine::proposal;
+use crate::engine::watching;
 use crate::model::OperationId;
-use crate::model::operation::{Action, Operation, OperationStatus, Outcome, PlanKind, StepState};
+use crate::model::operation::{Action, Operation, OperationStatus, StepState};
 use crate::model::release::{Arm, Release};
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
@@ -367,13 +368,7 @@ fn phases(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
 
 /// How the release was that it brought in, later.
 fn afterwards(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
-    let OperationStatus::Ended { at, .. } = &operation.status else { return };
-    let config = scene.config();
-    let own = config.services.get(&operation.plan.service).and_then(|spec| spec.deploy.as_ref());
-    let windows = &own.unwrap_or(&config.deploy).windows;
-    let serves = scene.state().service(&operation.plan.service).and_then(|known| known.stable());
-    let is_there = serves.is_some_and(|stable| stable.reference == operation.plan.to.reference);
-    let next = windows.get(operation.watched.len()).filter(|_| is_there && has_come(operation));
+    let next = watching::next(operation, scene.state(), scene.config());
     if operation.watched.is_empty() && next.is_none() {
         return;
     }
@@ -385,24 +380,10 @@ fn afterwards(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
         };
         page.field(&format!("after {}", human(*watched.window)), tone, &watched.words());
     }
-    if let Some(window) = next {
-        page.field(
-            &format!("after {}", human(**window)),
-            Tone::Dim,
-            &format!("in {}", left_of(*at, *window, scene)),
-        );
+    if let Some((window, due)) = next {
+        let left = human(Duration::from_secs(age(scene.now(), due).as_secs()));
+        page.field(&format!("after {}", human(*window)), Tone::Dim, &format!("in {left}"));
     }
-}
-
-/// Whether it brought a release in and that was verified.
-const fn has_come(operation: &Operation) -> bool {
-    matches!(operation.plan.kind, PlanKind::Deploy { .. } | PlanKind::Promote)
-        && matches!(operation.status, OperationStatus::Ended { outcome: Outcome::Verified, .. })
-}
-
-fn left_of(since: Timestamp, lasts: crate::model::Span, scene: &Scene<'_>) -> String {
-    let left = age(scene.now(), since.checked_add(*lasts).unwrap_or(since));
-    human(Duration::from_secs(left.as_secs()))
 }
 
 /// What the platform says while it works, the newest last.

@@ -1,17 +1,17 @@
 //! Runbooks that were mended on disk while they are worked through, and what that changes.
 
 use crate::config::RunbookText;
-use crate::engine::checklist::{ChangedLine, Difference, Run};
+use crate::engine::checklist::{Difference, Run, asking};
 use crate::model::RunId;
+use crate::model::command::Rebase;
 use crate::tui::available;
 use crate::tui::scene::Scene;
 
 /// A checklist whose runbook has changed on disk.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Changed {
-    pub(super) run: RunId,
-    pub(super) from: String,
-    pub(super) text: RunbookText,
+    /// What would be asked for.
+    pub(super) asked: Rebase,
     pub(super) difference: Difference,
 }
 
@@ -19,9 +19,7 @@ pub(super) struct Changed {
 pub(super) fn changed(scene: &Scene<'_>) -> Vec<Changed> {
     let all = available::rebasable(scene).into_iter();
     let one = |(run, text, difference): (&Run, &RunbookText, Difference)| Changed {
-        run: run.id.clone(),
-        from: run.sha256.clone(),
-        text: text.clone(),
+        asked: asking(run, text),
         difference,
     };
     all.map(one).collect()
@@ -38,17 +36,12 @@ const DIFFERS: usize = 8;
 /// What differs, a line an item; what there is no room for is counted.
 pub(super) fn differs(difference: &Difference) -> Vec<String> {
     let Difference { changed, added, removed, .. } = difference;
-    let was = |line: &ChangedLine, then: &str| {
-        if line.standing.is_settled() {
-            format!(" ({}, {then})", line.standing.word())
-        } else {
-            String::new()
-        }
-    };
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(changed.iter().map(|it| format!("Changed: {}{}.", it.text, was(it, "open again"))));
+    lines.extend(changed.iter().map(|it| format!("Changed: {}{}.", it.text, it.settled("open again"))));
     lines.extend(added.iter().map(|it| format!("Added: {}.", it.text)));
-    lines.extend(removed.iter().map(|it| format!("Removed: {}{}.", it.text, was(it, "kept in the record"))));
+    lines.extend(
+        removed.iter().map(|it| format!("Removed: {}{}.", it.text, it.settled("kept in the record"))),
+    );
     if lines.is_empty() {
         lines.push("No line says anything else; what is written beside them does.".to_owned());
     }

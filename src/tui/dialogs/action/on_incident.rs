@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use super::changed::{Changed, changed, differs, name_of};
 use super::onset;
 use super::text::Text;
-use crate::config::RunbookText;
 use crate::engine::checklist::Difference;
 use crate::engine::escalation::{Preview, preview};
-use crate::model::command::{Command, Rebase};
+use crate::model::command::Command;
 use crate::model::escalation::IncidentRole;
 use crate::model::incident::{Incident, IncidentAsk};
 use crate::model::units::human;
@@ -354,7 +353,7 @@ impl OnIncident {
                     let (other, added, removed) = (other.len(), added.len(), removed.len());
                     let words =
                         format!("{kept} as they were, {other} changed, {added} added, {removed} removed");
-                    (name_of(&changed.run).to_owned(), words)
+                    (name_of(&changed.asked.run).to_owned(), words)
                 })
                 .collect(),
             _ => Vec::new(),
@@ -438,9 +437,7 @@ impl OnIncident {
             Ask::Link(operations) => IncidentAsk::Link { operation: operations.get(choice?)?.0.clone() },
             Ask::Onset(moments) => IncidentAsk::Onset { at: moments.get(choice?)?.1, reason },
             Ask::Rebase(changed) => {
-                let Changed { run, from, text, .. } = changed.get(choice?)?.clone();
-                let RunbookText { source, bindings, .. } = text;
-                return Some(Command::Rebase(Rebase { incident, run, from, source, bindings }));
+                return Some(Command::Rebase(changed.get(choice?)?.asked.clone()));
             }
         };
         Some(Command::Incident { incident, ask })
