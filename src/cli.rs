@@ -37,6 +37,7 @@ pub mod promote;
 pub mod report;
 pub mod rollback;
 pub mod runbook;
+pub mod scale;
 mod session;
 pub mod sources;
 pub mod status;
@@ -45,6 +46,7 @@ pub mod template;
 mod tests;
 pub mod themes;
 pub mod trials;
+pub mod variables;
 pub mod version;
 pub mod why;
 
@@ -134,6 +136,9 @@ enum Subcommand {
     Db(db::Args),
     Version(version::Args),
     Maintenance(maintenance::Args),
+    Scale(scale::ScaleArgs),
+    Cleanup(scale::CleanupArgs),
+    Variables(variables::Args),
     Incident(incident::Args),
     Checklist(checklist::Args),
     Message(message::Args),
@@ -191,6 +196,9 @@ pub async fn main() -> ExitCode {
         Subcommand::Db(args) => db::run(&args, global).await,
         Subcommand::Version(args) => version::run(&args, global),
         Subcommand::Maintenance(args) => maintenance::run(&args, global).await,
+        Subcommand::Scale(args) => scale::run(&args, global).await,
+        Subcommand::Cleanup(args) => scale::clean_up(&args, global).await,
+        Subcommand::Variables(args) => variables::run(&args, global).await,
         Subcommand::Incident(args) => incident::run(args, global).await,
         Subcommand::Checklist(args) => checklist::run(args, global).await,
         Subcommand::Message(args) => message::run(args, global).await,

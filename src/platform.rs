@@ -50,6 +50,7 @@ use tokio::sync::mpsc;
 
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, Instance, LogLine, LogQuery, PlatformAction, PlatformSpec,
+    Variable,
 };
 use crate::model::release::Inventory;
 use crate::model::secret::Secrets;
@@ -81,6 +82,11 @@ pub trait Platform: Send + Sync {
     /// The instances that run, with what they use. Only where [`Capabilities::instances`] says so.
     async fn instances(&self) -> Result<Vec<Instance>, PlatformError> {
         Err(PlatformError::Permanent("this platform does not list instances".to_owned()))
+    }
+
+    /// The environment variables of what serves, in the platform's own order. Only where [`Capabilities::variables`] says so.
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        Err(PlatformError::Permanent("this platform does not tell environment variables".to_owned()))
     }
 
     /// Gives lines of the service's log to `out`: the last ones, and (if asked) what comes, until `out` is closed or the

@@ -497,3 +497,33 @@ async fn people_can_read_along() {
     heard.sort();
     assert_eq!(heard, ["[redacted]", "[redacted]", "with [redacted]"]);
 }
+
+/// Instances, a release that is to stop, and the environment, each by a program; what the environment is set to is in no error.
+#[tokio::test]
+async fn instances_and_variables() {
+    let mut bench = Bench::new();
+    let inventory = INVENTORY.replacen('{', "{\"instances\": 4, ", 1);
+    std::fs::write(bench.path("inventory.json"), inventory).unwrap();
+    bench.spec.scale = Some(bench.sh("scale", "echo $1 $UNSHIP_INSTANCES >> DIR/did", &["{instances}"]));
+    bench.spec.stop = Some(bench.sh("stop", "echo stop $1 $2 >> DIR/did", &["{release}", "{version}"]));
+    bench.spec.variables = Some(bench.sh("variables", "echo '{\"MODE\": \"live\", \"EMPTY\": \"\"}'", &[]));
+    let platform = bench.platform();
+    let can = platform.capabilities();
+    assert!(can.scale && can.stop && can.variables);
+    assert_eq!(platform.read().await.unwrap().instances, Some(4));
+    platform.act(&PlatformAction::Scale { instances: 6 }, &call()).await.unwrap();
+    platform.act(&PlatformAction::Stop { release: "r1".into() }, &call()).await.unwrap();
+    assert_eq!(bench.file("did"), "6 6\nstop r1 2.8.0\n");
+    let seen = platform.variables().await.unwrap();
+    let names: Vec<_> = seen.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["MODE", "EMPTY"]);
+    for (printed, says) in [
+        (r#"{"MODE": 5, "KEY": "hunter2"}"#, "`MODE`: expected a text"),
+        (r#"["hunter2"]"#, "expected an object of texts"),
+        ("hunter2", "not JSON"),
+    ] {
+        bench.spec.variables = Some(bench.sh("variables", &format!("echo '{printed}'"), &[]));
+        let error = bench.platform().variables().await.unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains("hunter2"), "{error}");
+    }
+}

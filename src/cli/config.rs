@@ -181,7 +181,7 @@ mod tests {
         let check = |secrets| run(Action::Check { secrets }, Path::new(FULL), false);
         let (exit, out, err) = check(false);
         assert_eq!(exit, Exit::Fine, "{err}");
-        assert!(out.contains("fine. `production`: 12 services, 9 sources, 10 triggers, 9 channels"), "{out}");
+        assert!(out.contains("fine. `production`: 12 services, 9 sources, 11 triggers, 9 channels"), "{out}");
         assert!(err.contains("warning: the secret `env:METRICS_TOKEN` is not set"), "{err}");
         let (exit, out, err) = check(true);
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""));

@@ -288,6 +288,8 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
         PlanKind::Maintenance { on: true } => "to turn its maintenance page on",
         PlanKind::Maintenance { on: false } => "to turn its maintenance page off",
         PlanKind::Database { .. } => "whose data that concerns",
+        PlanKind::Scale { .. } => "to run so many instances of it",
+        PlanKind::CleanUp => "to stop what it has left running",
     };
     write!(std::io::stderr(), "type the service's name {what}: ")?;
     std::io::stderr().flush()?;
@@ -327,7 +329,10 @@ fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result
     let mut out = std::io::stderr().lock();
     let how = strategy.map_or_else(String::new, |strategy| format!(" ({strategy})"));
     writeln!(out, "{} {}{how}", asked.verb(), service.map_or("", ServiceName::as_str))?;
-    if !matches!(asked, Command::Maintenance { .. } | Command::Database(_)) {
+    if !matches!(
+        asked,
+        Command::Maintenance { .. } | Command::Database(_) | Command::Scale(_) | Command::CleanUp { .. }
+    ) {
         writeln!(out, "  from  {}", end(proposal.from.as_ref()))?;
         writeln!(out, "  to    {}", end(proposal.target.release.as_ref()))?;
     }

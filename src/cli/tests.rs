@@ -4,7 +4,9 @@ use clap::Parser as _;
 
 use super::{Cli, Subcommand};
 use crate::model::checklist::ItemAct;
-use crate::model::command::{Command, DataChange, Deploy, Override, Promote, Rebase, RollBack, Settlement};
+use crate::model::command::{
+    Command, DataChange, Deploy, Override, Promote, Rebase, RollBack, Scale, Settlement,
+};
 use crate::model::database::{DataAsk, Migration};
 use crate::model::decision::Guardrail;
 use crate::model::deploy::DeployStrategy;
@@ -84,7 +86,13 @@ fn every_command(text: &str) -> Vec<Command> {
         Command::SetLevel { incident: "INC-1".into(), level: Level::Sev1, reason: reason() },
         Command::Resolve { incident: "INC-1".into(), reason: reason() },
         Command::Note { incident: "INC-1".into(), text: reason() },
+        Command::CleanUp { service: "checkout".into(), reason: reason() },
     ];
+    for seen in [None, Some(4)] {
+        let overrides = vec![Override { guardrail: Guardrail::Target, reason: reason() }];
+        let (service, instances) = ("checkout".into(), 8);
+        commands.push(Command::Scale(Scale { service, instances, seen, reason: reason(), overrides }));
+    }
     for on in [true, false] {
         commands.push(Command::Baseline { service: "checkout".into(), set: on, reason: reason() });
         commands.push(Command::Maintenance { service: "checkout".into(), on, reason: reason() });

@@ -249,12 +249,32 @@ pub struct ServiceSpec {
     /// How its releases are brought in, where that differs from `[deploy]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<DeploySpec>,
+    /// How many instances may run, for triggers whose action is `scale_out`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<ScalingSpec>,
     /// Its health checks.
     #[serde(default)]
     pub probes: BTreeMap<ProbeName, ProbeSpec>,
     /// Its series.
     #[serde(default)]
     pub indicators: BTreeMap<IndicatorName, IndicatorSpec>,
+}
+
+/// How many instances of a service may run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScalingSpec {
+    /// Never more than these by themselves.
+    #[schemars(range(min = 1))]
+    pub most: u32,
+    /// How many more each time, in percent of those that run, rounded up. The next time comes after the cooldown.
+    #[serde(default = "half_as_many")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub add_percent: u32,
+}
+
+const fn half_as_many() -> u32 {
+    50
 }
 
 /// How much depends on a service.

@@ -340,7 +340,7 @@ impl Mood {
     pub const fn of_recommendation(recommendation: Recommendation) -> Self {
         match recommendation {
             Recommendation::Watch => Self::Plain,
-            Recommendation::Hold => Self::Wary,
+            Recommendation::Hold | Recommendation::ScaleOut => Self::Wary,
             Recommendation::RollBackGradually | Recommendation::RollBackImmediately => Self::Bad,
         }
     }

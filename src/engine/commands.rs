@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::config::schema::Role;
-use crate::model::command::{Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Settlement};
+use crate::model::command::{
+    Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Scale, Settlement,
+};
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
 use crate::model::operation::{OperationStatus, Outcome, Plan, Strategy};
@@ -35,6 +37,8 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         | Command::Promote(_)
         | Command::Maintenance { .. }
         | Command::Deploy(_)
+        | Command::Scale(_)
+        | Command::CleanUp { .. }
         | Command::Database(_) => {
             operate(work, envelope);
         }
@@ -232,6 +236,7 @@ fn overrides_of(command: &Command) -> &[Override] {
     match command {
         Command::RollBack(RollBack { overrides, .. })
         | Command::Promote(Promote { overrides, .. })
+        | Command::Scale(Scale { overrides, .. })
         | Command::Deploy(Deploy { overrides, .. }) => overrides,
         _ => &[],
     }

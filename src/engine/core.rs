@@ -29,7 +29,9 @@ use super::planner::{self, Draft};
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
-use super::{baseline, checklist, commands, deliveries, executor, incidents, messages, received, watching};
+use super::{
+    baseline, checklist, commands, deliveries, executor, incidents, instances, messages, received, watching,
+};
 
 /// How often a service is looked at anew although nothing was read of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -235,6 +237,7 @@ impl Work<'_> {
         if look {
             received::tick(self);
             watching::tick(self);
+            instances::tick(self);
             incidents::tick(self);
             checklist::tick(self);
         }
@@ -419,18 +422,20 @@ impl Work<'_> {
     fn decide(&mut self, service: &ServiceName) {
         let weighed = decide::weigh(self.settings, self.state, self.senses, service, self.now);
         let Some(known) = self.state.service(service) else { return };
-        let target = match &weighed.suspect {
-            Some((_, release)) => target::choose(known, &release.reference, None),
-            None => {
-                Target { release: None, evidence: String::new(), problem: Some("nothing is live".to_owned()) }
+        let (target, kind) = match &weighed.suspect {
+            _ if weighed.recommendation == Recommendation::ScaleOut => {
+                let (target, instances) = instances::aim_by_itself(self, service);
+                (target, PlanKind::Scale { instances })
             }
+            Some((_, release)) => (target::choose(known, &release.reference, None), PlanKind::RollBack),
+            None => (Target::none("nothing is live".to_owned()), PlanKind::RollBack),
         };
         let acts = weighed.recommendation.acts();
         let guardrails = if acts {
             let from = weighed.suspect.as_ref().map(|(_, release)| release);
             let intent = Intent {
                 service,
-                kind: PlanKind::RollBack,
+                kind,
                 automatic: true,
                 from,
                 target: &target,
@@ -458,6 +463,8 @@ impl Work<'_> {
                     .map(|check| check.guardrail)
                     .eq(blocking.iter().copied())
                 && (last.acted || !will_act);
+            // Load that stays asks again; a release that was taken back is not taken back again.
+            let is_same = is_same && !(will_act && weighed.recommendation == Recommendation::ScaleOut);
             // Calm after an operation is what was hoped for, not a decision.
             let is_calm =
                 weighed.recommendation == Recommendation::Watch && weighed.findings.is_empty() && last.acted;
@@ -528,7 +535,19 @@ impl Work<'_> {
             settings: &self.settings.config.rollback,
             key: &key,
         };
-        match planner::roll_back(draft) {
+        let plan = match decision.recommendation {
+            Recommendation::ScaleOut => {
+                let next = instances::next(
+                    &self.settings.config,
+                    &decision.service,
+                    self.state.service(&decision.service),
+                );
+                next.ok_or_else(|| "nothing says how many instances run".to_owned())
+                    .and_then(|instances| planner::scale(draft, instances))
+            }
+            _ => planner::roll_back(draft),
+        };
+        match plan {
             Ok(plan) => {
                 let event = Event::OperationPlanned {
                     operation: operation.clone(),

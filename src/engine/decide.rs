@@ -39,7 +39,7 @@ pub struct Weighed {
 
 /// Adds up what is known of a service.
 ///
-/// One finding that asks for it is enough to roll back at once, or gradually; findings that ask only to watch add up to a
+/// One finding that asks for it is enough to roll back at once, or gradually, or (below those) to run more instances; findings that ask only to watch add up to a
 /// gradual rollback when there are as many as configured. Nothing is rolled back when stable is bad too, when a service that
 /// this one depends on is failing and there is no canary to compare, when the maintenance page is on, or when the release has been live for so long that it
 /// is unlikely to be the cause: then the answer is to hold, and to say so.
@@ -74,6 +74,18 @@ pub fn weigh(
         findings,
     };
     let wanted = wanted(settings, &weighed.findings);
+    if wanted == Recommendation::ScaleOut {
+        // More of the same takes nothing back: what speaks against blaming the release says nothing of load.
+        weighed.recommendation = match under_maintenance(known) {
+            Some(why) => {
+                weighed.reasons.push(why);
+                Recommendation::Hold
+            }
+            None => Recommendation::ScaleOut,
+        };
+        weighed.would_change = would_change(&weighed, known, has_canary);
+        return weighed;
+    }
     let is_compared = weighed.findings.iter().any(|finding| finding.evidence.judgement.is_some());
     let against = everything_fails(settings, senses, service, &weighed.findings)
         .or_else(|| against(settings, state, senses, service, known, (has_canary, is_compared), now));
@@ -133,6 +145,7 @@ fn wanted(settings: &Settings, findings: &[Finding]) -> Recommendation {
     match strongest {
         Some(TriggerAction::Immediate) => Recommendation::RollBackImmediately,
         Some(TriggerAction::Gradual) => Recommendation::RollBackGradually,
+        Some(TriggerAction::ScaleOut) => Recommendation::ScaleOut,
         Some(TriggerAction::Watch) if limit > 0 && findings.len() >= limit => {
             Recommendation::RollBackGradually
         }
@@ -150,11 +163,8 @@ fn against(
     (has_canary, is_compared): (bool, bool),
     now: Timestamp,
 ) -> Option<String> {
-    if known.inventory.as_ref().is_some_and(|inventory| inventory.maintenance == Some(true)) {
-        return Some(
-            "the maintenance page is on: what is seen is not what users would get, and a person is at it"
-                .to_owned(),
-        );
+    if let Some(why) = under_maintenance(known) {
+        return Some(why);
     }
     // The canary is worse than stable, however bad that is.
     if has_canary && is_compared {
@@ -188,6 +198,15 @@ fn against(
     let version = &known.stable()?.version;
     (age > SUSPECT_FOR).then(|| {
         format!("{version} has been live for {}: the release is unlikely to be the cause", human(age))
+    })
+}
+
+/// Nothing is done by itself behind the maintenance page.
+fn under_maintenance(known: &ServiceState) -> Option<String> {
+    let is_on = known.inventory.as_ref().is_some_and(|inventory| inventory.maintenance == Some(true));
+    is_on.then(|| {
+        "the maintenance page is on: what is seen is not what users would get, and a person is at it"
+            .to_owned()
     })
 }
 

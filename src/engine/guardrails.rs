@@ -11,7 +11,9 @@ use crate::model::trigger::Verdict;
 use crate::model::units::human;
 use crate::model::{DatabaseName, ServiceName};
 
+use super::incidents::elapsed;
 use super::input::Settings;
+use super::instances;
 use super::senses::Senses;
 use super::state::{Freeze, State};
 use super::target::Target;
@@ -46,7 +48,7 @@ pub fn check(
     Guardrail::ALL
         .into_iter()
         .filter(|guardrail| guardrail.concerns(intent.kind))
-        .filter(|guardrail| intent.automatic || *guardrail != Guardrail::Automatic)
+        .filter(|guardrail| intent.automatic || !guardrail.only_automatic(intent.kind))
         .map(|guardrail| {
             let mut check = GuardrailCheck {
                 guardrail,
@@ -141,6 +143,20 @@ fn consult(
         Guardrail::Freeze => {
             freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now);
         }
+        Guardrail::Cooldown if matches!(intent.kind, PlanKind::Scale { .. }) => {
+            let cooldown = *config.guardrails.cooldown;
+            match instances::last_scaled(state, intent.service) {
+                None => check.detail = "never scaled".to_owned(),
+                Some(last) => {
+                    let age = elapsed(last, now);
+                    check.passes = age >= cooldown;
+                    check.detail = format!("last scaled {} ago, cooldown {}", human(age), human(cooldown));
+                    if !check.passes {
+                        check.until = last.checked_add(cooldown).ok();
+                    }
+                }
+            }
+        }
         Guardrail::Cooldown => {
             let cooldown = *config.guardrails.cooldown;
             match service.and_then(|service| service.last_rollback) {
@@ -178,7 +194,7 @@ fn consult(
             }
         }
         Guardrail::Target => match (&intent.target.problem, &intent.target.release, intent.from) {
-            (_, Some(to), Some(from)) if to.reference == from.reference => {
+            (_, Some(to), Some(from)) if to.reference == from.reference && intent.kind.moves_traffic() => {
                 check.passes = false;
                 check.detail = format!("`{}` is the release that would be left", to.version);
             }

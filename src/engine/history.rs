@@ -109,7 +109,10 @@ impl ServiceState {
                 self.remember(*at, &plan.to, what);
             }
             // No release comes or goes.
-            PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {}
+            PlanKind::Maintenance { .. }
+            | PlanKind::Database { .. }
+            | PlanKind::Scale { .. }
+            | PlanKind::CleanUp => {}
         }
     }
 

@@ -256,6 +256,10 @@ impl PlatformFacts {
                 PlatformAction::Maintenance { .. } => self.maintenance,
                 // No reading shows what a cache has forgotten, and forgetting twice is forgetting.
                 PlatformAction::Purge => Declares { observable: false, idempotent: true },
+                // So many are so many, and what is stopped stays so.
+                PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
+                    Declares { observable: true, idempotent: true }
+                }
             },
             // Its plan says so; no platform knows of it.
             Action::Data { .. } => Declares { observable: false, idempotent: false },

@@ -62,7 +62,7 @@ pub(super) fn operation_started(work: &mut Work<'_>, operation: &Operation) {
             return queue(work, topic, Severity::High, Some(&plan.service), &plain(words), &facts);
         }
         // It is one step: people are told how it ended.
-        PlanKind::Maintenance { .. } => return,
+        PlanKind::Maintenance { .. } | PlanKind::Scale { .. } | PlanKind::CleanUp => return,
         PlanKind::Deploy { how } => {
             let words = format!(
                 "{}: deploying {to} in place of {from} ({}), started by {}: {}",
@@ -87,6 +87,8 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
         Outcome::Verified | Outcome::Cancelled if is_deployment => Severity::Medium,
         // It goes back by itself; how that ended is said then.
         Outcome::NotRecovered | Outcome::Failed if is_deployment => Severity::High,
+        // It costs money, and nobody is hurt.
+        _ if operation.plan.kind == PlanKind::CleanUp => Severity::Low,
         Outcome::Verified | Outcome::Cancelled => Severity::High,
         Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => Severity::Critical,
     };
@@ -131,6 +133,26 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
                 Outcome::Cancelled => "change of the database cancelled",
             },
         ),
+        PlanKind::Scale { .. } => (
+            "scaling-ended",
+            match outcome {
+                Outcome::Verified => "scaled",
+                Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => {
+                    "scaling FAILED, a person is needed"
+                }
+                Outcome::Cancelled => "scaling cancelled",
+            },
+        ),
+        PlanKind::CleanUp => (
+            "clean-up-ended",
+            match outcome {
+                Outcome::Verified => "cleaned up",
+                Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => {
+                    "clean-up FAILED: something is left running"
+                }
+                Outcome::Cancelled => "clean-up cancelled",
+            },
+        ),
         PlanKind::Maintenance { .. } => (
             "maintenance-ended",
             match outcome {
@@ -144,7 +166,9 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     };
     let asked = match operation.plan.kind {
         // Nobody was told when it began.
-        PlanKind::Maintenance { .. } => format!(", asked for by {}: {}", operation.by, operation.reason),
+        PlanKind::Maintenance { .. } | PlanKind::Scale { .. } | PlanKind::CleanUp => {
+            format!(", asked for by {}: {}", operation.by, operation.reason)
+        }
         PlanKind::RollBack | PlanKind::Promote | PlanKind::Deploy { .. } | PlanKind::Database { .. } => {
             String::new()
         }
@@ -272,7 +296,8 @@ fn was_told(
 
 /// A decision to act that no plan can be made for.
 pub(super) fn cannot_plan(work: &mut Work<'_>, decision: &Decision, reason: &str) {
-    let text = format!("{}: cannot roll back: {reason}; a person is needed", decision.service);
+    let what = if decision.recommendation.rolls_back() { "roll back" } else { "scale out" };
+    let text = format!("{}: cannot {what}: {reason}; a person is needed", decision.service);
     queue(
         work,
         "rollback-impossible",

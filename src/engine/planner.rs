@@ -3,9 +3,11 @@
 
 mod data;
 mod deploy;
+mod instances;
 
 pub use data::change;
 pub use deploy::{Forward, deploy};
+pub use instances::{clean_up, left_running, scale};
 
 use crate::config::schema::RollbackSpec;
 use crate::model::operation::{Action, Plan, PlanKind, Requirement, Step, Strategy};
@@ -150,8 +152,16 @@ impl Draft<'_> {
         Step {
             title,
             declares: self.platform.declares(&action),
+            requires: match &action {
+                _ if moves_traffic => Some(Requirement::OnlyTheseServe { releases: self.known() }),
+                Action::Platform { action: PlatformAction::Stop { release } } => {
+                    let others = self.inventory.releases.iter().map(|release| &release.reference);
+                    let others = others.filter(|other| *other != release).cloned().collect();
+                    Some(Requirement::OnlyTheseServe { releases: others })
+                }
+                _ => None,
+            },
             action,
-            requires: moves_traffic.then(|| Requirement::OnlyTheseServe { releases: self.known() }),
             timeout: self.settings.step_timeout,
             retries: self.settings.retries,
             key: self.key(index),

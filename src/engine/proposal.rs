@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::command::{Command, DataChange, Deploy, Promote, RollBack};
+use crate::model::command::{Command, DataChange, Deploy, Promote, RollBack, Scale};
 use crate::model::database::DataAsk;
 use crate::model::decision::GuardrailCheck;
 use crate::model::deploy::DeployStrategy;
@@ -16,6 +16,7 @@ use crate::model::{DatabaseName, ServiceName};
 use super::core::Core;
 use super::guardrails::{self, Intent};
 use super::input::Settings;
+use super::instances;
 use super::planner::{self, Draft, Forward};
 use super::senses::Senses;
 use super::state::{ServiceState, State};
@@ -105,10 +106,18 @@ pub(super) fn propose(
             let kind = PlanKind::Database { change: asked.what.kind() };
             (&asked.service, kind, Strategy::Immediate, asked.overrides.as_slice())
         }
+        Command::Scale(asked) => {
+            let kind = PlanKind::Scale { instances: asked.instances };
+            (&asked.service, kind, Strategy::Immediate, asked.overrides.as_slice())
+        }
+        Command::CleanUp { service, .. } => (service, PlanKind::CleanUp, Strategy::Immediate, [].as_slice()),
         _ => return nothing(format!("to {} makes no plan", command.verb())),
     };
     let known = state.service(service);
-    let (from, target) = ends(known, command);
+    let (from, mut target) = ends(known, command);
+    if let Command::Scale(asked) = command {
+        instances::aim(&mut target, &settings.config, service, known, asked.instances);
+    }
     let database = if let Command::Database(asked) = command { Some(&asked.database) } else { None };
     let intent =
         Intent { service, kind, automatic: false, from: from.as_ref(), target: &target, overrides, database };
@@ -136,6 +145,8 @@ pub(super) fn propose(
                     PlanKind::RollBack => planner::roll_back(draft),
                     PlanKind::Promote => planner::promote(draft),
                     PlanKind::Maintenance { on } => planner::maintenance(draft, on),
+                    PlanKind::Scale { instances } => planner::scale(draft, instances),
+                    PlanKind::CleanUp => planner::clean_up(draft, planner::left_running(inventory)),
                     PlanKind::Database { .. } => Err("no database was named (a defect of unship)".to_owned()),
                 }
             }
@@ -146,7 +157,11 @@ pub(super) fn propose(
             Err(target.problem.clone().unwrap_or_else(|| "there is no release to return to".to_owned()))
         }
     };
-    let moved_on = moved_on(command, from.as_ref(), target.release.as_ref());
+    let moved_on = moved_on(command, from.as_ref(), target.release.as_ref()).or_else(|| {
+        let Command::Scale(Scale { seen: Some(seen), .. }) = command else { return None };
+        let now = inventory.and_then(|inventory| inventory.instances).filter(|now| now != seen)?;
+        Some(format!("{now} instances are asked for now, not the {seen} that you saw: look again"))
+    });
     let expected = expected(state, service, kind, strategy);
     Proposal { from, target, plan, guardrails, moved_on, expected }
 }

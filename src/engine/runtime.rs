@@ -24,6 +24,7 @@ pub mod received;
 mod tenure;
 pub mod trial;
 pub mod validations;
+pub mod variables;
 pub mod view;
 mod with_schema;
 pub mod world;

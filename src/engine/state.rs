@@ -622,7 +622,11 @@ impl State {
             }
             PlanKind::Promote => outcome == Outcome::NotRecovered,
             // It goes back by itself; a person is needed where that cannot be.
-            PlanKind::Maintenance { .. } | PlanKind::Deploy { .. } | PlanKind::Database { .. } => false,
+            PlanKind::Maintenance { .. }
+            | PlanKind::Deploy { .. }
+            | PlanKind::Database { .. }
+            | PlanKind::Scale { .. }
+            | PlanKind::CleanUp => false,
         };
         if asks_for_person {
             service.needs_person = Some(format!("{id} ended {}: {detail}", outcome.words()));

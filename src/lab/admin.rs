@@ -8,6 +8,7 @@
 //! | `POST /admin/services/{s}/deploy` | `{release}` | |
 //! | `POST /admin/services/{s}/traffic` | `{shares: [{reference, arm, percent}]}` | |
 //! | `POST /admin/services/{s}/restore` | `{release}` | |
+//! | `POST /admin/services/{s}/stop` | `{release}` | of a release without traffic |
 //! | `POST /admin/services/{s}/maintenance` | `{on}` | |
 //! | `POST /admin/services/{s}/fault` | `{kind, …, version?}` | |
 //! | `POST /admin/services/{s}/clear` | `{version?}` | |
@@ -185,7 +186,7 @@ fn change_now(
     body: &[u8],
 ) -> Result<Value, Refused> {
     let service = fleet.service(name)?;
-    if !["release", "deploy", "traffic", "restore", "maintenance"].contains(&verb) {
+    if !["release", "deploy", "traffic", "restore", "maintenance", "stop"].contains(&verb) {
         return Err(Refusal::Unknown(format!("there is no call `{verb}`")).into());
     }
     let body: Value = parse(body)?;
@@ -244,6 +245,11 @@ fn apply(
             let TargetBody { release } = shape(body)?;
             fleet.restore(service, &release)?;
             (format!("restore of {release} accepted"), None)
+        }
+        "stop" => {
+            let TargetBody { release } = shape(body)?;
+            service.stop(&release)?;
+            (format!("{release} stopped"), None)
         }
         "traffic" => {
             let TrafficBody { shares } = shape(body)?;

@@ -173,6 +173,7 @@ impl Service {
             failed: None,
             schema: state.schema,
             maintenance: Some(state.maintenance),
+            instances: None,
             revision: Some(state.generation.to_string()),
         }
     }
@@ -296,6 +297,20 @@ impl Service {
             // Refused when the release did not come up: its readers see that as well.
             let _ = self.serve_all(release);
         }
+    }
+
+    /// Stops a release that has no traffic. One that is down already stays so.
+    pub(super) fn stop(&self, release: &str) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let index = self.find(&state, release)?;
+        let reference = state.releases[index].reference.clone();
+        if state.traffic.iter().any(|share| share.reference == reference && share.percent > 0) {
+            return Err(Refusal::Conflict(format!("`{reference}` has traffic; move that first")));
+        }
+        state.releases[index].phase = Phase::Stopped;
+        state.generation += 1;
+        self.publish(&state);
+        Ok(())
     }
 
     /// Gives every release its share.

@@ -242,6 +242,15 @@ pub enum Command {
     Rebase(Rebase),
     /// Change a database.
     Database(DataChange),
+    /// Run more or fewer instances of what serves.
+    Scale(Scale),
+    /// Stop what was left running beside the release that serves.
+    CleanUp {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -284,6 +293,8 @@ impl Command {
                 DataKind::Restore => "restore",
                 DataKind::PointInTime => "take back in time",
             },
+            Self::Scale(_) => "scale",
+            Self::CleanUp { .. } => "clean up",
         }
     }
 }
@@ -296,6 +307,8 @@ impl Command {
             | Self::Promote(Promote { service, .. })
             | Self::Deploy(Deploy { service, .. })
             | Self::Database(DataChange { service, .. })
+            | Self::Scale(Scale { service, .. })
+            | Self::CleanUp { service, .. }
             | Self::Maintenance { service, .. }
             | Self::Mark { service, .. }
             | Self::Baseline { service, .. }
@@ -329,6 +342,8 @@ impl Command {
             | Self::Deploy(Deploy { reason, .. })
             | Self::Database(DataChange { reason, .. })
             | Self::Confirm { reason, .. }
+            | Self::Scale(Scale { reason, .. })
+            | Self::CleanUp { reason, .. }
             | Self::Maintenance { reason, .. }
             | Self::Pause { reason, .. }
             | Self::Resume { reason, .. }
@@ -442,6 +457,23 @@ pub struct DataChange {
     pub what: DataAsk,
     /// A backup is made first.
     pub backup: bool,
+    /// Why.
+    pub reason: String,
+    /// The guardrails that the sender takes upon themselves, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// What is asked when more or fewer instances are to run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Scale {
+    /// The service.
+    pub service: ServiceName,
+    /// How many.
+    pub instances: u32,
+    /// How many the sender saw; if others are asked for by now, the command is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u32>,
     /// Why.
     pub reason: String,
     /// The guardrails that the sender takes upon themselves, each with a reason.

@@ -17,6 +17,8 @@ pub enum Recommendation {
     Watch,
     /// Do not go on and do not go back: what is known does not allow either.
     Hold,
+    /// Run more instances: what is wrong is load, and not the release.
+    ScaleOut,
     /// Take the release back: half the traffic, look, then all.
     RollBackGradually,
     /// Take the release back at once.
@@ -29,6 +31,7 @@ impl Recommendation {
         match self {
             Self::Watch => "keep watching",
             Self::Hold => "hold",
+            Self::ScaleOut => "scale out",
             Self::RollBackGradually => "roll back gradually",
             Self::RollBackImmediately => "roll back immediately",
         }
@@ -36,6 +39,11 @@ impl Recommendation {
 
     /// Whether it asks for a change.
     pub const fn acts(self) -> bool {
+        self.rolls_back() || matches!(self, Self::ScaleOut)
+    }
+
+    /// Whether it asks to take the release back.
+    pub const fn rolls_back(self) -> bool {
         matches!(self, Self::RollBackGradually | Self::RollBackImmediately)
     }
 }
@@ -106,10 +114,33 @@ impl Guardrail {
             PlanKind::Promote => !matches!(self, Self::Automatic | Self::Cooldown | Self::Maximum),
             PlanKind::Maintenance { .. } => matches!(self, Self::ReadOnly | Self::Busy),
             PlanKind::Database { .. } => matches!(self, Self::ReadOnly | Self::Busy | Self::Freeze),
+            // More instances of the same are no release: a freeze does not concern them.
+            PlanKind::Scale { .. } => {
+                matches!(
+                    self,
+                    Self::ReadOnly
+                        | Self::Automatic
+                        | Self::Busy
+                        | Self::Cooldown
+                        | Self::StaleData
+                        | Self::Target
+                )
+            }
+            PlanKind::CleanUp => matches!(self, Self::ReadOnly | Self::Automatic | Self::Busy | Self::Target),
             // A release that has no traffic yet has no health to be seen.
             PlanKind::Deploy { .. } => {
                 !matches!(self, Self::Automatic | Self::Cooldown | Self::Maximum | Self::Health)
             }
+        }
+    }
+
+    /// Whether it does not concern what a person asks for.
+    pub const fn only_automatic(self, kind: PlanKind) -> bool {
+        match self {
+            Self::Automatic => true,
+            // A person sees for themselves how much runs.
+            Self::Cooldown | Self::StaleData => matches!(kind, PlanKind::Scale { .. }),
+            _ => false,
         }
     }
 

@@ -118,6 +118,14 @@ pub struct DeploySpec {
     /// When the release is looked at again after it was brought in, the earliest first: how it is and what came up goes into the
     /// record. The triggers act meanwhile as ever.
     pub windows: Vec<Span>,
+    /// How long after a verified deployment the instances of the release that was left are stopped, where the platform keeps them
+    /// running; what they have begun is finished by then. None: they are left running, and the way back is the shorter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_old_after: Option<Span>,
+    /// The folder into which the environment variables of what serves are written before anything is changed. They are in clear
+    /// text there, readable for the owner alone. None: they are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<String>,
 }
 
 impl Default for DeploySpec {
@@ -135,6 +143,8 @@ impl Default for DeploySpec {
             validation: Vec::new(),
             budget: BudgetSpec::default(),
             windows: vec![Span::secs(300), Span::secs(1_800), Span::secs(86_400)],
+            stop_old_after: None,
+            variables: None,
         }
     }
 }

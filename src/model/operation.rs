@@ -63,6 +63,13 @@ pub enum PlanKind {
         /// How.
         change: DataKind,
     },
+    /// Run more or fewer instances of what serves. Moves no traffic between releases.
+    Scale {
+        /// How many.
+        instances: u32,
+    },
+    /// Stop what was left running beside the release that serves. Moves no traffic.
+    CleanUp,
 }
 
 impl PlanKind {
@@ -79,6 +86,8 @@ impl PlanKind {
             Self::Maintenance { .. } => "maintenance",
             Self::Deploy { .. } => "deployment",
             Self::Database { change } => change.noun(),
+            Self::Scale { .. } => "scaling",
+            Self::CleanUp => "clean-up",
         }
     }
 }

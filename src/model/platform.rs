@@ -28,7 +28,9 @@ pub use self::lab::LabSpec;
 pub use self::netlify::NetlifySpec;
 pub use self::nginx::{BackendSpec, NginxSpec, NginxTrafficSpec};
 pub use self::railway::RailwaySpec;
-pub use self::running::{Check, CheckOutcome, Instance, LogLine, LogQuery, ServiceLog};
+pub use self::running::{
+    Check, CheckOutcome, Instance, LogLine, LogQuery, ServiceLog, Variable, VariableValue,
+};
 pub use self::serving::ServingSpec;
 use super::ReleaseRef;
 use super::release::{Inventory, Share};
@@ -109,6 +111,16 @@ pub enum PlatformAction {
     },
     /// Make every cache in front of the service forget what it holds.
     Purge,
+    /// Run so many instances of what serves.
+    Scale {
+        /// How many.
+        instances: u32,
+    },
+    /// Stop the instances of a release that has no traffic. It can be brought up again.
+    Stop {
+        /// The release.
+        release: ReleaseRef,
+    },
 }
 
 impl PlatformAction {
@@ -120,11 +132,14 @@ impl PlatformAction {
             Self::Restore { .. } => "restore",
             Self::Maintenance { .. } => "maintenance page",
             Self::Purge => "purge",
+            Self::Scale { .. } => "scale",
+            Self::Stop { .. } => "stop",
         }
     }
 
     /// The post-condition: whether a reading of the platform shows this action's effect, complete. A purge shows in no
-    /// reading.
+    /// reading. Instances that are asked for count, whether they are up or not: to be up is another question, and the health of the
+    /// service answers it.
     pub fn holds_in(&self, inventory: &Inventory) -> bool {
         match self {
             Self::Deploy { release } => inventory.release(release).is_some_and(|release| release.running),
@@ -138,6 +153,8 @@ impl PlatformAction {
             Self::Restore { release } => inventory.serves_all(release),
             Self::Maintenance { on } => inventory.maintenance == Some(*on),
             Self::Purge => false,
+            Self::Scale { instances } => inventory.instances == Some(*instances),
+            Self::Stop { release } => inventory.release(release).is_none_or(|release| !release.running),
         }
     }
 }
@@ -163,6 +180,15 @@ pub struct Capabilities {
     /// The running instances can be listed with what they use.
     #[serde(default)]
     pub instances: bool,
+    /// How many instances run can be changed.
+    #[serde(default)]
+    pub scale: bool,
+    /// The instances of a release without traffic can be stopped, and brought up again.
+    #[serde(default)]
+    pub stop: bool,
+    /// The environment variables of what serves can be read.
+    #[serde(default)]
+    pub variables: bool,
 }
 
 /// What a platform says about repeating an action.

@@ -85,6 +85,9 @@ pub struct Inventory {
     /// Whether the maintenance page is on; none where the platform has no such page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<bool>,
+    /// How many instances of what serves are asked for, where the platform knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u32>,
     /// The platform's version of this state (resourceVersion, etag, generation), to be sent back as a precondition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,

@@ -233,6 +233,8 @@ pub enum Scope {
 pub enum TriggerAction {
     /// Tell people, change nothing.
     Watch,
+    /// More instances, where the service has `scaling`; tell people.
+    ScaleOut,
     /// Half the traffic back, look, then all of it.
     Gradual,
     /// All the traffic back at once.

@@ -41,6 +41,8 @@ pub enum Validation {
         /// Which.
         database: DatabaseName,
     },
+    /// The environment variables of what serves, written to a file.
+    Variables,
 }
 
 /// Something that has to be true before a deployment: one of `command`, `env`, `http`, `tcp`, `disk`.

@@ -464,6 +464,10 @@ impl Platform for Azure {
             }
             PlatformAction::Maintenance { .. } => Err(cannot(action, "App Service has no such page")),
             PlatformAction::Purge => Err(cannot(action, "App Service has no cache")),
+            PlatformAction::Scale { .. } => {
+                Err(cannot(action, "the number of instances is the plan's, which other apps share"))
+            }
+            PlatformAction::Stop { .. } => Err(cannot(action, "a slot is kept warm for the way back")),
         }
     }
 

@@ -70,11 +70,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::argv::{Placeholder, Template, Values};
-use self::inventory::Printed;
 use super::process::{self, Capture, End, Finished, Job};
 use super::text::{escape, first, last};
 use super::{Call, Platform, PlatformError, Progress};
-use crate::model::platform::{Capabilities, CommandSpec, CommandVerb, Declares, PlatformAction};
+use crate::model::platform::{
+    Capabilities, CommandSpec, CommandVerb, Declares, PlatformAction, Variable, VariableValue,
+};
 use crate::model::release::{Arm, Inventory};
 use crate::model::secret::{Secret, Secrets};
 use crate::model::units::human;
@@ -99,6 +100,9 @@ pub struct Command {
     roll_back: Option<Program>,
     maintenance: Option<Program>,
     purge: Option<Program>,
+    scale: Option<Program>,
+    stop: Option<Program>,
+    variables: Option<Program>,
     dir: Option<String>,
     env: BTreeMap<String, String>,
     secret_env: BTreeMap<String, Secret>,
@@ -128,7 +132,7 @@ impl Command {
         spec: &CommandSpec,
         secrets: Arc<Secrets>,
     ) -> Result<Self, PlatformError> {
-        use Placeholder::{Key, On, Percent, Release, Service, Shares, Token, Version};
+        use Placeholder::{Instances, Key, On, Percent, Release, Service, Shares, Token, Version};
         let wrong = |text: String| PlatformError::Permanent(format!("service `{service}`: {text}"));
         let program = |verb, argv: &[String], allowed: &[Placeholder]| {
             let template =
@@ -172,6 +176,9 @@ impl Command {
             roll_back: optional("roll_back", &spec.roll_back, &[Service, Release, Version, Key, Token])?,
             maintenance: optional("maintenance", &spec.maintenance, &[Service, On, Key, Token])?,
             purge: optional("purge", &spec.purge, &[Service, Key, Token])?,
+            scale: optional("scale", &spec.scale, &[Service, Instances, Key, Token])?,
+            stop: optional("stop", &spec.stop, &[Service, Release, Version, Key, Token])?,
+            variables: optional("variables", &spec.variables, &[Service])?,
             dir: spec.dir.clone(),
             env: spec.env.clone(),
             secret_env,
@@ -226,11 +233,11 @@ impl Command {
     }
 
     /// Runs a program that prints JSON and reads it.
-    async fn print(
+    async fn print<T>(
         &self,
         program: &Program,
-        parse: fn(&[u8]) -> Result<Printed, String>,
-    ) -> Result<Printed, PlatformError> {
+        parse: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, PlatformError> {
         let values = Values::from([(Placeholder::Service, self.service.to_string())]);
         let Finished { end, stdout, stderr } = self.run(program, &values, None, &Progress::default()).await?;
         match &end {
@@ -253,6 +260,14 @@ impl Command {
     }
 
     fn misprint(&self, program: &Program, mistake: &str, stdout: &Capture) -> PlatformError {
+        if program.verb == "variables" {
+            // What they are set to is for nobody's eyes.
+            return PlatformError::Permanent(format!(
+                "the output of {} is not the JSON that was expected: {}",
+                self.name(program),
+                self.safe(mistake)
+            ));
+        }
         let output = self.safe(&stdout.text());
         let shown = first(&output, SHOWN);
         let more = if shown.len() < output.len() { "…" } else { "" };
@@ -336,6 +351,8 @@ impl Command {
             PlatformAction::Restore { .. } => (&self.roll_back, "roll_back"),
             PlatformAction::Maintenance { .. } => (&self.maintenance, "maintenance"),
             PlatformAction::Purge => (&self.purge, "purge"),
+            PlatformAction::Scale { .. } => (&self.scale, "scale"),
+            PlatformAction::Stop { .. } => (&self.stop, "stop"),
         };
         program.as_ref().ok_or_else(|| {
             PlatformError::Permanent(format!(
@@ -347,6 +364,18 @@ impl Command {
     }
 }
 
+/// Environment variables as a JSON object of texts. A mistake names the variable and not what it is set to.
+fn variables(output: &[u8]) -> Result<Vec<Variable>, String> {
+    let value: serde_json::Value = serde_json::from_slice(output)
+        .map_err(|error| format!("not JSON (line {}, column {})", error.line(), error.column()))?;
+    let fields = value.as_object().ok_or("expected an object of texts, by name")?;
+    let variable = |(name, value): (&String, &serde_json::Value)| {
+        let value = value.as_str().ok_or_else(|| format!("`{name}`: expected a text"))?;
+        Ok(Variable { container: None, name: name.clone(), value: VariableValue::Plain(Secret::new(value)) })
+    };
+    fields.iter().map(variable).collect()
+}
+
 const fn verb_of(action: &PlatformAction) -> CommandVerb {
     match action {
         PlatformAction::Deploy { .. } => CommandVerb::Deploy,
@@ -354,6 +383,8 @@ const fn verb_of(action: &PlatformAction) -> CommandVerb {
         PlatformAction::Restore { .. } => CommandVerb::RollBack,
         PlatformAction::Maintenance { .. } => CommandVerb::Maintenance,
         PlatformAction::Purge => CommandVerb::Purge,
+        PlatformAction::Scale { .. } => CommandVerb::Scale,
+        PlatformAction::Stop { .. } => CommandVerb::Stop,
     }
 }
 
@@ -366,6 +397,9 @@ impl Platform for Command {
             restore: self.roll_back.is_some(),
             maintenance: self.maintenance.is_some(),
             purge: self.purge.is_some(),
+            scale: self.scale.is_some(),
+            stop: self.stop.is_some(),
+            variables: self.variables.is_some(),
             ..Capabilities::default()
         }
     }
@@ -402,6 +436,16 @@ impl Platform for Command {
         Ok(inventory)
     }
 
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        match &self.variables {
+            Some(program) => self.print(program, variables).await,
+            None => Err(PlatformError::Permanent(format!(
+                "service `{}` has no program for that; give one under `platform.variables`",
+                self.service
+            ))),
+        }
+    }
+
     /// Runs the verb's program and waits for its end. Answers with the last line that it printed.
     async fn act(&self, action: &PlatformAction, call: &Call) -> Result<String, PlatformError> {
         let program = self.program_for(action)?;
@@ -411,7 +455,9 @@ impl Platform for Command {
             (Placeholder::Token, call.token.to_string()),
         ]);
         match action {
-            PlatformAction::Deploy { release } | PlatformAction::Restore { release } => {
+            PlatformAction::Deploy { release }
+            | PlatformAction::Restore { release }
+            | PlatformAction::Stop { release } => {
                 self.add_release(program, release, &mut values).await?;
             }
             PlatformAction::ShiftTraffic { shares } => {
@@ -429,6 +475,9 @@ impl Platform for Command {
             }
             PlatformAction::Maintenance { on } => {
                 values.insert(Placeholder::On, on.to_string());
+            }
+            PlatformAction::Scale { instances } => {
+                values.insert(Placeholder::Instances, instances.to_string());
             }
             PlatformAction::Purge => {}
         }

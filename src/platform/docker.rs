@@ -28,6 +28,7 @@ use super::text::escape;
 use super::{Call, Platform, PlatformError, cannot, reading};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, DockerSpec, Instance, LogLine, LogQuery, PlatformAction,
+    Variable,
 };
 use crate::model::release::{Arm, Inventory, Release, Share};
 use crate::model::{ReleaseRef, ServiceName};
@@ -283,6 +284,10 @@ impl Platform for Docker {
             purge: false,
             logs: true,
             instances: true,
+            // Without nginx a colour that runs has the traffic.
+            stop: self.traffic.is_some(),
+            variables: true,
+            scale: false,
         }
     }
 
@@ -326,6 +331,7 @@ impl Platform for Docker {
             failed: seen.failed.clone().or(trouble),
             schema: None,
             maintenance: traffic.has_page.then_some(seen.running.maintenance),
+            instances: None,
             revision: Some(seen.revision.to_string()),
         })
     }
@@ -359,6 +365,14 @@ impl Platform for Docker {
             }
             (PlatformAction::Maintenance { .. }, _) => {
                 Err(cannot(action, "`traffic.maintenance` is not set"))
+            }
+            (PlatformAction::Stop { release }, _) => {
+                let colour = self.colour(release).await?;
+                self.stop(std::slice::from_ref(&colour), call).await?;
+                Ok(format!("the containers of `{}` are stopped", colour.name))
+            }
+            (PlatformAction::Scale { .. }, _) => {
+                Err(cannot(action, "a colour has the containers that it was made with"))
             }
             (PlatformAction::Purge, _) => Err(cannot(action, "there is no cache")),
         }
@@ -421,6 +435,17 @@ impl Platform for Docker {
         let asked =
             asked.map(async |(reference, container)| self.engine.instance(container, reference).await);
         Ok(join_all(asked).await)
+    }
+
+    /// Those of the colours that serve, of one container of each: the others of a colour are made alike.
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        let (colours, inventory) = tokio::try_join!(self.colours(), self.read())?;
+        let serves =
+            |colour: &&Colour| colour.reference().is_some_and(|reference| inventory.percent(&reference) > 0);
+        let containers = colours.iter().filter(serves).filter_map(|colour| colour.containers.first());
+        let asked = containers.map(|container| self.engine.variables(container));
+        let all: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
+        Ok(all?.into_iter().flatten().collect())
     }
 
     async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {

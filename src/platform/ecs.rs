@@ -27,6 +27,7 @@ use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, image, reading, shares};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, EcsSpec, Instance, LogLine, LogQuery, PlatformAction,
+    Variable,
 };
 use crate::model::release::{Inventory, Release};
 use crate::model::secret::Secrets;
@@ -215,7 +216,14 @@ fn family_of(arn: &str) -> &str {
 #[async_trait]
 impl Platform for Ecs {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { restore: true, logs: true, instances: true, ..Capabilities::default() }
+        Capabilities {
+            restore: true,
+            logs: true,
+            instances: true,
+            scale: true,
+            variables: true,
+            ..Capabilities::default()
+        }
     }
 
     fn declares(&self, _: &PlatformAction) -> Declares {
@@ -267,6 +275,7 @@ impl Platform for Ecs {
                 && primary.rollout.as_deref().is_none_or(|state| state == "COMPLETED")
                 && primary.running == service.desired,
             failed: stuck.or(history.failed),
+            instances: u32::try_from(service.desired).ok(),
             revision: Some(revision(primary)),
             ..Inventory::default()
         })
@@ -283,6 +292,13 @@ impl Platform for Ecs {
             }
             PlatformAction::Maintenance { .. } => Err(cannot(action, "ECS has no such page")),
             PlatformAction::Purge => Err(cannot(action, "ECS has no cache")),
+            PlatformAction::Scale { instances } => {
+                self.api.scale(&self.spec, *instances).await?;
+                Ok(format!("the service was told to run {instances} tasks"))
+            }
+            PlatformAction::Stop { .. } => {
+                Err(cannot(action, "ECS stops the tasks that it replaces by itself"))
+            }
         }
     }
 
@@ -357,6 +373,12 @@ impl Platform for Ecs {
     async fn instances(&self) -> Result<Vec<Instance>, PlatformError> {
         let tasks = self.api.tasks(&self.spec).await?;
         Ok(tasks.into_iter().map(api::Task::instance).collect())
+    }
+
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        let service = self.api.service(&self.spec).await?;
+        let primary = service.primary()?;
+        Ok(self.definition(&primary.task_definition).await?.variables())
     }
 
     async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {

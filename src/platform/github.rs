@@ -432,7 +432,9 @@ impl Platform for Github {
             PlatformAction::ShiftTraffic { .. }
             | PlatformAction::Deploy { .. }
             | PlatformAction::Maintenance { .. }
-            | PlatformAction::Purge => Err(cannot(action, "there is one workflow, which rolls back")),
+            | PlatformAction::Purge
+            | PlatformAction::Scale { .. }
+            | PlatformAction::Stop { .. } => Err(cannot(action, "there is one workflow, which rolls back")),
         }
     }
 

@@ -248,9 +248,13 @@ impl Platform for Http {
             }
             (PlatformAction::Purge, Some(purge)) => self.send("purge the cache", purge, None, call).await,
             (PlatformAction::Purge, None) => Err(cannot(action, "`purge` is not set")),
-            (PlatformAction::ShiftTraffic { .. } | PlatformAction::Deploy { .. }, _) => {
-                Err(cannot(action, "this kind only rolls back; a `command` can do more"))
-            }
+            (
+                PlatformAction::ShiftTraffic { .. }
+                | PlatformAction::Deploy { .. }
+                | PlatformAction::Scale { .. }
+                | PlatformAction::Stop { .. },
+                _,
+            ) => Err(cannot(action, "this kind only rolls back; a `command` can do more")),
             (PlatformAction::Maintenance { .. }, _) => Err(cannot(action, "this kind has no such page")),
         }
     }

@@ -15,6 +15,8 @@
 mod api;
 mod patch;
 mod pods;
+mod scale;
+mod variables;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -27,6 +29,7 @@ use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, image, reading, shares};
 use crate::model::platform::{
     Capabilities, Check, CheckOutcome, Declares, Instance, KubernetesSpec, LogLine, LogQuery, PlatformAction,
+    Variable,
 };
 use crate::model::release::{Arm, Inventory, Release, Share};
 use crate::model::{ReleaseRef, ServiceName};
@@ -348,7 +351,14 @@ impl Kubernetes {
 #[async_trait]
 impl Platform for Kubernetes {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { restore: true, logs: true, instances: true, ..Capabilities::default() }
+        Capabilities {
+            restore: true,
+            logs: true,
+            instances: true,
+            scale: true,
+            variables: true,
+            ..Capabilities::default()
+        }
     }
 
     fn declares(&self, _: &PlatformAction) -> Declares {
@@ -392,6 +402,7 @@ impl Platform for Kubernetes {
             traffic: self.traffic(&seen),
             settled: seen.is_complete() && is_healthy && !seen.is_paused(),
             failed,
+            instances: u32::try_from(seen.desired()).ok(),
             revision: Some(seen.revision()),
             releases,
             ..Inventory::default()
@@ -409,6 +420,10 @@ impl Platform for Kubernetes {
             }
             PlatformAction::Maintenance { .. } => Err(cannot(action, "there is no such page")),
             PlatformAction::Purge => Err(cannot(action, "there is no cache")),
+            PlatformAction::Scale { instances } => self.scale(*instances, call).await,
+            PlatformAction::Stop { .. } => {
+                Err(cannot(action, "the controller stops the pods that it replaces by itself"))
+            }
         }
     }
 
@@ -422,10 +437,15 @@ impl Platform for Kubernetes {
         if self.is_rollout {
             needed.push(("patch", group, resource, "status"));
         }
+        needed.push(("patch", group, resource, "scale"));
         for (verb, group, resource, sub) in needed {
             let name = if sub.is_empty() { resource.to_owned() } else { format!("{resource}/{sub}") };
             let outcome = match self.api.may(verb, group, resource, sub).await {
                 Ok(true) => CheckOutcome::Passed("allowed".to_owned()),
+                Ok(false) if sub == "scale" => CheckOutcome::Warning(format!(
+                    "`unship scale` would need a Role in `{}` that allows `{verb}` on `{name}` of the group \"{group}\"",
+                    self.spec.namespace
+                )),
                 Ok(false) => CheckOutcome::Failed(format!(
                     "a Role in `{}` has to allow `{verb}` on `{name}` of the group \"{group}\"",
                     self.spec.namespace
@@ -471,6 +491,19 @@ impl Platform for Kubernetes {
                     CheckOutcome::Passed(format!("{kept} older ReplicaSets are kept"))
                 },
             );
+            match self.autoscaler().await {
+                Ok(None) => {}
+                Ok(Some(scaler)) => push(
+                    "unship may say how many pods run".to_owned(),
+                    CheckOutcome::Warning(format!(
+                        "{scaler} says how many: `unship scale` is refused, and its limits are the ones to change"
+                    )),
+                ),
+                Err(error) => push(
+                    "unship may say how many pods run".to_owned(),
+                    CheckOutcome::Unknown(format!("{error}; an autoscaler would put the number back")),
+                ),
+            }
             if seen.is_paused() {
                 let text = format!("the {} is paused: nothing rolls until it is resumed", self.kind());
                 push("it is not paused".to_owned(), CheckOutcome::Warning(text));
@@ -481,6 +514,11 @@ impl Platform for Kubernetes {
 
     async fn instances(&self) -> Result<Vec<Instance>, PlatformError> {
         self.pods().await
+    }
+
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        let what = format!("read the {} {}", self.kind(), self.name);
+        Ok(variables::of(&self.api.get(&what, &self.path()).await?))
     }
 
     async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {

@@ -98,6 +98,7 @@ impl Platform for Lab {
             deploy: true,
             restore: true,
             maintenance: true,
+            stop: true,
             ..Capabilities::default()
         }
     }
@@ -129,6 +130,10 @@ impl Platform for Lab {
             PlatformAction::Restore { release } => ("restore", json!({ "release": release })),
             PlatformAction::Maintenance { on } => ("maintenance", json!({ "on": on })),
             PlatformAction::Purge => return Err(super::cannot(action, "the lab has no cache")),
+            PlatformAction::Stop { release } => ("stop", json!({ "release": release })),
+            PlatformAction::Scale { .. } => {
+                return Err(super::cannot(action, "a release of the lab is one server"));
+            }
         };
         let what = format!("{} of `{}` in the lab", action.verb(), self.service);
         let request = format!("POST {}/{verb}", self.base.path());

@@ -22,9 +22,11 @@ use serde_json::json;
 use super::rest::{Ask, Auth, Reply, Rest};
 use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, reading, shares};
-use crate::model::platform::{Capabilities, Check, CheckOutcome, Declares, NetlifySpec, PlatformAction};
+use crate::model::platform::{
+    Capabilities, Check, CheckOutcome, Declares, NetlifySpec, PlatformAction, Variable, VariableValue,
+};
 use crate::model::release::{Inventory, Release};
-use crate::model::secret::Secrets;
+use crate::model::secret::{Secret, Secrets};
 use crate::model::{ReleaseRef, ServiceName};
 
 /// Pages of deploys that are read: three hundred deploys are more than anybody goes back.
@@ -55,7 +57,45 @@ struct Deploy {
 
 #[derive(Debug, Deserialize)]
 struct Site {
+    /// Its own id, whatever it was asked for by.
+    id: Option<String>,
+    account_slug: Option<String>,
     published_deploy: Option<Deploy>,
+}
+
+/// An environment variable of a site.
+#[derive(Debug, Deserialize)]
+struct Setting {
+    key: String,
+    #[serde(default)]
+    values: Vec<SettingValue>,
+    #[serde(default)]
+    is_secret: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct SettingValue {
+    #[serde(default)]
+    value: String,
+    #[serde(default)]
+    context: String,
+}
+
+impl Setting {
+    /// What production gets. A secret's value is told to no client.
+    fn of_production(self) -> Option<Variable> {
+        let value = match self.values.iter().find(|value| value.context == "production") {
+            _ if self.is_secret => {
+                VariableValue::From("a secret of Netlify, which no client can read".to_owned())
+            }
+            Some(own) => VariableValue::Plain(Secret::new(&*own.value)),
+            None => {
+                let of_all = self.values.iter().find(|value| value.context == "all")?;
+                VariableValue::Plain(Secret::new(&*of_all.value))
+            }
+        };
+        Some(Variable { container: None, name: self.key, value })
+    }
 }
 
 impl Netlify {
@@ -162,7 +202,7 @@ fn version(deploy: &Deploy) -> String {
 #[async_trait]
 impl Platform for Netlify {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { restore: true, purge: true, ..Capabilities::default() }
+        Capabilities { restore: true, purge: true, variables: true, ..Capabilities::default() }
     }
 
     fn declares(&self, _: &PlatformAction) -> Declares {
@@ -209,7 +249,23 @@ impl Platform for Netlify {
             }
             PlatformAction::Deploy { .. } => Err(cannot(action, "Netlify builds from git")),
             PlatformAction::Maintenance { .. } => Err(cannot(action, "Netlify has no such page")),
+            PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
+                Err(cannot(action, "Netlify serves files, and every deploy at its own address"))
+            }
         }
+    }
+
+    /// Those of the build and of functions, as the next deploy gets them: a deploy keeps what it was built with.
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        let site = self.site().await?;
+        let account = site.account_slug.ok_or_else(|| {
+            PlatformError::Permanent("Netlify does not say to which team the site belongs".to_owned())
+        })?;
+        let ask = Ask::get("read the environment variables", ["accounts", account.as_str(), "env"])
+            .query("site_id", site.id.unwrap_or_else(|| self.site.clone()))
+            .query("context_name", "production".to_owned());
+        let settings: Vec<Setting> = self.rest.read(&ask).await?;
+        Ok(settings.into_iter().filter_map(Setting::of_production).collect())
     }
 
     async fn check(&self) -> Vec<Check> {

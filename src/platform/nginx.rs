@@ -176,6 +176,7 @@ impl Platform for Nginx {
             failed: seen.failed.clone(),
             schema: None,
             maintenance: self.traffic.has_page.then_some(seen.running.maintenance),
+            instances: None,
             revision: Some(seen.revision.to_string()),
         })
     }
@@ -196,6 +197,9 @@ impl Platform for Nginx {
                 return Err(cannot(action, "its backends are started by something else"));
             }
             PlatformAction::Purge => return Err(cannot(action, "there is no cache")),
+            PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
+                return Err(cannot(action, "its backends are run by something else"));
+            }
         };
         self.versions().await?;
         self.traffic.divide(self.serving(&shares)?, call).await

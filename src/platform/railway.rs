@@ -356,6 +356,10 @@ impl Platform for Railway {
             PlatformAction::Deploy { .. } => Err(cannot(action, "Railway builds from git or an image")),
             PlatformAction::Maintenance { .. } => Err(cannot(action, "Railway has no such page")),
             PlatformAction::Purge => Err(cannot(action, "Railway has no cache")),
+            PlatformAction::Scale { .. } => {
+                Err(cannot(action, "on Railway the number of replicas changes with a new deployment"))
+            }
+            PlatformAction::Stop { .. } => Err(cannot(action, "Railway removes what it replaces by itself")),
         }
     }
 

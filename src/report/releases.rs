@@ -525,7 +525,10 @@ impl Releases {
                     change.operation = Some(operation.clone());
                 }
             }
-            PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {}
+            PlanKind::Maintenance { .. }
+            | PlanKind::Database { .. }
+            | PlanKind::Scale { .. }
+            | PlanKind::CleanUp => {}
         }
     }
 

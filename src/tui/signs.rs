@@ -83,7 +83,7 @@ impl Sign {
     pub const fn recommendation(recommendation: Recommendation, glyphs: &Glyphs) -> Self {
         let (symbol, tone) = match recommendation {
             Recommendation::Watch => (glyphs.ok, Tone::Ok),
-            Recommendation::Hold => (glyphs.warn, Tone::Warn),
+            Recommendation::Hold | Recommendation::ScaleOut => (glyphs.warn, Tone::Warn),
             Recommendation::RollBackGradually | Recommendation::RollBackImmediately => {
                 (glyphs.fail, Tone::Fail)
             }

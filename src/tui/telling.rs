@@ -236,6 +236,7 @@ pub fn advice(scene: &Scene<'_>) -> Option<Advice> {
         Some(Recommendation::RollBackGradually) => {
             return advice(Tone::Fail, "ROLL BACK GRADUALLY", findings);
         }
+        Some(Recommendation::ScaleOut) => return advice(Tone::Warn, "SCALE OUT", findings),
         Some(Recommendation::Hold) => return advice(Tone::Warn, "HOLD", findings),
         Some(Recommendation::Watch) | None => {}
     }
@@ -262,6 +263,8 @@ pub const fn doing(operation: &Operation) -> &'static str {
         PlanKind::Deploy { .. } => "deploying",
         PlanKind::Maintenance { on: true } => "maintenance on",
         PlanKind::Maintenance { on: false } => "maintenance off",
+        PlanKind::Scale { .. } => "scaling",
+        PlanKind::CleanUp => "cleaning up",
         PlanKind::Database { change } => match change {
             DataKind::Migrate => "migrating",
             DataKind::Undo => "taking migrations back",

@@ -378,6 +378,16 @@ pub(crate) fn after(step: &RunStep) -> Inventory {
             traffic: vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }],
             ..inventory(&[])
         },
+        PlatformAction::Scale { instances } => {
+            Inventory { instances: Some(*instances), ..inventory(&[("4.0", Arm::Stable, 100)]) }
+        }
+        PlatformAction::Stop { release } => {
+            let mut inventory = inventory(&[("4.0", Arm::Stable, 100)]);
+            for known in inventory.releases.iter_mut().filter(|known| known.reference == *release) {
+                known.running = false;
+            }
+            inventory
+        }
         PlatformAction::Deploy { .. } | PlatformAction::Maintenance { .. } | PlatformAction::Purge => {
             inventory(&[("4.0", Arm::Stable, 100)])
         }

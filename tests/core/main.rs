@@ -13,6 +13,7 @@ mod escalations;
 mod following;
 mod harness;
 mod incidents;
+mod instances;
 mod judged;
 mod odd_journal;
 mod operations;

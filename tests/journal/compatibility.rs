@@ -205,6 +205,7 @@ fn events() -> Vec<Event> {
                 failed: None,
                 schema: Some(41),
                 maintenance: Some(false),
+                instances: None,
                 revision: Some("rv-9".to_owned()),
             },
         },

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use unship::model::Span;
 use unship::model::checklist::ChecklistChange;
-use unship::model::command::{Actor, Command, DataChange, Envelope, Rebase};
+use unship::model::command::{Actor, Command, DataChange, Envelope, Rebase, Scale};
 use unship::model::database::{DataAsk, Migration, Undo};
 use unship::model::escalation::{
     EscalationChange, IncidentRole, LevelMode, LevelSpec, OnNewAlarm, PolicySpec, TargetSpec,
@@ -137,7 +137,20 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
         by: mira(),
         change,
     });
-    incident.chain(checklist).chain(commands).chain([rebased, watched]).chain(by_two)
+    let instances = [
+        Command::Scale(Scale {
+            service: "checkout".into(),
+            instances: 8,
+            seen: Some(4),
+            reason: why(),
+            overrides: Vec::new(),
+        }),
+        Command::CleanUp { service: "checkout".into(), reason: why() },
+    ];
+    let instances = instances.into_iter().map(|command| Event::CommandAccepted {
+        envelope: Envelope { id: "c-instances".into(), by: mira(), at: at(), command },
+    });
+    incident.chain(checklist).chain(commands).chain([rebased, watched]).chain(by_two).chain(instances)
 }
 
 fn incidents() -> impl Iterator<Item = IncidentChange> {

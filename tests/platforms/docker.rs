@@ -122,6 +122,8 @@ impl Engine {
             "app=shop",
             "--label",
             &label,
+            "--env",
+            "SHOP_MODE=live",
             "--network",
             "host",
             "--health-cmd",
@@ -277,4 +279,17 @@ async fn with_nginx() {
     assert_eq!(answer, "2.8.0");
     // The colour that served goes on, so that going forward again is as quick.
     assert_eq!(engine.state("blue"), "running");
+    // What serves is told with what its image and its maker have set, and not what the other colour has.
+    let seen = platform.variables().await.unwrap();
+    let of: Vec<_> = seen.iter().map(|one| (one.container.as_deref().unwrap(), one.name.as_str())).collect();
+    assert!(of.contains(&("shop-green-1", "SHOP_MODE")), "{of:?}");
+    assert!(of.iter().all(|(container, _)| *container == "shop-green-1"), "{of:?}");
+    // Until somebody has it stopped. To do that again is nothing, and it comes up again for the way back.
+    let stop = PlatformAction::Stop { release: bad.as_str().into() };
+    act(&platform, &stop).await.unwrap();
+    assert!(stop.holds_in(&platform.read().await.unwrap()));
+    assert_eq!((engine.state("blue"), engine.state("green")), ("exited".to_owned(), "running".to_owned()));
+    act(&platform, &stop).await.unwrap();
+    act(&platform, &restore(&bad)).await.unwrap();
+    assert_eq!(traffic(&platform.read().await.unwrap()), "2.8.1 stable 100");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec};
+use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec, VariableValue};
 use unship::model::release::Inventory;
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
@@ -98,6 +98,8 @@ impl Aws {
         let sidecar = json!({ "name": "sidecar", "image": "envoy:9", "memory": 64, "essential": false });
         let main = json!({
             "name": "app", "image": format!("registry:5000/shop:{version}"), "memory": 64, "essential": true,
+            "environment": [{ "name": "MODE", "value": "live" }],
+            "secrets": [{ "name": "DB", "valueFrom": "arn:aws:ssm:eu-central-1:123456789012:parameter/db" }],
             "logConfiguration": { "logDriver": "awslogs", "options": logs },
         });
         self.asks(
@@ -340,4 +342,33 @@ async fn what_the_tasks_write() {
     assert_eq!(came, ["1 late", "2 fourth"]);
     drop(lines);
     following.await.unwrap().unwrap();
+}
+
+/// The number of tasks is the service's, and no deployment begins by it. What the task definition sets is told, secrets by name.
+#[tokio::test]
+async fn how_many_tasks_run_and_what_they_are_set() {
+    let Some(aws) = Aws::start().await else { return };
+    let platform = aws.platform();
+    let before = settled(&platform).await;
+    assert_eq!(before.instances, Some(2));
+    let three = PlatformAction::Scale { instances: 3 };
+    act(&platform, &three).await.unwrap();
+    let now = until(&platform, "three tasks", |seen| three.holds_in(seen) && seen.settled).await;
+    assert_eq!((versions(&now), traffic(&now)), (versions(&before), traffic(&before)));
+    assert_eq!(aws.calls(), ["UpdateService None"], "no task definition is named");
+    aws.refuses("UpdateService", "AccessDeniedException");
+    let error = act(&platform, &three).await.unwrap_err().to_string();
+    assert!(error.contains("lack this permission"), "{error}");
+    let seen = platform.variables().await.unwrap();
+    let of: Vec<_> = seen
+        .iter()
+        .map(|one| {
+            let value = match &one.value {
+                VariableValue::Plain(value) => value.expose().to_owned(),
+                VariableValue::From(from) => format!("from {from}"),
+            };
+            format!("{}/{} {value}", one.container.as_deref().unwrap(), one.name)
+        })
+        .collect();
+    assert_eq!(of, ["app/MODE live", "app/DB from arn:aws:ssm:eu-central-1:123456789012:parameter/db"]);
 }

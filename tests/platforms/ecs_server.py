@@ -59,6 +59,10 @@ def roll_back(service, reason):
 def tick(backend, service):
     primary, others = service.deployments[0], service.deployments[1:]
     if primary["rolloutState"] != "IN_PROGRESS":
+        # More or fewer tasks of the same are no deployment.
+        missing = service.desired_count - primary["runningCount"]
+        primary["runningCount"] += (missing > 0) - (missing < 0)
+        service.running_count = primary["runningCount"]
         return
     image = backend.describe_task_definition(primary["taskDefinition"]).container_definitions[-1]["image"]
     record = records[service.arn][0]

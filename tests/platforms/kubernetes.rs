@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use unship::model::platform::{LogQuery, PlatformSpec};
+use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec, VariableValue};
 use unship::model::release::Inventory;
 use unship::model::secret::Secrets;
 use unship::platform::{Platform, PlatformError};
@@ -31,6 +31,9 @@ struct Cluster {
     template: Value,
     annotations: Value,
     paused: bool,
+    replicas: u64,
+    /// The autoscalers of the namespace; none: they may not be listed.
+    scalers: Option<Vec<Value>>,
     /// Ticks without progress, until the deadline.
     stuck: u32,
     /// Hash, template, annotations, ready pods, creation; oldest first.
@@ -161,7 +164,7 @@ impl Cluster {
         json!({
             "metadata": { "name": "web", "uid": "uid-web", "resourceVersion": self.version.to_string(),
                 "generation": self.generation, "annotations": self.annotations, "labels": { "app.kubernetes.io/managed-by": "Helm" } },
-            "spec": { "replicas": 3, "paused": self.paused, "selector": { "matchLabels": { "app": "web" } },
+            "spec": { "replicas": self.replicas, "paused": self.paused, "selector": { "matchLabels": { "app": "web" } },
                 "template": self.template },
             "status": status,
         })
@@ -203,6 +206,15 @@ impl Cluster {
             self.version += 1;
             return Json(self.workload()).into_response();
         }
+        if path.ends_with("/scale") {
+            assert_eq!(kind, "application/merge-patch+json");
+            self.replicas = body["spec"]["replicas"].as_u64().unwrap();
+            self.patches.push(format!("scale {}", self.replicas));
+            self.generation += 1;
+            self.version += 1;
+            let scale = json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "spec": { "replicas": self.replicas } });
+            return Json(scale).into_response();
+        }
         assert_eq!(kind, "application/json-patch+json");
         if body[0]["value"] != json!(self.version.to_string()) {
             return refused(422, "the server rejected our request due to an error in our request", "Invalid");
@@ -242,6 +254,8 @@ impl Fake {
             template: Value::Null,
             annotations: json!({}),
             paused: false,
+            replicas: 3,
+            scalers: Some(Vec::new()),
             stuck: 0,
             sets: Vec::new(),
             status: json!({}),
@@ -310,6 +324,12 @@ impl Fake {
                     cluster.sets.iter().skip(at).take(1).map(|set| cluster.set(set)).collect();
                 let next = if at + 1 < cluster.sets.len() { (at + 1).to_string() } else { String::new() };
                 Json(json!({ "metadata": { "continue": next }, "items": items })).into_response()
+            }
+            ("GET", path) if path == format!("/apis/autoscaling/v1{NAMESPACE}/horizontalpodautoscalers") => {
+                match &cluster.scalers {
+                    Some(scalers) => Json(json!({ "metadata": {}, "items": scalers })).into_response(),
+                    None => refused(403, "cannot list horizontalpodautoscalers", "Forbidden"),
+                }
             }
             ("GET", path) if path == format!("/api/v1{NAMESPACE}/pods") => {
                 let pod = |set: &(String, Value, Value, u64, u64), index: u64| {
@@ -530,7 +550,56 @@ async fn pods_and_rights() {
         "permission to get pods/log",
         "Helm made this Deployment",
         "10 older ReplicaSets",
+        "`unship scale` would need a Role",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+/// The scale is its own subresource and no release. An autoscaler that would put its number back is left alone, and said; who may
+/// not see whether there is one scales all the same.
+#[tokio::test]
+async fn how_many_pods_run() {
+    for is_rollout in [false, true] {
+        let fake = Fake::start(is_rollout).await;
+        let platform = fake.platform();
+        let before = platform.read().await.unwrap();
+        assert_eq!(before.instances, Some(3));
+        let five = PlatformAction::Scale { instances: 5 };
+        act(&platform, &five).await.unwrap();
+        let now = platform.read().await.unwrap();
+        assert!(five.holds_in(&now), "{now:?}");
+        assert_eq!(versions(&now), versions(&before), "no release came");
+        fake.cluster.lock().unwrap().scalers = None;
+        act(&platform, &PlatformAction::Scale { instances: 4 }).await.unwrap();
+        assert_eq!(fake.patches(), ["scale 5", "scale 4"]);
+        let kind = if is_rollout { "Rollout" } else { "Deployment" };
+        let of = |kind: &str, name: &str| {
+            json!({ "metadata": { "name": format!("of-{name}") }, "spec": {
+                "scaleTargetRef": { "kind": kind, "name": name }, "minReplicas": 2, "maxReplicas": 9 } })
+        };
+        fake.cluster.lock().unwrap().scalers = Some(vec![of(kind, "other"), of(kind, "web")]);
+        let error = act(&platform, &five).await.unwrap_err().to_string();
+        assert!(error.contains("the HorizontalPodAutoscaler of-web (2 to 9)"), "{error}");
+        assert_eq!(fake.patches(), [""; 0]);
+        let said = serde_json::to_string(&platform.check().await).unwrap();
+        assert!(said.contains("`unship scale` is refused"), "{said}");
+    }
+}
+
+/// What the template sets; what comes from elsewhere by name alone.
+#[tokio::test]
+async fn what_the_template_sets() {
+    let fake = Fake::start(false).await;
+    fake.cluster.lock().unwrap().template["spec"]["containers"][0]["env"] = json!([
+        { "name": "MODE", "value": "live" },
+        { "name": "DB", "valueFrom": { "secretKeyRef": { "name": "shop", "key": "db" } } },
+    ]);
+    let seen = fake.platform().variables().await.unwrap();
+    let words = format!("{seen:?}");
+    assert!(
+        words.contains("MODE") && words.contains("secret shop, key db") && !words.contains("live"),
+        "{words}"
+    );
+    assert!(matches!(&seen[0].value, VariableValue::Plain(value) if value.expose() == "live"));
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use unship::model::platform::{PlatformAction, PlatformSpec};
+use unship::model::platform::{PlatformAction, PlatformSpec, VariableValue};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
@@ -81,6 +81,7 @@ impl Fake {
             .route("/api/v1/sites/{site}/deploys/{deploy}/restore", post(Self::publish))
             .route("/api/v1/deploys/{deploy}/lock", post(Self::lock))
             .route("/api/v1/purge", post(Self::purge))
+            .route("/api/v1/accounts/{account}/env", get(Self::variables))
             .with_state(Arc::clone(&site));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, site }
@@ -91,7 +92,7 @@ impl Fake {
             return refused(401, "Access Denied");
         }
         let site = site.lock().unwrap();
-        json!({ "id": "site-1", "published_deploy": deploy(&site.published, &site) })
+        json!({ "id": "site-1", "account_slug": "team", "published_deploy": deploy(&site.published, &site) })
             .to_string()
             .into_response()
     }
@@ -142,6 +143,23 @@ impl Fake {
         }
         site.locked = true;
         deploy(&id, &site).to_string().into_response()
+    }
+
+    async fn variables(
+        Path(account): Path<String>,
+        Query(query): Query<std::collections::BTreeMap<String, String>>,
+    ) -> Response {
+        assert_eq!((account.as_str(), query["site_id"].as_str()), ("team", "site-1"));
+        assert_eq!(query["context_name"], "production");
+        let value = |context: &str, value: &str| json!({ "id": context, "context": context, "value": value });
+        json!([
+            { "key": "MODE", "scopes": ["builds"], "values": [value("all", "test"), value("production", "live")], "is_secret": false },
+            { "key": "REGION", "scopes": ["runtime"], "values": [value("all", "eu")], "is_secret": false },
+            { "key": "PREVIEW", "scopes": ["builds"], "values": [value("deploy-preview", "x")], "is_secret": false },
+            { "key": "STRIPE", "scopes": ["functions"], "values": [value("production", "")], "is_secret": true },
+        ])
+        .to_string()
+        .into_response()
     }
 
     async fn purge(State(site): State<Shared>, body: String) -> Response {
@@ -259,4 +277,19 @@ async fn what_a_check_says() {
     }
     let said = serde_json::to_string(&fake.platform("another").check().await).unwrap();
     assert!(said.contains("\"failed\"") && said.contains("expired token"), "{said}");
+}
+
+/// What production gets: its own value before that of all, no other context's, and a secret by name alone.
+#[tokio::test]
+async fn what_production_is_set() {
+    let fake = Fake::start().await;
+    let seen = fake.platform(TOKEN).variables().await.unwrap();
+    let of: Vec<_> = seen
+        .iter()
+        .map(|one| match &one.value {
+            VariableValue::Plain(value) => format!("{}={}", one.name, value.expose()),
+            VariableValue::From(from) => format!("{} {from}", one.name),
+        })
+        .collect();
+    assert_eq!(of, ["MODE=live", "REGION=eu", "STRIPE a secret of Netlify, which no client can read"]);
 }

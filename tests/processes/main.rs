@@ -13,6 +13,7 @@ mod file;
 mod harness;
 mod heartbeat;
 mod incidents;
+mod instances;
 mod judge;
 mod killed;
 mod outbox;

@@ -58,6 +58,18 @@ fn windows(checker: &mut Checker<'_>, at: &Path, windows: &[Span]) {
     }
 }
 
+fn folder_of_secrets(checker: &mut Checker<'_>, at: &Path, folder: &str) {
+    if folder.trim().is_empty() || folder.contains('\0') {
+        checker
+            .error(at, format!("`variables` cannot be {}", quoted(folder)))
+            .hint("name a folder that only unship's user may enter, like `/var/backups/shop/variables`");
+    } else if !std::path::Path::new(folder).is_absolute() {
+        checker
+            .warn(at, format!("{} depends on where unship is started", quoted(folder)))
+            .hint("write the whole path, from `/` on");
+    }
+}
+
 fn stages(checker: &mut Checker<'_>, at: &Path, stages: &[StageSpec]) {
     let mut before = 0;
     for (index, stage) in stages.iter().enumerate() {
@@ -78,6 +90,9 @@ fn stages(checker: &mut Checker<'_>, at: &Path, stages: &[StageSpec]) {
 
 fn spec(checker: &mut Checker<'_>, spec: &DeploySpec, at: &Path) {
     windows(checker, &at.then("windows"), &spec.windows);
+    if let Some(folder) = &spec.variables {
+        folder_of_secrets(checker, &at.then("variables"), folder);
+    }
     let config = checker.config;
     for (key, list) in
         [("canary", &spec.canary), ("blue_green", &spec.blue_green), ("rolling", &spec.rolling)]

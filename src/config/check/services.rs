@@ -82,10 +82,42 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         if let Some(log) = &service.log {
             sources::place_of_lines(checker, &at.then("log"), log.file.as_ref(), log.command.as_ref());
         }
+        scaling(checker, service, &at.then("scaling"));
         indicators::check(checker, service, &at);
         dependencies(checker, name, service, &at);
     }
     cycles(checker);
+}
+
+fn scaling(checker: &mut Checker<'_>, service: &ServiceSpec, at: &Path) {
+    let Some(scaling) = &service.scaling else { return };
+    if scaling.most == 0 {
+        checker
+            .error(&at.then("most"), "`most` is 0")
+            .hint("write how many instances may run, like `most = 12`");
+    }
+    if !(1..=1_000).contains(&scaling.add_percent) {
+        checker
+            .error(
+                &at.then("add_percent"),
+                format!("`add_percent` is {}, expected 1 to 1000", scaling.add_percent),
+            )
+            .hint("50 adds half as many again");
+    }
+    let can = match &service.platform {
+        PlatformSpec::Ecs(_) | PlatformSpec::Kubernetes(_) => true,
+        PlatformSpec::Command(command) => command.scale.is_some(),
+        _ => false,
+    };
+    if !can {
+        let kind = service.platform.kind();
+        checker
+            .warn_at_key(
+                at,
+                format!("unship cannot say how many instances run on `{kind}`: this does nothing"),
+            )
+            .hint("take it out, or (for `command`) give a program under `platform.scale`");
+    }
 }
 
 fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
@@ -96,6 +128,9 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         ("set_weight", command.set_weight.as_ref()),
         ("maintenance", command.maintenance.as_ref()),
         ("purge", command.purge.as_ref()),
+        ("scale", command.scale.as_ref()),
+        ("stop", command.stop.as_ref()),
+        ("variables", command.variables.as_ref()),
         ("releases", command.releases.as_ref()),
         ("current", command.current.as_ref()),
     ];
@@ -161,6 +196,8 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         CommandVerb::RollBack => (command.roll_back.is_some(), "roll_back"),
         CommandVerb::Maintenance => (command.maintenance.is_some(), "maintenance"),
         CommandVerb::Purge => (command.purge.is_some(), "purge"),
+        CommandVerb::Scale => (command.scale.is_some(), "scale"),
+        CommandVerb::Stop => (command.stop.is_some(), "stop"),
     };
     for (list, verbs) in [("idempotent", &command.idempotent), ("unobservable", &command.unobservable)] {
         for (index, verb) in verbs.iter().enumerate() {

@@ -14,7 +14,7 @@ use crate::config::spanned::{Path, place};
 use crate::config::suggest::choice;
 use crate::model::release::Arm;
 use crate::model::source::{IndicatorSpec, SourceSpec};
-use crate::model::trigger::{Condition, Scope, TriggerSpec};
+use crate::model::trigger::{Condition, Scope, TriggerAction, TriggerSpec};
 use crate::model::units::human;
 use crate::model::{IndicatorName, Quantity, ServiceName, Span};
 
@@ -46,6 +46,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             continue;
         }
         let subject = Subject { trigger, watched: &watched, at: &at };
+        scale_out(checker, &subject);
         match &trigger.when {
             Condition::Threshold { .. } => threshold(checker, &subject),
             Condition::Comparison { .. } => comparison::check(checker, &subject),
@@ -111,6 +112,29 @@ fn watched<'a>(
         }
     }
     watched
+}
+
+/// More instances can only be asked for where somebody says how many are too many.
+fn scale_out(checker: &mut Checker<'_>, subject: &Subject<'_>) {
+    if subject.trigger.action != TriggerAction::ScaleOut {
+        return;
+    }
+    let without: Vec<&str> = subject
+        .watched
+        .iter()
+        .filter(|(_, spec)| spec.scaling.is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let at = subject.at.then("action");
+    if without.len() == subject.watched.len() {
+        checker
+            .error(&at, "`scale_out` has no service that may grow")
+            .hint("say how far: `scaling = { most = 12 }` of the service");
+    } else if !without.is_empty() && subject.is_explicit() {
+        checker
+            .warn(&at, format!("`scale_out` does nothing for {}", without.join(", ")))
+            .hint("say how far it may grow: `scaling = { most = 12 }`");
+    }
 }
 
 fn threshold(checker: &mut Checker<'_>, subject: &Subject<'_>) {

@@ -174,9 +174,11 @@ pub(super) fn verify(
         Some((Verdict::Unknown { reasons }, _)) => {
             let helped = match operation.plan.kind {
                 PlanKind::Promote | PlanKind::Deploy { .. } => "how it does there",
-                PlanKind::RollBack | PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {
-                    "whether that helped"
-                }
+                PlanKind::RollBack
+                | PlanKind::Maintenance { .. }
+                | PlanKind::Database { .. }
+                | PlanKind::Scale { .. }
+                | PlanKind::CleanUp => "whether that helped",
             };
             let why = format!("nothing says {helped}: {}", reasons.join("; "));
             (Outcome::Unverified, words::unverified(operation, &why))

@@ -14,7 +14,10 @@ pub(super) fn verified(operation: &Operation) -> String {
         PlanKind::Maintenance { on } => {
             format!("the maintenance page of {} is {}", plan.service, if on { "on" } else { "off" })
         }
-        PlanKind::Database { .. } => format!("done: {}", plan.purpose),
+        PlanKind::Scale { instances } => {
+            format!("{instances} instances of {} are asked for; the platform brings them up", plan.service)
+        }
+        PlanKind::Database { .. } | PlanKind::CleanUp => format!("done: {}", plan.purpose),
     }
 }
 
@@ -24,6 +27,7 @@ pub(super) fn failed(operation: &Operation, step: usize, reason: &str) -> String
     let head = format!("step {} of {}, `{title}`: {reason}", step + 1, operation.steps.len());
     let note = match (operation.plan.kind, operation.traffic_back_at) {
         (PlanKind::Maintenance { .. }, _) => "the page may be as it was: look at the platform",
+        (PlanKind::Scale { .. } | PlanKind::CleanUp, _) => "what runs may be as it was: look at the platform",
         // The reason says what is left of it.
         (PlanKind::Database { .. }, _) => return with_backup(operation, head),
         // What becomes of its traffic is said by the way back.
@@ -46,7 +50,11 @@ pub(super) fn not_recovered(operation: &Operation, verdict: &Verdict, limit: &st
         PlanKind::Deploy { .. } => {
             format!("`{version}` has all the traffic and is {word} after {limit}: {reasons}")
         }
-        PlanKind::RollBack | PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {
+        PlanKind::RollBack
+        | PlanKind::Maintenance { .. }
+        | PlanKind::Database { .. }
+        | PlanKind::Scale { .. }
+        | PlanKind::CleanUp => {
             format!("the release was not the cause, or not alone: still {word} after {limit}: {reasons}")
         }
     }
@@ -61,9 +69,11 @@ const fn where_the_traffic_is(kind: PlanKind) -> &'static str {
     match kind {
         PlanKind::Promote => "all the traffic is on the promoted release",
         PlanKind::Deploy { .. } => "all the traffic is on the release that was brought in",
-        PlanKind::RollBack | PlanKind::Maintenance { .. } | PlanKind::Database { .. } => {
-            "the traffic is back"
-        }
+        PlanKind::RollBack
+        | PlanKind::Maintenance { .. }
+        | PlanKind::Database { .. }
+        | PlanKind::Scale { .. }
+        | PlanKind::CleanUp => "the traffic is back",
     }
 }
 

@@ -74,6 +74,10 @@ pub fn deploy(draft: Draft<'_>, forward: &Forward<'_>) -> Result<Plan, String> {
             );
         }
     }
+    if can.variables && forward.spec.variables.is_some() && !only_critical {
+        let title = "keep the environment variables of what serves".to_owned();
+        plan.validate(Phase::Preparation, title, Validation::Variables, forward.spec.budget.preparation);
+    }
     for (database, migrations, timeout) in &forward.migrations {
         plan.migrate(database, migrations, *timeout)?;
     }

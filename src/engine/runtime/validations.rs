@@ -1,10 +1,11 @@
 //! Trying whether a release may go on, with what the config says of checks, suites and load runs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::World;
+use super::{World, variables};
 use crate::config::Config;
 use crate::database;
 pub use crate::database::Database;
@@ -29,6 +30,7 @@ pub async fn run(
         Validation::Smoke { suite, .. } => suite.as_str(),
         Validation::Load { load } => load.as_str(),
         Validation::Data { database } | Validation::Backup { database } => database.as_str(),
+        Validation::Variables => "environment variables",
     };
     let not_run = |detail: String| TrialReport {
         name: name.to_owned(),
@@ -42,6 +44,16 @@ pub async fn run(
             detail,
         }],
         latency: None,
+    };
+    let one = |name: &str, result: Result<String, String>| {
+        let (outcome, detail) = match result {
+            Ok(detail) => (TrialOutcome::Passed, detail),
+            Err(why) => (TrialOutcome::Failed, why),
+        };
+        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let trial = Trial { name: name.to_owned(), outcome, took_ms, detail };
+        watcher.saw(&trial);
+        TrialReport { trials: vec![trial], ..not_run(String::new()) }
     };
     let trying = async {
         match what {
@@ -59,14 +71,13 @@ pub async fn run(
             Validation::Data { database } => check_data(world, database, watcher).await,
             Validation::Backup { database } => {
                 let backup = database_of(world, database)?.back_up().await;
-                let (outcome, detail) = match backup {
-                    Ok(backup) => (TrialOutcome::Passed, backup_words(&backup)),
-                    Err(why) => (TrialOutcome::Failed, why),
-                };
-                let took_ms = began.elapsed().as_secs_f64() * 1e3;
-                let trial = Trial { name: "backup".to_owned(), outcome, took_ms, detail };
-                watcher.saw(&trial);
-                Ok(TrialReport { trials: vec![trial], ..not_run(String::new()) })
+                Ok(one("backup", backup.map(|backup| backup_words(&backup))))
+            }
+            Validation::Variables => {
+                let folder = world.settings.config.deploy_of(&subject.service).variables.as_deref();
+                let folder = folder.ok_or("the config names no folder for them (`deploy.variables`)")?;
+                let kept = variables::keep(world, &subject.service, Path::new(folder)).await;
+                Ok(one("kept", kept.map(|kept| kept.words())))
             }
         }
     };

@@ -9,7 +9,7 @@ use crate::model::Span;
 use crate::model::secret::SecretRef;
 
 /// Programs that speak for a platform. Each is an argv array; no shell is involved. `{service}`, `{release}`, `{version}`,
-/// `{percent}`, `{shares}`, `{on}`, `{key}` and `{token}` inside an argument are replaced; README says which verb gets which.
+/// `{percent}`, `{shares}`, `{on}`, `{instances}`, `{key}` and `{token}` inside an argument are replaced; README says which verb gets which.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandSpec {
@@ -30,6 +30,16 @@ pub struct CommandSpec {
     /// Makes every cache in front of the service forget what it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purge: Option<Vec<String>>,
+    /// Has so many instances run. To do it twice has to be the same as once, and `observe` has to print `instances`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Vec<String>>,
+    /// Stops the instances of a release that has no traffic. To do it twice has to be the same as once, and `observe` has to say
+    /// what is `running`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Vec<String>>,
+    /// Prints the environment variables of what serves as a JSON object of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Vec<String>>,
     /// Prints the releases as JSON, newest first, where `observe` does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases: Option<Vec<String>>,
@@ -74,4 +84,8 @@ pub enum CommandVerb {
     Maintenance,
     /// Make the caches forget.
     Purge,
+    /// Have so many instances run.
+    Scale,
+    /// Stop a release.
+    Stop,
 }

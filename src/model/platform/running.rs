@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ReleaseRef;
+use crate::model::secret::Secret;
 
 /// One running copy of a service: a pod, a container, a task, a machine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -30,6 +31,26 @@ pub struct Instance {
     /// Since when it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+}
+
+/// An environment variable of what serves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Variable {
+    /// The container that has it, where there are several.
+    pub container: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What it is set to.
+    pub value: VariableValue,
+}
+
+/// What a variable is set to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum VariableValue {
+    /// This.
+    Plain(Secret),
+    /// Whatever is there when it starts: `secret shop, key password`.
+    From(String),
 }
 
 /// Where a service writes, if its platform cannot tell or not well enough: one of `file` and `command`.

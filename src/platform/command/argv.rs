@@ -12,18 +12,20 @@ pub(super) enum Placeholder {
     Percent,
     Shares,
     On,
+    Instances,
     Key,
     Token,
 }
 
 impl Placeholder {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Service,
         Self::Release,
         Self::Version,
         Self::Percent,
         Self::Shares,
         Self::On,
+        Self::Instances,
         Self::Key,
         Self::Token,
     ];
@@ -37,6 +39,7 @@ impl Placeholder {
             Self::Percent => "percent",
             Self::Shares => "shares",
             Self::On => "on",
+            Self::Instances => "instances",
             Self::Key => "key",
             Self::Token => "token",
         }

@@ -20,6 +20,7 @@ pub(super) struct Printed {
     failed: Option<String>,
     schema: Option<u64>,
     maintenance: Option<bool>,
+    instances: Option<u32>,
     revision: Option<String>,
 }
 
@@ -57,6 +58,7 @@ pub(super) fn observe(output: &[u8]) -> Result<Printed, String> {
         failed: top.get("failed")?.map(|reason| reason.name()).transpose()?,
         schema: top.get("schema")?.map(|schema| schema.whole()).transpose()?,
         maintenance: top.get("maintenance")?.map(|on| on.yes_or_no()).transpose()?,
+        instances: top.get("instances")?.map(|count| count.count()).transpose()?,
         revision: top.get("revision")?.map(|revision| revision.name()).transpose()?,
     })
 }
@@ -99,6 +101,7 @@ impl Printed {
             failed: self.failed.or(other.failed),
             schema: self.schema.or(other.schema),
             maintenance: self.maintenance.or(other.maintenance),
+            instances: self.instances.or(other.instances),
             revision: self.revision.or(other.revision),
         }
     }
@@ -129,6 +132,7 @@ impl Printed {
             failed: self.failed,
             schema: self.schema,
             maintenance: self.maintenance,
+            instances: self.instances,
             revision: self.revision,
         };
         inventory.releases = printed
@@ -245,6 +249,10 @@ impl<'a> At<'a> {
 
     fn whole(&self) -> Result<u64, String> {
         self.value.as_u64().ok_or_else(|| self.expected("a whole number, 0 or more"))
+    }
+
+    fn count(&self) -> Result<u32, String> {
+        u32::try_from(self.whole()?).map_err(|_| self.expected("a number of instances"))
     }
 
     fn percent(&self) -> Result<u8, String> {

@@ -20,7 +20,8 @@ use super::super::image;
 use super::super::text::{escape, first};
 use crate::model::ReleaseRef;
 use crate::model::fault::causes;
-use crate::model::platform::{Instance, LogLine, LogQuery};
+use crate::model::platform::{Instance, LogLine, LogQuery, Variable, VariableValue};
+use crate::model::secret::Secret;
 
 /// Time for one call, but for the stop of a container, which has its own.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -236,6 +237,22 @@ impl Engine {
             Some(used as f64 / passed as f64 * f64::from(now.online_cpus?))
         };
         Some((cpu(), memory))
+    }
+
+    /// The environment variables that a container was made with, those of its image among them.
+    pub(super) async fn variables(&self, container: &Container) -> Result<Vec<Variable>, PlatformError> {
+        let inspected = self.docker().await?.inspect_container(&container.id, None).await;
+        let inspected = inspected.map_err(|error| fault("look at a container", false, &error))?;
+        let lines = inspected.config.and_then(|config| config.env).unwrap_or_default();
+        let variable = |line: String| {
+            let (name, value) = line.split_once('=')?;
+            Some(Variable {
+                container: Some(container.name.clone()),
+                name: name.to_owned(),
+                value: VariableValue::Plain(Secret::new(value)),
+            })
+        };
+        Ok(lines.into_iter().filter_map(variable).collect())
     }
 
     /// Gives a container's lines to `out`, and what comes if that is wanted.

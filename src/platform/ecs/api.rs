@@ -15,8 +15,8 @@ use super::super::rest::{Ask, Auth, Reply, Rest};
 use super::super::text::escape;
 use super::{Ecs, logs, short};
 use crate::aws::Signer;
-use crate::model::platform::{EcsSpec, Instance};
-use crate::model::secret::Secrets;
+use crate::model::platform::{EcsSpec, Instance, Variable, VariableValue};
+use crate::model::secret::{Secret, Secrets};
 
 /// What the version of the API is called in requests.
 const TARGET: &str = "AmazonEC2ContainerServiceV20141113";
@@ -205,6 +205,38 @@ struct Container {
     image: String,
     essential: Option<bool>,
     log_configuration: Option<LogConfiguration>,
+    #[serde(default)]
+    environment: Vec<Setting>,
+    #[serde(default)]
+    secrets: Vec<SecretSetting>,
+    #[serde(default)]
+    environment_files: Vec<SettingFile>,
+}
+
+/// An environment variable.
+#[derive(Clone, Debug, Deserialize)]
+struct Setting {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// One that ECS fills in from a store of secrets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretSetting {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    value_from: String,
+}
+
+/// A file of them in S3.
+#[derive(Clone, Debug, Deserialize)]
+struct SettingFile {
+    #[serde(default)]
+    value: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -226,6 +258,25 @@ impl TaskDefinition {
 
     pub(super) fn image(&self, container: Option<&str>) -> Option<&str> {
         self.container(container).map(|container| container.image.as_str()).filter(|image| !image.is_empty())
+    }
+
+    /// The environment variables of all its containers. What a file has is known to whoever may read the file.
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        let of = |container: &Container| {
+            let variable = |name: &str, value| Variable {
+                container: Some(container.name.clone()),
+                name: name.to_owned(),
+                value,
+            };
+            let plain = container.environment.iter();
+            let plain = plain.map(|it| variable(&it.name, VariableValue::Plain(Secret::new(&*it.value))));
+            let secret = container.secrets.iter();
+            let secret = secret.map(|it| variable(&it.name, VariableValue::From(it.value_from.clone())));
+            let files = container.environment_files.iter();
+            let files = files.map(|it| variable("*", VariableValue::From(it.value.clone())));
+            plain.chain(secret).chain(files).collect::<Vec<_>>()
+        };
+        self.containers.iter().flat_map(of).collect()
     }
 
     pub(super) fn registered(&self) -> Timestamp {
@@ -432,6 +483,12 @@ impl Api {
         let mut body = Ecs::of(spec);
         body["taskDefinition"] = json!(task_definition);
         self.0.act("update the service", "UpdateService", &body).await
+    }
+
+    pub(super) async fn scale(&self, spec: &EcsSpec, tasks: u32) -> Result<(), PlatformError> {
+        let mut body = Ecs::of(spec);
+        body["desiredCount"] = json!(tasks);
+        self.0.act("scale the service", "UpdateService", &body).await
     }
 
     pub(super) async fn stop(&self, deployment: &str) -> Result<(), PlatformError> {

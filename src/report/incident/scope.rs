@@ -99,6 +99,8 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         | Command::Promote(_)
         | Command::Deploy(_)
         | Command::Database(_)
+        | Command::Scale(_)
+        | Command::CleanUp { .. }
         | Command::Maintenance { .. }
         | Command::Mark { .. }
         | Command::Freeze { .. }

@@ -3,7 +3,7 @@
 mod incident;
 
 use crate::model::Span;
-use crate::model::command::{Command, DataChange, Deploy, Override, Promote, RollBack, Settlement};
+use crate::model::command::{Command, DataChange, Deploy, Override, Promote, RollBack, Scale, Settlement};
 use crate::model::database::DataAsk;
 use crate::model::incident::Ticked;
 use crate::model::operation::Strategy;
@@ -49,6 +49,16 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
         }
         Command::Maintenance { service, on, reason } => {
             words.verb("maintenance").value(service.as_str()).value(on_off(*on)).reason(reason);
+        }
+        Command::Scale(Scale { service, instances, seen, reason, overrides }) => {
+            words.verb("scale").value(service.as_str()).value(&instances.to_string());
+            if let Some(seen) = seen {
+                words.option("--from", &seen.to_string());
+            }
+            words.overrides(overrides).reason(reason);
+        }
+        Command::CleanUp { service, reason } => {
+            words.verb("cleanup").value(service.as_str()).reason(reason);
         }
         Command::Pause { operation, reason } => {
             words.verb("pause").value(operation.as_str()).reason(reason);

@@ -351,6 +351,7 @@ fn triggers(page: &mut Writer<'_>, reading: &ServiceReading, scene: &Scene<'_>) 
             let sign = Sign::status(&evaluation.status, look.glyphs);
             let asks = match evaluation.action {
                 TriggerAction::Watch => "watch",
+                TriggerAction::ScaleOut => "scale out",
                 TriggerAction::Gradual => "gradual",
                 TriggerAction::Immediate => "immediate",
             };

@@ -318,11 +318,11 @@ fn of_decision(decision: &Decision, known: &ServiceState, look: Look<'_>) -> Opt
     }
     let tone = match recommendation {
         Recommendation::RollBackImmediately | Recommendation::RollBackGradually => Tone::Fail,
-        Recommendation::Hold => Tone::Warn,
+        Recommendation::Hold | Recommendation::ScaleOut => Tone::Warn,
         Recommendation::Watch => Tone::Text,
     };
     let mut words = format!("{} {}", look.glyphs.arrow, recommendation.words());
-    if let Some(to) = decision.to.as_ref().filter(|_| acts) {
+    if let Some(to) = decision.to.as_ref().filter(|_| recommendation.rolls_back()) {
         words = format!("{words} to {}", to.version);
     }
     // Each span by itself: a line's own style would be that of what is added to it too.

@@ -196,6 +196,8 @@ const fn doing(operation: &Operation, is_left: bool) -> &'static str {
         (PlanKind::Promote, false) => "being promoted",
         (PlanKind::Maintenance { .. }, _) => "maintenance",
         (PlanKind::Database { .. }, _) => "database",
+        (PlanKind::Scale { .. }, _) => "scaling",
+        (PlanKind::CleanUp, _) => "clean-up",
         (PlanKind::Deploy { .. }, false) => "being deployed",
     }
 }

@@ -279,7 +279,10 @@ impl World {
                     vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }];
             }
             PlatformAction::Maintenance { on } => inventory.maintenance = Some(*on),
-            PlatformAction::Purge | PlatformAction::Deploy { .. } => {}
+            PlatformAction::Purge
+            | PlatformAction::Deploy { .. }
+            | PlatformAction::Scale { .. }
+            | PlatformAction::Stop { .. } => {}
         }
         let inventory = Some(inventory.clone());
         self.give(Input::StepFinished(StepFinished {

@@ -126,7 +126,8 @@ fn evidence(reading: &ServiceReading, name: &IndicatorName) -> Option<(f64, bool
 const fn rank(evaluation: &Evaluation) -> u8 {
     match (&evaluation.status, evaluation.action) {
         (Status::Breach { .. }, TriggerAction::Gradual | TriggerAction::Immediate) => 0,
-        (Status::Breach { .. }, TriggerAction::Watch) | (Status::Pending { .. }, _) => 1,
+        (Status::Breach { .. }, TriggerAction::Watch | TriggerAction::ScaleOut)
+        | (Status::Pending { .. }, _) => 1,
         (Status::Unknown { .. }, _) => 2,
         (Status::Ok, _) => 3,
     }
