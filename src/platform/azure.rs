@@ -233,12 +233,9 @@ impl Azure {
 
     /// Waits for an operation that goes on: 202 until it is over.
     async fn follow(&self, what: &str, reply: Reply) -> Result<(), PlatformError> {
-        let Some(place) =
-            reply.headers.get("location").and_then(|place| place.to_str().ok()?.parse::<Url>().ok())
-        else {
-            // Without a place to ask, the state of the app tells.
-            return Ok(());
-        };
+        let place = reply.headers.get("location").and_then(|place| place.to_str().ok()?.parse::<Url>().ok());
+        // Without a place to ask, or with one that is not to see the token, the state of the app tells.
+        let Some(place) = place.filter(|place| self.rest.is_here(place)) else { return Ok(()) };
         let mut pause = reply.retry_after();
         loop {
             let wait = pause.unwrap_or(Duration::from_secs(2));

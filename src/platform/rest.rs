@@ -417,10 +417,13 @@ impl Rest {
         Ok(Reply { status, headers, body, what: ask.what.to_owned(), shown })
     }
 
+    /// Whether this is an address of the same place: only such a one gets the credentials.
+    pub(super) fn is_here(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
     fn address(&self, ask: &Ask<'_>) -> Url {
-        // Only an address of the same place gets the credentials.
-        let same = |url: &&Url| url.origin() == self.base.origin();
-        if let Some(url) = ask.url.as_ref().filter(same) {
+        if let Some(url) = ask.url.as_ref().filter(|url| self.is_here(url)) {
             return url.clone();
         }
         let mut url = self.base.clone();

@@ -13,10 +13,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use unship::model::platform::{LogQuery, PlatformSpec};
+use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
+use super::prism::{Judge, without_nulls};
 use super::{act, act_on, again, restore, split, traffic};
 
 const SITE: &str = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Web/sites/shop";
@@ -54,6 +55,8 @@ struct App {
     fault: Fault,
     calls: Vec<String>,
     tokens: u32,
+    /// Says nothing with `null`.
+    is_judged: bool,
 }
 
 impl App {
@@ -154,7 +157,8 @@ impl Fake {
 
     fn speaks(app: &mut App, url: &str, method: &Method, rest: &str, body: &Value) -> Response {
         let site = |app: &App, slot: bool| {
-            let progress = if app.swapping > 0 { json!("operation-1") } else { Value::Null };
+            let progress =
+                if app.swapping > 0 { json!("0b8a5a8e-0d2f-4f0f-9a52-1f7d6c3f0001") } else { Value::Null };
             let pending = if slot && app.previewed { json!("production") } else { Value::Null };
             json!({ "properties": {
                 "state": "Running", "defaultHostName": if slot { "shop-staging.example" } else { "shop.example" },
@@ -170,7 +174,8 @@ impl Fake {
             };
             json!({ "value": [one("an-older-one", false), one(&format!("build-{holds}"), true)], "nextLink": null })
         };
-        let json = |value: Value| Json(value).into_response();
+        let is_judged = app.is_judged;
+        let json = |value: Value| Json(if is_judged { without_nulls(value) } else { value }).into_response();
         match (method.as_str(), rest) {
             ("GET", "") => {
                 app.looked();
@@ -512,4 +517,38 @@ login_url = "{url}"
     assert_eq!(calls.iter().filter(|call| *call == "slotsswap").count(), 1, "{calls:?}");
     let app = fake.app.lock().unwrap();
     assert_eq!((app.production.as_str(), app.swaps), ("2.8.0", 2));
+}
+
+/// Reads until it holds.
+async fn until(platform: &Arc<dyn Platform>, action: &PlatformAction) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !action.holds_in(&platform.read().await.unwrap()) {
+        assert!(Instant::now() < until, "{} never shows", action.verb());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A share, a swap and a preview, with Azure's own description between the two: nothing that is asked or answered breaks it.
+#[tokio::test]
+async fn held_to_the_description() {
+    let fake = Fake::start().await;
+    let Some(judge) = Judge::before(&fake.url, "azure/webapps.json").await else { return };
+    fake.app.lock().unwrap().is_judged = true;
+    let judged = |more: Value| {
+        let mut spec = json!({ "base_url": judge.url });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fake.with(SECRET, &spec)
+    };
+    let platform = judged(json!({}));
+    act(&platform, &split("2.8.1", "2.8.0", 10)).await.unwrap();
+    act(&platform, &restore("2.8.0")).await.unwrap();
+    until(&platform, &restore("2.8.0")).await;
+    // By the deployments that the slots hold, and in two phases.
+    let platform = judged(json!({ "preview": true, "serving": null, "slot_serving": null }));
+    let seen = platform.read().await.unwrap();
+    let other = seen.releases.iter().find(|release| seen.percent(&release.reference) == 0).unwrap();
+    let back = restore(other.reference.as_str());
+    act(&platform, &back).await.unwrap();
+    until(&platform, &back).await;
+    judge.is_content();
 }

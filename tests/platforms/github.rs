@@ -16,6 +16,7 @@ use unship::model::platform::PlatformSpec;
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Call, Platform, PlatformError, Progress};
 
+use super::prism::Judge;
 use super::{act, act_on, again, restore, traffic, versions};
 
 const TOKEN: &str = "ghp_a-token-that-nobody-sees";
@@ -120,7 +121,7 @@ impl Fake {
     }
 
     async fn environments() -> Response {
-        let rules = json!([{ "id": 1, "type": "required_reviewers" }]);
+        let rules = json!([{ "id": 1, "node_id": "GR_1", "type": "required_reviewers" }]);
         Json(json!({ "total_count": 1, "environments": [{ "name": "production", "protection_rules": rules }] }))
             .into_response()
     }
@@ -147,7 +148,13 @@ impl Fake {
         match fault {
             Fault::LostAnswer => (StatusCode::BAD_GATEWAY, "<html>bad gateway</html>").into_response(),
             Fault::NoId => StatusCode::NO_CONTENT.into_response(),
-            _ => Json(json!({ "workflow_run_id": id, "run_url": "", "html_url": "" })).into_response(),
+            _ => {
+                let run = format!("actions/runs/{id}");
+                let (api, page) = ("https://api.github.com/repos/acme/shop", "https://github.com/acme/shop");
+                let urls = [format!("{api}/{run}"), format!("{page}/{run}")];
+                Json(json!({ "workflow_run_id": id, "run_url": urls[0], "html_url": urls[1] }))
+                    .into_response()
+            }
         }
     }
 
@@ -358,4 +365,20 @@ async fn what_is_believed_and_checked() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+/// A whole life, with GitHub's own description between the two: nothing that is asked or answered breaks it.
+#[tokio::test]
+async fn held_to_the_description() {
+    let mut fake = Fake::start().await;
+    let Some(judge) = Judge::before(&fake.url, "github/openapi.json").await else { return };
+    fake.url.clone_from(&judge.url);
+    let platform = fake.platform(TOKEN);
+    let back = restore(COMMITS[2]);
+    act(&platform, &back).await.unwrap();
+    assert!(back.holds_in(&platform.read().await.unwrap()));
+    platform.check().await;
+    fake.will(Fault::Fails);
+    act(&platform, &restore(COMMITS[0])).await.unwrap_err();
+    judge.is_content();
 }

@@ -14,6 +14,7 @@ mod http;
 mod kubernetes;
 mod netlify;
 mod nginx;
+mod prism;
 mod railway;
 
 use std::sync::Arc;

@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use unship::model::platform::{PlatformAction, PlatformSpec, VariableValue};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
+use super::prism::{Judge, without_nulls};
 use super::{act, act_on, restore, traffic};
 
 const TOKEN: &str = "nfp_a-token-that-nobody-sees";
@@ -38,6 +39,8 @@ struct Site {
     locked: bool,
     fault: Fault,
     calls: Vec<String>,
+    /// Says nothing with `null`.
+    is_judged: bool,
 }
 
 type Shared = Arc<Mutex<Site>>;
@@ -51,17 +54,18 @@ fn deploy(id: &str, site: &Site) -> Value {
     let number: u32 = id.trim_start_matches('d').parse().unwrap_or(0);
     let state = if number == 3 { "error" } else { "ready" };
     // What is not known is carried, and is no reason to fail.
-    json!({
+    let deploy = json!({
         "id": id, "state": state, "context": if number == 4 { "deploy-preview" } else { "production" },
         "commit_ref": format!("{number:07}abcdef"), "committer": "kim", "locked": site.published == id && site.locked,
         "created_at": format!("2026-11-{:02}T10:00:00.000Z", 10 + number % 10), "published_at": null,
         "something_new": { "a": 1 },
-    })
+    });
+    if site.is_judged { without_nulls(deploy) } else { deploy }
 }
 
 fn refused(status: u16, message: &str) -> Response {
-    let body = json!({ "code": status, "message": message }).to_string();
-    (StatusCode::from_u16(status).unwrap(), body).into_response()
+    let body = json!({ "code": status, "message": message });
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
 /// The token is needed for everything.
@@ -92,8 +96,7 @@ impl Fake {
             return refused(401, "Access Denied");
         }
         let site = site.lock().unwrap();
-        json!({ "id": "site-1", "account_slug": "team", "published_deploy": deploy(&site.published, &site) })
-            .to_string()
+        Json(json!({ "id": "site-1", "account_slug": "team", "published_deploy": deploy(&site.published, &site) }))
             .into_response()
     }
 
@@ -110,7 +113,7 @@ impl Fake {
             2 => ["d5", "d4", "d3", "d2", "d1"].map(|id| deploy(id, &site)).into(),
             _ => Vec::new(),
         };
-        json!(deploys).to_string().into_response()
+        Json(deploys).into_response()
     }
 
     async fn publish(State(site): State<Shared>, Path((_, id)): Path<(String, String)>) -> Response {
@@ -132,7 +135,7 @@ impl Fake {
         }
         site.published = id.clone();
         site.locked = false;
-        (StatusCode::CREATED, deploy(&id, &site).to_string()).into_response()
+        (StatusCode::CREATED, Json(deploy(&id, &site))).into_response()
     }
 
     async fn lock(State(site): State<Shared>, Path(id): Path<String>) -> Response {
@@ -142,7 +145,7 @@ impl Fake {
             return refused(500, "Internal Server Error");
         }
         site.locked = true;
-        deploy(&id, &site).to_string().into_response()
+        Json(deploy(&id, &site)).into_response()
     }
 
     async fn variables(
@@ -152,13 +155,12 @@ impl Fake {
         assert_eq!((account.as_str(), query["site_id"].as_str()), ("team", "site-1"));
         assert_eq!(query["context_name"], "production");
         let value = |context: &str, value: &str| json!({ "id": context, "context": context, "value": value });
-        json!([
+        Json(json!([
             { "key": "MODE", "scopes": ["builds"], "values": [value("all", "test"), value("production", "live")], "is_secret": false },
             { "key": "REGION", "scopes": ["runtime"], "values": [value("all", "eu")], "is_secret": false },
             { "key": "PREVIEW", "scopes": ["builds"], "values": [value("deploy-preview", "x")], "is_secret": false },
             { "key": "STRIPE", "scopes": ["functions"], "values": [value("production", "")], "is_secret": true },
-        ])
-        .to_string()
+        ]))
         .into_response()
     }
 
@@ -292,4 +294,22 @@ async fn what_production_is_set() {
         })
         .collect();
     assert_eq!(of, ["MODE=live", "REGION=eu", "STRIPE a secret of Netlify, which no client can read"]);
+}
+
+/// A whole life, with Netlify's own description between the two: nothing that is asked or answered breaks it.
+#[tokio::test]
+async fn held_to_the_description() {
+    let mut fake = Fake::start().await;
+    let Some(judge) = Judge::before(&fake.url, "netlify/openapi.json").await else { return };
+    fake.url.clone_from(&judge.url);
+    fake.site.lock().unwrap().is_judged = true;
+    let platform = fake.platform(TOKEN);
+    let back = restore("d2");
+    act(&platform, &back).await.unwrap();
+    assert!(back.holds_in(&platform.read().await.unwrap()));
+    act(&platform, &PlatformAction::Purge).await.unwrap();
+    assert_eq!(platform.variables().await.unwrap().len(), 3);
+    platform.check().await;
+    assert_eq!(fake.calls(), ["restore d2", "lock d2", "purge site-1"]);
+    judge.is_content();
 }
