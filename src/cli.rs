@@ -45,6 +45,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod themes;
+pub mod together;
 pub mod trials;
 pub mod variables;
 pub mod version;
@@ -128,6 +129,7 @@ enum Subcommand {
     Rollback(rollback::Args),
     Promote(promote::Args),
     Deploy(deploy::Args),
+    Together(together::Args),
     Preflight(trials::PreflightArgs),
     Smoke(trials::SmokeArgs),
     Load(trials::LoadArgs),
@@ -159,7 +161,18 @@ enum Subcommand {
 }
 
 /// Runs the program.
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        // Here and not in the binary: whatever runs is compiled with the library then, on all cores.
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => {
+            note!("cannot start: {error}");
+            Exit::Error.into()
+        }
+    }
+}
+
+async fn run() -> ExitCode {
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -188,6 +201,7 @@ pub async fn main() -> ExitCode {
         Subcommand::Rollback(args) => rollback::run(&args, global).await,
         Subcommand::Promote(args) => promote::run(&args, global).await,
         Subcommand::Deploy(args) => deploy::run(&args, global).await,
+        Subcommand::Together(args) => together::run(&args, global).await,
         Subcommand::Preflight(args) => trials::preflight(&args, global).await,
         Subcommand::Smoke(args) => trials::smoke(&args, global).await,
         Subcommand::Load(args) => trials::load(&args, global).await,

@@ -18,6 +18,7 @@ pub mod escalation;
 pub mod event;
 pub mod fault;
 pub mod incident;
+pub mod joint;
 pub mod judge;
 pub mod names;
 pub mod notification;
@@ -40,8 +41,8 @@ pub mod validation;
 
 pub use names::{
     AlarmId, ChannelName, CheckName, CommandId, ContactName, DatabaseName, DecisionId, FindingId,
-    IdempotencyKey, IncidentId, IndicatorName, ItemId, LoadName, NotificationId, OperationId, PolicyName,
-    ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName, ServiceName, SourceName, SuiteName, TriggerName,
-    Version,
+    IdempotencyKey, IncidentId, IndicatorName, ItemId, JointId, LoadName, NotificationId, OperationId,
+    PolicyName, ProbeName, ReleaseRef, RunId, RunbookName, ScheduleName, ServiceName, SourceName, SuiteName,
+    TriggerName, Version,
 };
 pub use units::{Quantity, Span, Unit};

@@ -155,7 +155,7 @@ fn name_what_was_shown(asked: &mut Command, proposal: &Proposal) {
 }
 
 /// The operation goes on in the journal whatever happens to this process; whoever leads next takes it up.
-async fn stoppable(followed: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+pub(super) async fn stoppable(followed: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     tokio::select! {
         exit = followed => exit,
         () = session::asked_to_stop() => {
@@ -166,7 +166,7 @@ async fn stoppable(followed: impl Future<Output = anyhow::Result<Exit>>) -> anyh
 }
 
 /// The leader's last duty: what it wanted to tell people.
-async fn deliver_messages(engine: &Engine) {
+pub(super) async fn deliver_messages(engine: &Engine) {
     let mut view = engine.view();
     let delivered = view.wait_for(|view| view.state.outbox.is_empty());
     if tokio::time::timeout(Duration::from_secs(5), delivered).await.is_err() {
@@ -276,11 +276,6 @@ fn goes_back(operation: Option<&Operation>, outcome: Outcome) -> bool {
 }
 
 fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        note!("there is no terminal to ask on: add --yes");
-        return Ok(false);
-    }
     let what = match kind {
         PlanKind::RollBack => "to roll it back",
         PlanKind::Promote => "to promote its canary",
@@ -291,18 +286,28 @@ fn confirm(kind: PlanKind, service: &ServiceName) -> anyhow::Result<bool> {
         PlanKind::Scale { .. } => "to run so many instances of it",
         PlanKind::CleanUp => "to stop what it has left running",
     };
-    write!(std::io::stderr(), "type the service's name {what}: ")?;
+    confirm_word("the service's name", what, service.as_str())
+}
+
+/// Asks for a word, which shows that somebody means it.
+pub(super) fn confirm_word(whose: &str, what: &str, word: &str) -> anyhow::Result<bool> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        note!("there is no terminal to ask on: add --yes");
+        return Ok(false);
+    }
+    write!(std::io::stderr(), "type {whose} {what}: ")?;
     std::io::stderr().flush()?;
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;
-    let is_right = line.trim() == service.as_str();
+    let is_right = line.trim() == word;
     if !is_right {
-        note!("that is not `{service}`: nothing was done");
+        note!("that is not `{word}`: nothing was done");
     }
     Ok(is_right)
 }
 
-fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result<()> {
+pub(super) fn show(asked: &Command, proposal: &Proposal, global: &Global) -> anyhow::Result<()> {
     let service = asked.service();
     let strategy = match asked {
         Command::RollBack(asked) => Some(asked.strategy.word()),

@@ -139,6 +139,7 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
                 "path_down": view.state.alarms.path_down(),
             },
             "outbox": view.state.outbox.len(),
+            "joints": view.state.joints.values().filter(|joint| joint.is_open()).collect::<Vec<_>>(),
             "incident": view.state.open_incident().map(|open| incident::json(open, &view.state, now)),
             "services": services,
         }))?;
@@ -157,6 +158,9 @@ fn show(engine: &Engine, config: &Config, global: &Global, redraw: bool) -> anyh
     write!(out, "{}", table(&rows))?;
     if let Some(open) = view.state.open_incident() {
         writeln!(out, "  {}", incident::line(open, &view.state, now))?;
+    }
+    for joint in view.state.joints.values().filter(|joint| joint.is_open()) {
+        writeln!(out, "  {} ({}): {}", joint.id, joint.kind.noun(), joint.words())?;
     }
     for (name, known) in &view.state.services {
         for finding in known.findings.values() {

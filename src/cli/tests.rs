@@ -12,6 +12,7 @@ use crate::model::decision::Guardrail;
 use crate::model::deploy::DeployStrategy;
 use crate::model::escalation::IncidentRole;
 use crate::model::incident::{IncidentAsk, Level, Ticked};
+use crate::model::joint::{JointKind, JointPart, Together};
 use crate::model::operation::Strategy;
 use crate::model::release::Quality;
 use crate::tui::dialogs::command_line;
@@ -88,6 +89,20 @@ fn every_command(text: &str) -> Vec<Command> {
         Command::Note { incident: "INC-1".into(), text: reason() },
         Command::CleanUp { service: "checkout".into(), reason: reason() },
     ];
+    let part = |service: &str, version: Option<&str>| JointPart {
+        service: service.into(),
+        version: version.map(Into::into),
+        from: None,
+    };
+    for kind in [
+        JointKind::Deploy { how: None, confirmed: true },
+        JointKind::Deploy { how: Some(DeployStrategy::Canary), confirmed: false },
+        JointKind::RollBack { strategy: Strategy::Gradual },
+        JointKind::RollBack { strategy: Strategy::Immediate },
+    ] {
+        let parts = vec![part("payments", Some("1.4.0")), part("checkout", Some("2.9.0"))];
+        commands.push(Command::Together(Together { kind, parts, reason: reason(), overrides: Vec::new() }));
+    }
     for seen in [None, Some(4)] {
         let overrides = vec![Override { guardrail: Guardrail::Target, reason: reason() }];
         let (service, instances) = ("checkout".into(), 8);

@@ -12,12 +12,13 @@ use crate::model::breaker::{BreakerState, BreakerStatus, Dependency};
 use crate::model::command::Settlement;
 use crate::model::decision::{Decision, GuardrailCheck, Recommendation};
 use crate::model::event::Event;
+use crate::model::joint::{JointChange, PartState};
 use crate::model::operation::{Outcome, Plan, PlanKind, watched_words};
 use crate::model::received::ReceivedChange;
 use crate::model::release::{Arm, Inventory, Quality};
 use crate::model::trigger::{Finding, Severity, Verdict};
 use crate::model::units::human;
-use crate::model::{OperationId, ServiceName};
+use crate::model::{JointId, OperationId, ServiceName};
 
 use super::history::HistoryKind;
 use super::state::State;
@@ -106,6 +107,40 @@ pub const fn is_bookkeeping(event: &Event) -> bool {
             | Event::NotificationSent { .. }
             | Event::AlarmChanged { change: ReceivedChange::Fresh | ReceivedChange::Opened { .. }, .. }
     )
+}
+
+/// What happens to services that change together.
+fn joint_told(id: &JointId, change: &JointChange, state: &State) -> Told {
+    match change {
+        JointChange::Planned { kind, parts, by, reason, .. } => {
+            let parts = parts.iter().map(|part| match &part.version {
+                Some(version) => format!("{} {version}", part.service),
+                None => part.service.to_string(),
+            });
+            let parts = parts.collect::<Vec<_>>().join(", then ");
+            Told::new(Mood::Acts, format!("{id} planned by {by}: {}: {parts}: {reason}", kind.noun()))
+        }
+        JointChange::Part { part, to } => {
+            let joint = state.joints.get(id);
+            let part = joint.and_then(|joint| joint.parts.get(*part));
+            let mood = match to {
+                PartState::Failed { .. } | PartState::NotBack { .. } => Mood::Bad,
+                PartState::Done { .. } | PartState::Back { .. } => Mood::Good,
+                _ => Mood::Acts,
+            };
+            let operation = to.operation().map_or_else(String::new, |operation| format!(" ({operation})"));
+            let reason = to.reason().map_or_else(String::new, |reason| format!(": {reason}"));
+            let service = part.map(|part| part.service.clone());
+            let words = format!("{id}: {}{operation}{reason}", to.word());
+            Told::on(service.as_ref(), mood, words)
+        }
+        JointChange::Turned { reason, .. } => {
+            Told::new(Mood::Wary, format!("{id} goes no further: {reason}"))
+        }
+        JointChange::Ended { outcome, detail } => {
+            Told::new(Mood::of_outcome(*outcome), format!("{id} {}: {detail}", outcome.words()))
+        }
+    }
 }
 
 /// What an event says; none for one that is only bookkeeping. `state` is one that knows the operations spoken of.
@@ -204,6 +239,7 @@ pub fn tell(event: &Event, state: &State) -> Option<Told> {
             );
             Told::on(Some(service), mood, text)
         }
+        Event::JointChanged { joint, change } => joint_told(joint, change, state),
         Event::CountReset { service, by, reason } => {
             Told::on(Some(service), Mood::Plain, format!("count of rollbacks reset by {by}: {reason}"))
         }

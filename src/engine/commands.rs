@@ -15,7 +15,7 @@ use crate::model::{CommandId, OperationId, ServiceName, Version};
 
 use super::core::Work;
 use super::proposal::propose;
-use super::{baseline, checklist, executor, incidents, messages, received};
+use super::{baseline, checklist, executor, incidents, joint, messages, received};
 
 /// A command that waited longer than this for a leader is refused: the world has moved on.
 pub const COMMAND_TTL: Duration = Duration::from_secs(60);
@@ -45,6 +45,16 @@ pub(super) fn handle(work: &mut Work<'_>, envelope: Envelope) {
         Command::Confirm { operation, reason } => confirm(work, envelope, &operation, &reason),
         Command::Pause { operation, reason } => pause(work, envelope, &operation, reason),
         Command::Resume { operation, reason } => resume(work, envelope, &operation, &reason),
+        Command::Together(asked) => joint::begin(work, envelope, &asked),
+        Command::Cancel { operation, reason } if work.state.joints.contains_key(operation.as_str()) => {
+            let is_open = work.state.joints.get(operation.as_str()).is_some_and(|joint| joint.is_open());
+            if !is_open {
+                return refuse(work, envelope, format!("{operation} has already ended"), Vec::new());
+            }
+            let by = envelope.by.clone();
+            accept(work, envelope);
+            joint::cancel(work, operation.as_str(), &by, &reason);
+        }
         Command::Cancel { operation, reason } => match open_operation(work, &operation) {
             Ok(()) => {
                 let by = envelope.by.clone();
@@ -190,7 +200,7 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
 }
 
 /// Has an operation stop at its next step, or at once where it waits for a person.
-fn stop(
+pub(super) fn stop(
     work: &mut Work<'_>,
     id: &OperationId,
     by: Actor,

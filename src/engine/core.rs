@@ -30,7 +30,8 @@ use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
 use super::{
-    baseline, checklist, commands, deliveries, executor, incidents, instances, messages, received, watching,
+    baseline, checklist, commands, deliveries, executor, incidents, instances, joint, messages, received,
+    watching,
 };
 
 /// How often a service is looked at anew although nothing was read of it.
@@ -238,6 +239,7 @@ impl Work<'_> {
             received::tick(self);
             watching::tick(self);
             instances::tick(self);
+            joint::tick(self);
             incidents::tick(self);
             checklist::tick(self);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::config::Config;
 use crate::model::ServiceName;
 use crate::model::decision::Recommendation;
 use crate::model::release::{Arm, Release};
@@ -223,7 +224,7 @@ fn everything_fails(
     }
     let mut count = 0;
     for name in settings.config.services.keys() {
-        if name == service || depends(settings, name, service) {
+        if name == service || depends(&settings.config, name, service) {
             continue;
         }
         let reading = senses.reading(name)?;
@@ -243,11 +244,11 @@ fn everything_fails(
 }
 
 /// Whether a service depends on another, directly or through others.
-fn depends(settings: &Settings, service: &ServiceName, on: &ServiceName) -> bool {
+pub(super) fn depends(config: &Config, service: &ServiceName, on: &ServiceName) -> bool {
     let mut seen: Vec<&ServiceName> = Vec::new();
     let mut next = vec![service];
     while let Some(name) = next.pop() {
-        let Some(spec) = settings.config.services.get(name) else { continue };
+        let Some(spec) = config.services.get(name) else { continue };
         for dependency in &spec.depends_on {
             if dependency == on {
                 return true;

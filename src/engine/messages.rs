@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::model::command::Actor;
 use crate::model::decision::{Decision, Guardrail, Recommendation};
 use crate::model::event::Event;
+use crate::model::joint::Joint;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, Outcome, PlanKind};
 use crate::model::trigger::{Finding, Severity};
@@ -177,6 +178,20 @@ pub(super) fn operation_ended(work: &mut Work<'_>, operation: &Operation, outcom
     let mut facts = facts(operation);
     facts.insert("outcome".to_owned(), outcome.words().to_owned());
     queue(work, topic, severity, Some(&operation.plan.service), &plain(text), &facts);
+}
+
+/// Services that changed together have come to an end.
+pub(super) fn joint_ended(work: &mut Work<'_>, joint: &Joint, outcome: Outcome, detail: &str) {
+    let severity = match outcome {
+        Outcome::Verified | Outcome::Cancelled => Severity::Medium,
+        Outcome::NotRecovered | Outcome::Unverified | Outcome::Failed => Severity::Critical,
+    };
+    let text = format!("{} ({}) {}: {detail}", joint.id, joint.kind.noun(), outcome.words());
+    let facts = BTreeMap::from([
+        ("joint".to_owned(), joint.id.to_string()),
+        ("outcome".to_owned(), outcome.words().to_owned()),
+    ]);
+    queue(work, "joint-ended", severity, None, &plain(text), &facts);
 }
 
 /// A deployment did not come to its end and cannot be taken back.

@@ -14,19 +14,21 @@ use crate::model::decision::Decision;
 use crate::model::escalation::Escalation;
 use crate::model::event::Event;
 use crate::model::incident::Incident;
+use crate::model::joint::Joint;
 use crate::model::notification::Notification;
 use crate::model::operation::{Operation, OperationStatus, Outcome, Paused, PlanKind, StepState, TakenBack};
 use crate::model::release::{Arm, Inventory, Quality, Release};
 use crate::model::trigger::{Finding, Verdict};
 use crate::model::{
-    ChannelName, CommandId, ContactName, DecisionId, FindingId, IncidentId, NotificationId, OperationId,
-    ReleaseRef, RunId, ServiceName, SourceName, Version,
+    ChannelName, CommandId, ContactName, DecisionId, FindingId, IncidentId, JointId, NotificationId,
+    OperationId, ReleaseRef, RunId, ServiceName, SourceName, Version,
 };
 
 use super::checklist::{self, Run};
 use super::escalation;
 use super::history::HistoryEntry;
 use super::incidents::{self, Settled};
+use super::joint;
 use super::messages::{Rung, phones_fold};
 use super::received::{self, Alarms};
 use super::watching;
@@ -99,6 +101,9 @@ pub struct State {
     /// What was wrong when a person resolved the last incident, and still is: it opens no other.
     #[serde(default)]
     pub settled: BTreeMap<ServiceName, Settled>,
+    /// Services that change together.
+    #[serde(default)]
+    pub joints: BTreeMap<JointId, Arc<Joint>>,
     /// The order of the operations, oldest first.
     order: VecDeque<OperationId>,
 }
@@ -131,6 +136,9 @@ pub struct Counts {
     /// Incidents declared.
     #[serde(default)]
     pub incidents: u64,
+    /// Joint operations asked for.
+    #[serde(default)]
+    pub joints: u64,
 }
 
 /// Something a person switched.
@@ -282,6 +290,11 @@ impl State {
         OperationId::from(format!("op-{}", self.counts.operations + 1))
     }
 
+    /// The id that the next joint operation gets.
+    pub fn next_joint(&self) -> JointId {
+        JointId::from(format!("joint-{}", self.counts.joints + 1))
+    }
+
     fn service_mut(&mut self, name: &ServiceName) -> &mut ServiceState {
         Arc::make_mut(self.services.entry(name.clone()).or_default())
     }
@@ -310,6 +323,7 @@ impl State {
         incidents::fold(self, event, at);
         received::fold(self, event, at);
         watching::fold(self, event, at);
+        joint::fold(self, event, at);
         match event {
             Event::LeaderChanged { holder, .. } => self.leader = Some((holder.clone(), at)),
             Event::InventoryChanged { service, inventory } => {
@@ -391,6 +405,7 @@ impl State {
             Event::GuardrailOverridden { .. }
             | Event::AlarmChanged { .. }
             | Event::ReleaseWatched { .. }
+            | Event::JointChanged { .. }
             | Event::IncidentOpened { .. }
             | Event::IncidentJoined { .. }
             | Event::IncidentAcknowledged { .. }

@@ -8,6 +8,7 @@ use super::database::{DataAsk, DataKind, Migration};
 use super::decision::Guardrail;
 use super::deploy::DeployStrategy;
 use super::incident::{IncidentAsk, Level, Ticked};
+use super::joint::{JointKind, Together};
 use super::operation::Strategy;
 use super::received::AlarmBatch;
 use super::release::Quality;
@@ -244,6 +245,8 @@ pub enum Command {
     Database(DataChange),
     /// Run more or fewer instances of what serves.
     Scale(Scale),
+    /// Change several services together.
+    Together(Together),
     /// Stop what was left running beside the release that serves.
     CleanUp {
         /// The service.
@@ -294,6 +297,10 @@ impl Command {
                 DataKind::PointInTime => "take back in time",
             },
             Self::Scale(_) => "scale",
+            Self::Together(asked) => match asked.kind {
+                JointKind::Deploy { .. } => "deploy together",
+                JointKind::RollBack { .. } => "roll back together",
+            },
             Self::CleanUp { .. } => "clean up",
         }
     }
@@ -330,6 +337,7 @@ impl Command {
             | Self::Item { .. }
             | Self::Attach { .. }
             | Self::Rebase(_)
+            | Self::Together(_)
             | Self::Alarms(_) => None,
         }
     }
@@ -341,6 +349,7 @@ impl Command {
             | Self::Promote(Promote { reason, .. })
             | Self::Deploy(Deploy { reason, .. })
             | Self::Database(DataChange { reason, .. })
+            | Self::Together(Together { reason, .. })
             | Self::Confirm { reason, .. }
             | Self::Scale(Scale { reason, .. })
             | Self::CleanUp { reason, .. }

@@ -13,14 +13,15 @@ use super::command::{Actor, Envelope, Override, Settlement};
 use super::decision::{Decision, GuardrailCheck};
 use super::escalation::EscalationChange;
 use super::incident::{IncidentChange, Level, Ticked};
+use super::joint::JointChange;
 use super::notification::Notification;
 use super::operation::{Outcome, Plan, Strategy};
 use super::received::ReceivedChange;
 use super::release::{Arm, Inventory, Quality};
 use super::trigger::{Finding, Verdict};
 use super::{
-    AlarmId, CommandId, DecisionId, FindingId, IncidentId, ItemId, NotificationId, OperationId, ReleaseRef,
-    RunId, ServiceName, SourceName, Span, TriggerName, Version,
+    AlarmId, CommandId, DecisionId, FindingId, IncidentId, ItemId, JointId, NotificationId, OperationId,
+    ReleaseRef, RunId, ServiceName, SourceName, Span, TriggerName, Version,
 };
 
 /// The version that [`Event`]s are written with.
@@ -468,6 +469,13 @@ pub enum Event {
         /// What.
         change: ReceivedChange,
     },
+    /// Several services that change together stand elsewhere.
+    JointChanged {
+        /// Which.
+        joint: JointId,
+        /// What.
+        change: JointChange,
+    },
     /// A release that was brought in has served for a while: how it is, and what came up meanwhile.
     ReleaseWatched {
         /// The operation that brought it in.
@@ -495,6 +503,27 @@ const fn is_zero(ms: &u64) -> bool {
 }
 
 impl Event {
+    /// The operation that it is about, if it is about one.
+    pub const fn operation(&self) -> Option<&OperationId> {
+        match self {
+            Self::OperationPlanned { operation, .. }
+            | Self::StepStarted { operation, .. }
+            | Self::StepSucceeded { operation, .. }
+            | Self::StepRetried { operation, .. }
+            | Self::StepFailed { operation, .. }
+            | Self::StepSkipped { operation, .. }
+            | Self::StepUnknown { operation, .. }
+            | Self::TrafficBack { operation, .. }
+            | Self::DecisionNeeded { operation, .. }
+            | Self::DecisionSettled { operation, .. }
+            | Self::CancelRequested { operation, .. }
+            | Self::OperationPaused { operation, .. }
+            | Self::OperationResumed { operation, .. }
+            | Self::OperationEnded { operation, .. } => Some(operation),
+            _ => None,
+        }
+    }
+
     /// The kind, as stored: `step_started`.
     pub fn kind(&self) -> String {
         // Asked of every journaled event for the log, so nothing is serialised for it; a test holds these words to those
@@ -549,6 +578,7 @@ impl Event {
             Self::NotificationSuppressed { .. } => "notification_suppressed",
             Self::AlarmChanged { .. } => "alarm_changed",
             Self::ReleaseWatched { .. } => "release_watched",
+            Self::JointChanged { .. } => "joint_changed",
         };
         kind.to_owned()
     }

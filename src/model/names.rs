@@ -95,6 +95,10 @@ name! {
     OperationId
 }
 name! {
+    /// Several services that change together: `joint-2`.
+    JointId
+}
+name! {
     /// A finding that was raised: `f-31`.
     FindingId
 }

@@ -9,6 +9,7 @@ use super::theme::Tone;
 use super::widgets::Look;
 use crate::engine::account::Mood;
 use crate::model::decision::{GuardrailCheck, Recommendation};
+use crate::model::joint::PartState;
 use crate::model::operation::{Operation, OperationStatus, Outcome, StepState};
 use crate::model::probe::{Health, ProbeOutcome};
 use crate::model::release::Quality;
@@ -89,6 +90,18 @@ impl Sign {
             }
         };
         Self::new(symbol, recommendation.words(), tone)
+    }
+
+    /// Where a part of a joint operation stands.
+    pub const fn part(state: &PartState, glyphs: &Glyphs) -> Self {
+        let (symbol, tone) = match state {
+            PartState::Waiting => (glyphs.open, Tone::Dim),
+            PartState::Running { .. } | PartState::GoingBack { .. } => (glyphs.running, Tone::Accent),
+            PartState::Done { .. } => (glyphs.ok, Tone::Ok),
+            PartState::Back { .. } => (glyphs.ok, Tone::Warn),
+            PartState::Failed { .. } | PartState::NotBack { .. } => (glyphs.fail, Tone::Fail),
+        };
+        Self::new(symbol, state.word(), tone)
     }
 
     /// How bad a finding is.

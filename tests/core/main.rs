@@ -14,6 +14,7 @@ mod following;
 mod harness;
 mod incidents;
 mod instances;
+mod joints;
 mod judged;
 mod odd_journal;
 mod operations;

@@ -555,7 +555,7 @@ fn baseline() -> Baseline {
 }
 
 /// How many kinds there are. A new kind does not compile here until it is named, and then [`events`] lacks it.
-const KINDS: usize = 49;
+const KINDS: usize = 50;
 
 const fn number(event: &Event) -> usize {
     match event {
@@ -608,6 +608,7 @@ const fn number(event: &Event) -> usize {
         Event::ChecklistChanged { .. } => 46,
         Event::AlarmChanged { .. } => 47,
         Event::ReleaseWatched { .. } => 48,
+        Event::JointChanged { .. } => 49,
     }
 }
 

@@ -5,11 +5,14 @@ use unship::model::Span;
 use unship::model::checklist::ChecklistChange;
 use unship::model::command::{Actor, Command, DataChange, Envelope, Rebase, Scale};
 use unship::model::database::{DataAsk, Migration, Undo};
+use unship::model::deploy::DeployStrategy;
 use unship::model::escalation::{
     EscalationChange, IncidentRole, LevelMode, LevelSpec, OnNewAlarm, PolicySpec, TargetSpec,
 };
 use unship::model::event::Event;
 use unship::model::incident::{Audience, IncidentChange};
+use unship::model::joint::{JointChange, JointKind, JointPart, PartState, Together};
+use unship::model::operation::{Outcome, Strategy};
 use unship::model::received::{AlarmFacts, AlarmSource, Muted, ReceivedChange};
 use unship::model::trigger::Verdict;
 
@@ -150,7 +153,64 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
     let instances = instances.into_iter().map(|command| Event::CommandAccepted {
         envelope: Envelope { id: "c-instances".into(), by: mira(), at: at(), command },
     });
-    incident.chain(checklist).chain(commands).chain([rebased, watched]).chain(by_two).chain(instances)
+    incident
+        .chain(checklist)
+        .chain(commands)
+        .chain([rebased, watched])
+        .chain(by_two)
+        .chain(instances)
+        .chain(joints())
+}
+
+/// Several services that change together: asked for, each part, and the end.
+fn joints() -> impl Iterator<Item = Event> {
+    let part = |service: &str| JointPart {
+        service: service.into(),
+        version: Some("2.9.0".into()),
+        from: Some("sha256:2.8.1".into()),
+    };
+    let parts = || vec![part("payments"), part("checkout")];
+    let kind = JointKind::Deploy { how: Some(DeployStrategy::Canary), confirmed: true };
+    let back = JointKind::RollBack { strategy: Strategy::Immediate };
+    let asked = [kind, back].map(|kind| Event::CommandAccepted {
+        envelope: Envelope {
+            id: "c-joint".into(),
+            by: mira(),
+            at: at(),
+            command: Command::Together(Together {
+                kind,
+                parts: parts(),
+                reason: why(),
+                overrides: Vec::new(),
+            }),
+        },
+    });
+    let operation = || "op-7".into();
+    let states = [
+        PartState::Running { operation: operation() },
+        PartState::Done { operation: operation() },
+        PartState::Failed { operation: Some(operation()), reason: why() },
+        PartState::GoingBack { operation: operation() },
+        PartState::Back { operation: operation() },
+        PartState::NotBack { operation: None, reason: why() },
+        PartState::Waiting,
+    ];
+    let planned = JointChange::Planned {
+        kind,
+        parts: parts(),
+        by: mira(),
+        reason: why(),
+        command: "c-joint".into(),
+        overrides: Vec::new(),
+    };
+    let states = states.into_iter().map(|to| JointChange::Part { part: 1, to });
+    let ends = [
+        JointChange::Turned { reason: why(), cancelled: true },
+        JointChange::Ended { outcome: Outcome::Cancelled, detail: why() },
+    ];
+    let changes = std::iter::once(planned).chain(states).chain(ends);
+    let changes = changes.map(|change| Event::JointChanged { joint: "joint-1".into(), change });
+    asked.into_iter().chain(changes)
 }
 
 fn incidents() -> impl Iterator<Item = IncidentChange> {

@@ -23,3 +23,4 @@ mod report;
 mod starts;
 mod stopped;
 mod themes;
+mod together;

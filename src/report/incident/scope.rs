@@ -43,6 +43,7 @@ pub(super) const fn scope(event: &Event) -> Scope<'_> {
             Scope::Service(service.as_ref())
         }
         Event::AutomaticSet { .. } => Scope::Service(None),
+        Event::JointChanged { .. } => Scope::Process,
         Event::CommandAccepted { envelope } | Event::CommandRefused { envelope, .. } => {
             Scope::Command(&envelope.command)
         }
@@ -101,6 +102,7 @@ pub(super) const fn named(command: &Command) -> (Option<&IncidentId>, Option<&Op
         | Command::Database(_)
         | Command::Scale(_)
         | Command::CleanUp { .. }
+        | Command::Together(_)
         | Command::Maintenance { .. }
         | Command::Mark { .. }
         | Command::Freeze { .. }
@@ -174,6 +176,7 @@ pub(super) const fn actor(event: &Event) -> Option<&Actor> {
         | Event::NotificationSent { .. }
         | Event::NotificationFailed { .. }
         | Event::NotificationSuppressed { .. }
+        | Event::JointChanged { .. }
         | Event::ReleaseWatched { .. } => None,
     }
 }

@@ -5,7 +5,9 @@ mod incident;
 use crate::model::Span;
 use crate::model::command::{Command, DataChange, Deploy, Override, Promote, RollBack, Scale, Settlement};
 use crate::model::database::DataAsk;
+use crate::model::deploy::DeployStrategy;
 use crate::model::incident::Ticked;
+use crate::model::joint::{JointKind, Together};
 use crate::model::operation::Strategy;
 use crate::tui::scene::{Picture, Scene};
 
@@ -54,6 +56,31 @@ pub fn command_line(picture: &Picture, command: &Command) -> String {
             words.verb("scale").value(service.as_str()).value(&instances.to_string());
             if let Some(seen) = seen {
                 words.option("--from", &seen.to_string());
+            }
+            words.overrides(overrides).reason(reason);
+        }
+        Command::Together(Together { kind, parts, reason, overrides }) => {
+            words.verb("together");
+            let strategy = match kind {
+                JointKind::Deploy { how, confirmed } => {
+                    words.value("deploy");
+                    if *confirmed {
+                        words.flag("--go");
+                    }
+                    how.map(DeployStrategy::word)
+                }
+                JointKind::RollBack { strategy } => {
+                    words.value("rollback");
+                    (*strategy != Strategy::Immediate).then(|| strategy.word())
+                }
+            };
+            for part in parts {
+                let version = part.version.as_ref();
+                let version = version.map_or_else(String::new, |version| format!("={version}"));
+                words.value(&format!("{}{version}", part.service));
+            }
+            if let Some(strategy) = strategy {
+                words.option("--strategy", strategy);
             }
             words.overrides(overrides).reason(reason);
         }

@@ -32,6 +32,7 @@ pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> 
     status(&mut page, operation, scene);
     steps(&mut page, operation, scene);
     waiting(&mut page, operation, scene);
+    together(&mut page, operation, scene);
     phases(&mut page, operation, scene);
     afterwards(&mut page, operation, scene);
     ends(&mut page, operation, scene);
@@ -90,6 +91,49 @@ fn status(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
         let mark = Span::styled(look.glyphs.warn, look.style(Tone::Warn));
         let words = format!("paused by {} at {since}: {}", paused.by, paused.reason);
         page.bullet(&mark, Tone::Warn, &words);
+    }
+}
+
+/// The services that change together with this one.
+fn together(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
+    let joints = &scene.state().joints;
+    let Some(joint) = joints.values().rev().find(|joint| joint.part_of(&operation.id).is_some()) else {
+        return;
+    };
+    let look = page.look;
+    page.heading(&format!("together ({})", joint.id));
+    let rows: Vec<_> = joint
+        .parts
+        .iter()
+        .zip(&joint.states)
+        .enumerate()
+        .map(|(index, (part, state))| {
+            let sign = Sign::part(state, look.glyphs);
+            let version = part.version.as_ref().map_or_else(String::new, ToString::to_string);
+            let operation = state.operation().map_or_else(String::new, ToString::to_string);
+            vec![
+                Line::raw(format!("{}", index + 1)),
+                Line::from(sign.span(look)),
+                Line::raw(format!("{} {version}", part.service)),
+                Line::raw(operation),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::new("", 1, 2, 0).at_right(),
+        Column::new("state", 11, 13, 0),
+        Column::new("service", 20, 60, 0),
+        Column::new("operation", 5, 10, 1),
+    ];
+    page.table(&columns, &rows);
+    let reasons = joint.states.iter().zip(&joint.parts).filter_map(|(state, part)| {
+        Some((Sign::part(state, look.glyphs), format!("{}: {}", part.service, state.reason()?)))
+    });
+    for (sign, words) in reasons {
+        page.bullet(&sign.mark(look), sign.tone, &words);
+    }
+    if let Some((reason, _)) = &joint.turned {
+        page.text(Tone::Warn, &format!("goes no further: {reason}"));
     }
 }
 
