@@ -59,7 +59,7 @@ fn joint(world: &World) -> Joint {
 }
 
 /// Steps that were begun and wait for their platform, each ended once, well unless `fails` says otherwise.
-fn answer(world: &mut World, fails: &dyn Fn(&str, &PlanKind) -> bool) {
+fn answer(world: &mut World, fails: &dyn Fn(&str, PlanKind) -> bool) {
     let waiting: Vec<_> = world
         .steps
         .iter()
@@ -71,7 +71,7 @@ fn answer(world: &mut World, fails: &dyn Fn(&str, &PlanKind) -> bool) {
         .collect();
     for step in waiting {
         let kind = world.core.state().operation(&step.operation).unwrap().plan.kind;
-        let (result, inventory) = if fails(step.service.as_str(), &kind) {
+        let (result, inventory) = if fails(step.service.as_str(), kind) {
             (StepResult::Failed("the platform says no".to_owned()), None)
         } else {
             (StepResult::Done { adopted: false, detail: "taken".to_owned() }, Some(after(&step)))
@@ -88,7 +88,7 @@ fn answer(world: &mut World, fails: &dyn Fn(&str, &PlanKind) -> bool) {
 }
 
 /// Goes on until the joint operation is over.
-fn to_the_end(world: &mut World, fails: &dyn Fn(&str, &PlanKind) -> bool) -> (Outcome, String) {
+fn to_the_end(world: &mut World, fails: &dyn Fn(&str, PlanKind) -> bool) -> (Outcome, String) {
     for _ in 0..400 {
         if let Some((outcome, detail, _)) = joint(world).ended {
             return (outcome, detail);
@@ -122,7 +122,7 @@ fn begun(world: &World) -> Vec<String> {
     world.events.iter().filter_map(one).collect()
 }
 
-const fn never(_: &str, _: &PlanKind) -> bool {
+const fn never(_: &str, _: PlanKind) -> bool {
     false
 }
 
