@@ -14,6 +14,7 @@ use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec};
 use unship::model::secret::Secrets;
 use unship::platform::{Platform, PlatformError};
 
+use super::guard::{Guard, Users, until, until_recorded};
 use super::nginx::{Nginx, client};
 use super::{act, act_on, has, restore, skip, split, traffic};
 
@@ -291,5 +292,58 @@ async fn with_nginx() {
     assert_eq!((engine.state("blue"), engine.state("green")), ("exited".to_owned(), "running".to_owned()));
     act(&platform, &stop).await.unwrap();
     act(&platform, &restore(&bad)).await.unwrap();
-    assert_eq!(traffic(&platform.read().await.unwrap()), "2.8.1 stable 100");
+    // For a moment the workers that go answer beside those that come.
+    super::guard::until(&platform, "2.8.1 stable 100").await;
+}
+
+/// The whole way, with a guard over a real engine and a real nginx: a colour is brought in, the one before it is stopped once
+/// that is due, and when the new one falls ill it is started again, healthy, and gets the traffic back. No request is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guard_takes_a_colour_back() {
+    if skip("nginx", has("nginx"), "apt-get install nginx-light") {
+        return;
+    }
+    let Some(engine) = Engine::start().await else { return };
+    let ports = [("blue", port()), ("green", port())];
+    engine.creates("blue", "2.8.0", ports[0].1);
+    engine.creates("green", "2.8.1", ports[1].1);
+    engine.run(&["start", "shop-blue-1"]);
+    let nginx = Nginx::before(&format!("127.0.0.1:{}", ports[0].1)).await;
+    let platform = engine.platform(&ports, Some(&nginx));
+    let colours = ports.iter().map(|(colour, port)| {
+        format!(
+            "\n[services.shop.platform.colours.{colour}]\nlabels = {{ app = \"shop\", \"unship.colour\" = \"{colour}\" }}\n\
+             servers = [\"127.0.0.1:{port}\"]\n"
+        )
+    });
+    let kind = format!("kind = \"docker\"\nhost = \"{}\"\nstop_within = \"1s\"", engine.host());
+    let (colours, deploy) = (colours.collect::<String>(), "stop_old_after = \"300ms\"");
+    let probes = [("users", nginx.url("/version"), "")];
+    let _guard = Guard::over(&nginx, &kind, &colours, deploy, &probes);
+    until_recorded(&nginx).await;
+    let users = Users::come_to(&nginx, "/version");
+    let args = ["--as", "ana", "deploy", "shop", "2.8.1", "--strategy", "blue-green", "--go", "--yes"];
+    let command = Guard::unship(&nginx, &[&args[..], &["--reason", "sprint 12"]].concat()).spawn().unwrap();
+    assert_eq!(Guard(command).code().await, Some(0), "{}", Guard::journal(&nginx).await);
+    until(&platform, "2.8.1 stable 100").await;
+    let due = Instant::now() + Duration::from_secs(30);
+    while engine.state("blue") != "exited" {
+        assert!(Instant::now() < due, "it is not stopped: {}", Guard::journal(&nginx).await);
+        sleep(Duration::from_millis(100)).await;
+    }
+    let began = Instant::now();
+    engine.run(&["exec", "shop-green-1", "/bin/busybox", "rm", "/www/version"]);
+    while !platform.read().await.is_ok_and(|seen| traffic(&seen) == "2.8.0 stable 100" && seen.settled) {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it is not back: {}",
+            Guard::journal(&nginx).await
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    let took = began.elapsed();
+    let (good, bad, lost) = users.go().await;
+    eprintln!("docker: {good} good, {bad} answered by the ill release, {lost} lost; back after {took:?}");
+    assert!(good > 50 && lost == 0, "{good} good, {bad} bad, {lost} lost");
+    assert_eq!(engine.state("blue"), "running");
 }

@@ -16,6 +16,7 @@ use unship::model::platform::PlatformAction;
 use unship::platform::Platform;
 
 use super::nginx::{Nginx, client};
+use super::wrk::Wrk;
 use super::{act, has, restore, skip, split, traffic};
 
 /// A version of the service; its health and its answers can turn bad.
@@ -45,7 +46,7 @@ impl Version {
 }
 
 /// A guard of the built program, until it is dropped.
-struct Guard(Child);
+pub(super) struct Guard(pub(super) Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -55,8 +56,25 @@ impl Drop for Guard {
 }
 
 impl Guard {
-    /// With these probes besides: name, address, arm.
+    /// Over versions behind nginx, with these probes besides: name, address, arm.
     fn start(nginx: &Nginx, backends: &[(&str, &Version)], probes: &[(&str, String, &str)]) -> Self {
+        let backends = backends.iter().map(|(name, version)| {
+            let address = &version.address;
+            format!(
+                "\n[services.shop.platform.backends.{name}]\nservers = [\"{address}\"]\nversion = \"http://{address}/version\"\n"
+            )
+        });
+        Self::over(nginx, "kind = \"nginx\"", &backends.collect::<String>(), "", probes)
+    }
+
+    /// Over a platform of this kind, with its backends, and more of how releases are brought in.
+    pub(super) fn over(
+        nginx: &Nginx,
+        kind: &str,
+        backends: &str,
+        deploy: &str,
+        probes: &[(&str, String, &str)],
+    ) -> Self {
         let spec = nginx.traffic();
         let text = |key: &str| spec[key].as_str().unwrap().to_owned();
         let program: Vec<_> = spec["program"].as_array().unwrap().iter().map(ToString::to_string).collect();
@@ -79,7 +97,7 @@ verify_deadline = "30s"
 read_every = "100ms"
 
 [services.shop.platform]
-kind = "nginx"
+{kind}
 
 [services.shop.platform.traffic]
 file = "{}"
@@ -100,6 +118,7 @@ rolling = [{{ percent = 50, watch = "{watch}" }}]
 patience = "10s"
 verify_hold = "300ms"
 verify_deadline = "20s"
+{deploy}
 
 [triggers.down]
 action = "immediate"
@@ -111,13 +130,7 @@ when = {{ kind = "consecutive", failures = 3, within = "2s" }}
             program.join(", "),
             watch = "700ms",
         );
-        for (name, version) in backends {
-            let address = &version.address;
-            let _ = write!(
-                config,
-                "\n[services.shop.platform.backends.{name}]\nservers = [\"{address}\"]\nversion = \"http://{address}/version\"\n"
-            );
-        }
+        config.push_str(backends);
         for (name, url, arm) in probes {
             let arm = if arm.is_empty() { String::new() } else { format!("arm = \"{arm}\"\n") };
             let _ = write!(
@@ -129,7 +142,7 @@ when = {{ kind = "consecutive", failures = 3, within = "2s" }}
         Self(Self::unship(nginx, &["guard"]).spawn().unwrap())
     }
 
-    fn unship(nginx: &Nginx, args: &[&str]) -> Command {
+    pub(super) fn unship(nginx: &Nginx, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_unship"));
         command.args(args).current_dir(nginx.folder()).env("HOME", nginx.folder()).stdin(Stdio::null());
         command.env("XDG_STATE_HOME", nginx.folder()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -137,7 +150,7 @@ when = {{ kind = "consecutive", failures = 3, within = "2s" }}
     }
 
     /// What the journal holds.
-    async fn journal(nginx: &Nginx) -> String {
+    pub(super) async fn journal(nginx: &Nginx) -> String {
         let mut command = Self::unship(nginx, &["journal", "export"]);
         command.stdout(Stdio::piped());
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -145,30 +158,36 @@ when = {{ kind = "consecutive", failures = 3, within = "2s" }}
     }
 }
 
-/// Users who ask all the time, each request on a connection of its own.
-struct Users {
+/// Users who ask all the time, each request on a connection of its own, and wrk beside them.
+pub(super) struct Users {
     lost: Arc<AtomicU32>,
     good: Arc<AtomicU32>,
     bad: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    wrk: Option<Wrk>,
 }
 
 impl Users {
     fn come(nginx: &Nginx) -> Self {
+        Self::come_to(nginx, "/")
+    }
+
+    /// To this path.
+    pub(super) fn come_to(nginx: &Nginx, path: &str) -> Self {
         let counter = || Arc::new(AtomicU32::new(0));
         let (lost, good, bad) = (counter(), counter(), counter());
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = (0..4).map(|_| {
             let (lost, good, bad, stop) = (lost.clone(), good.clone(), bad.clone(), stop.clone());
-            let url = nginx.url("/");
+            let url = nginx.url(path);
             tokio::spawn(async move {
                 let client = client();
                 while !stop.load(Ordering::Relaxed) {
                     let counter = match client.get(&url).send().await {
                         Ok(answer) if answer.status() == StatusCode::OK => &good,
-                        // What the ill release itself says is its fault, not the switch's.
-                        Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => &bad,
+                        // What the ill release itself says is its fault, not the switch's; nginx says 502 and above.
+                        Ok(answer) if answer.status() <= StatusCode::INTERNAL_SERVER_ERROR => &bad,
                         _ => &lost,
                     };
                     counter.fetch_add(1, Ordering::Relaxed);
@@ -177,21 +196,25 @@ impl Users {
             })
         });
         let tasks = tasks.collect();
-        Self { lost, good, bad, stop, tasks }
+        Self { lost, good, bad, stop, tasks, wrk: Wrk::start(&nginx.url(path)) }
     }
 
     /// They go; what they saw: good, bad, lost.
-    async fn go(self) -> (u32, u32, u32) {
+    pub(super) async fn go(self) -> (u32, u32, u32) {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
             task.await.unwrap();
         }
         let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
-        (count(&self.good), count(&self.bad), count(&self.lost))
+        let seen = (count(&self.good), count(&self.bad), count(&self.lost));
+        let Some(wrk) = self.wrk else { return seen };
+        let figures = tokio::task::spawn_blocking(|| wrk.end()).await.unwrap();
+        eprintln!("wrk: {figures:?}");
+        (seen.0 + figures.requests - figures.refused, seen.1 + figures.refused, seen.2 + figures.lost)
     }
 }
 
-async fn until(platform: &Arc<dyn Platform>, expected: &str) {
+pub(super) async fn until(platform: &Arc<dyn Platform>, expected: &str) {
     let until = Instant::now() + Duration::from_secs(30);
     loop {
         // While nginx loads what another has just written, the two are apart for a moment.
@@ -205,7 +228,7 @@ async fn until(platform: &Arc<dyn Platform>, expected: &str) {
 }
 
 /// The guard's own words that the stable release is good: before, it has nothing to go back to.
-async fn until_recorded(nginx: &Nginx) {
+pub(super) async fn until_recorded(nginx: &Nginx) {
     until_journaled(nginx, "\"release_marked\"").await;
 }
 
@@ -314,7 +337,7 @@ impl Shop {
 }
 
 impl Guard {
-    async fn code(mut self) -> Option<i32> {
+    pub(super) async fn code(mut self) -> Option<i32> {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {

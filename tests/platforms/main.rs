@@ -16,6 +16,7 @@ mod netlify;
 mod nginx;
 mod prism;
 mod railway;
+mod wrk;
 
 use std::sync::Arc;
 
