@@ -19,11 +19,14 @@ use super::{Exit, Global};
 use crate::config::{self, Loaded};
 use crate::engine::State;
 use crate::engine::runtime::{Engine, Lead, Options, World, open_journal};
-use crate::lab::{Facts, Lab, LabHandle, LabOptions, Scenario};
+use crate::lab::{Action, Expect, Facts, Lab, LabHandle, LabOptions, Scenario};
 use crate::model::ServiceName;
+use crate::model::command::{Actor, Command, Deploy};
 use crate::model::decision::Recommendation;
+use crate::model::deploy::DeployStrategy;
 use crate::model::event::Event;
 use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::release::Quality;
 use crate::model::trigger::Verdict;
 use crate::tui;
 
@@ -54,7 +57,7 @@ pub struct Args {
 /// How long the fleet is watched on after a rollback has ended.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Exit codes: 0 nothing happened or it was taken back and verified; 3 something is wrong and nothing was rolled back;
+/// Exit codes: 0 nothing happened, or it was taken back or brought in, and verified; 3 something is wrong and nothing was rolled back;
 /// 4 a rollback did not help; 6 not enough is known.
 pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let scenario = match Scenario::find(&args.scenario) {
@@ -144,6 +147,7 @@ async fn watch(
     tokio::pin!(end);
     let stop = super::session::asked_to_stop();
     tokio::pin!(stop);
+    let mut asked = !matches!(scenario.expect, Expect::Deployed | Expect::TakenBack);
     loop {
         tokio::select! {
             entry = follower.next() => {
@@ -157,6 +161,12 @@ async fn watch(
                 seen.take(&entry.event, entry.at, follower.state());
                 if seen.is_over(follower.state()) {
                     end.as_mut().reset(tokio::time::Instant::now() + AFTERWARDS);
+                }
+            }
+            () = tokio::time::sleep(Duration::from_millis(200)), if !asked => {
+                if let Some(command) = waits(scenario, follower.state()) {
+                    asked = true;
+                    engine.send(Actor::Person { name: "demo".to_owned() }, command).await?;
                 }
             }
             Some(event) = lab.next_event() => {
@@ -178,6 +188,33 @@ async fn watch(
     }
     seen.state = follower.state().clone();
     Ok(seen)
+}
+
+/// Asks for the release that a scenario has waiting, once its service is healthy and has something to go back to.
+fn waits(scenario: &Scenario, state: &State) -> Option<Command> {
+    let (service, version) = scenario.timeline.iter().find_map(|event| match &event.action {
+        Action::Deploy { version, percent: 0, .. } => Some((event.service.as_str(), version.as_str())),
+        _ => None,
+    })?;
+    let service = ServiceName::new(service);
+    let known = state.service(&service)?;
+    let is_there =
+        known.inventory.as_ref()?.by_version(&version.into()).is_some_and(|release| release.running);
+    let stable = known.stable()?;
+    let is_good = known.quality(&stable.reference) == Quality::Good;
+    let is_healthy = matches!(known.verdict, Some((Verdict::Healthy, _)));
+    (is_there && is_good && is_healthy).then(|| {
+        Command::Deploy(Deploy {
+            service,
+            version: version.into(),
+            strategy: DeployStrategy::Canary,
+            from: None,
+            confirmed: true,
+            migrations: Vec::new(),
+            reason: "the demo brings it in".to_owned(),
+            overrides: Vec::new(),
+        })
+    })
 }
 
 /// The console on the running fleet, until the person leaves. What happens meanwhile is remembered for the account.

@@ -24,7 +24,7 @@ macro_rules! builtin {
 }
 
 /// The built-in scenarios, the default first.
-const BUILTIN: [(&str, &str); 11] = builtin![
+const BUILTIN: [(&str, &str); 13] = builtin![
     "bad-canary",
     "bad-release",
     "slow-canary",
@@ -36,6 +36,8 @@ const BUILTIN: [(&str, &str); 11] = builtin![
     "both-bad",
     "no-traffic",
     "healthy",
+    "forward",
+    "forward-bad",
 ];
 
 /// A checked scenario.
@@ -69,6 +71,10 @@ pub enum Expect {
     Unknown,
     /// Nothing is wrong, nothing is done.
     Quiet,
+    /// A release waits, is asked for, and is brought in.
+    Deployed,
+    /// A release waits, is asked for, fails on its way in, and goes back.
+    TakenBack,
 }
 
 impl Expect {
@@ -79,6 +85,8 @@ impl Expect {
             Self::Held => "held",
             Self::Unknown => "unknown",
             Self::Quiet => "quiet",
+            Self::Deployed => "deployed",
+            Self::TakenBack => "taken-back",
         }
     }
 }

@@ -13,6 +13,7 @@
 mod engine;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,6 +45,9 @@ pub struct Docker {
     spec: DockerSpec,
     engine: Engine,
     traffic: Option<Traffic>,
+    /// The colour that was to come up or to get traffic last. Only of it trouble says that what was asked for has failed: the
+    /// colour that is left may be as ill as it likes.
+    asked: Mutex<Option<String>>,
 }
 
 /// A colour as it is now.
@@ -104,6 +108,11 @@ impl Colour {
     }
 }
 
+/// The colour of `colour@image`.
+fn colour_of(reference: &ReleaseRef) -> &str {
+    reference.as_str().split_once('@').map_or(reference.as_str(), |(colour, _)| colour)
+}
+
 impl Docker {
     /// Looks at the spec; connects to nothing yet.
     ///
@@ -115,6 +124,7 @@ impl Docker {
         Ok(Self {
             engine: Engine::new(spec.host.as_deref()),
             traffic: traffic.transpose().map_err(wrong)?,
+            asked: Mutex::default(),
             spec: spec.clone(),
         })
     }
@@ -129,7 +139,7 @@ impl Docker {
 
     /// The colour of a release, which has to hold that image still.
     async fn colour(&self, reference: &ReleaseRef) -> Result<Colour, PlatformError> {
-        let (name, _) = reference.as_str().split_once('@').unwrap_or((reference.as_str(), ""));
+        let name = colour_of(reference);
         let colours = self.colours().await?;
         let colour = colours.into_iter().find(|colour| colour.name == name).ok_or_else(|| {
             PlatformError::Permanent(format!("`{reference}` is of no colour of the config"))
@@ -299,7 +309,9 @@ impl Platform for Docker {
         let colours = self.colours().await?;
         let mut releases: Vec<_> = colours.iter().filter_map(Colour::release).collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.created_at));
-        let trouble = colours.iter().filter(|colour| colour.runs()).find_map(Colour::trouble);
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = colours.iter().find(|colour| Some(&colour.name) == asked.as_ref() && colour.runs());
+        let trouble = asked.and_then(Colour::trouble);
         let mixed = colours.iter().any(|colour| !colour.containers.is_empty() && colour.release().is_none());
         let is_coming = colours.iter().flat_map(|colour| &colour.containers).any(Container::is_coming);
         let Some(traffic) = &self.traffic else {
@@ -337,6 +349,17 @@ impl Platform for Docker {
     }
 
     async fn act(&self, action: &PlatformAction, call: &Call) -> Result<String, PlatformError> {
+        let towards = match action {
+            PlatformAction::Deploy { release } | PlatformAction::Restore { release } => Some(release),
+            PlatformAction::ShiftTraffic { shares } => {
+                shares.iter().max_by_key(|share| share.percent).map(|share| &share.reference)
+            }
+            _ => None,
+        };
+        if let Some(release) = towards {
+            let colour = colour_of(release).to_owned();
+            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(colour);
+        }
         if self.traffic.is_none()
             && let Some(expected) = &call.revision
         {

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::json;
 use unship::lab::Scenario;
 
 use crate::run::Run;
@@ -25,6 +26,8 @@ struct Case {
 /// The longest first, so that nothing long is left when the rest is done.
 const CASES: &[Case] = &[
     Case { scenario: "healthy", auto: true, check: nothing_is_changed_when_nothing_is_wrong },
+    Case { scenario: "forward", auto: true, check: a_canary_is_brought_in },
+    Case { scenario: "forward-bad", auto: true, check: a_canary_goes_back },
     Case { scenario: "memory-leak", auto: true, check: it_is_taken_back },
     Case { scenario: "bad-canary", auto: false, check: it_is_only_recommended },
     Case { scenario: "both-bad", auto: true, check: it_holds_when_stable_is_bad_too },
@@ -152,6 +155,26 @@ fn it_holds_when_stable_is_bad_too(run: &Run) {
     assert_eq!(run.code, Some(3));
     run.changed_nothing();
     assert!(run.conclusion().contains("stable is bad too"), "{}", run.conclusion());
+}
+
+/// A whole canary: every stage of the config in its order, all of them watched, and verified at the end.
+fn a_canary_is_brought_in(run: &Run) {
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let planned = run.one("operation_planned");
+    assert_eq!(planned["event"]["plan"]["kind"], json!({ "what": "deploy", "how": "canary" }));
+    let steps = planned["event"]["plan"]["steps"].as_array().unwrap();
+    let stages: Vec<_> = steps.iter().filter_map(|step| step["action"]["percent"].as_u64()).collect();
+    assert_eq!(stages, [40, 60, 80]);
+    assert_eq!(run.count("step_succeeded"), steps.len());
+    assert_eq!(run.one("operation_ended")["event"]["outcome"], "verified");
+}
+
+/// One that fails with users on it goes back at once, by the ordinary rollback.
+fn a_canary_goes_back(run: &Run) {
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.count("operation_planned"), 2);
+    assert!(run.stderr.contains("is failing at 40 %"), "{}", run.stderr);
+    assert!(run.stderr.contains("roll back checkout from 2.9.0 to 2.8.0"), "{}", run.stderr);
 }
 
 fn a_canary_without_traffic_is_never_healthy(run: &Run) {

@@ -285,6 +285,19 @@ async fn with_nginx() {
     let of: Vec<_> = seen.iter().map(|one| (one.container.as_deref().unwrap(), one.name.as_str())).collect();
     assert!(of.contains(&("shop-green-1", "SHOP_MODE")), "{of:?}");
     assert!(of.iter().all(|(container, _)| *container == "shop-green-1"), "{of:?}");
+    // That the one which was left falls ill says nothing of what was asked for; that the one falls ill which is asked for does.
+    let blue = |command: &str| engine.run(&["exec", "shop-blue-1", "/bin/sh", "-c", command]);
+    blue("busybox rm /www/version");
+    let health = || engine.run(&["inspect", "--format", "{{.State.Health.Status}}", "shop-blue-1"]);
+    while health() != "unhealthy" {
+        assert!(Instant::now() < until + Duration::from_secs(60), "it is {}", health());
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(platform.read().await.unwrap().failed, None);
+    act(&platform, &PlatformAction::Deploy { release: bad.as_str().into() }).await.unwrap();
+    let failed = platform.read().await.unwrap().failed.unwrap();
+    assert!(failed.contains("shop-blue-1 is unhealthy"), "{failed}");
+    blue("echo 2.8.1 > /www/version");
     // Until somebody has it stopped. To do that again is nothing, and it comes up again for the way back.
     let stop = PlatformAction::Stop { release: bad.as_str().into() };
     act(&platform, &stop).await.unwrap();
