@@ -25,7 +25,7 @@ use crate::model::command::{Actor, Command, Deploy};
 use crate::model::decision::Recommendation;
 use crate::model::deploy::DeployStrategy;
 use crate::model::event::Event;
-use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::operation::{OperationStatus, Outcome, PlanKind};
 use crate::model::release::Quality;
 use crate::model::trigger::Verdict;
 use crate::tui;
@@ -129,7 +129,8 @@ async fn start(loaded: &Loaded, auto: bool) -> anyhow::Result<Engine> {
 #[derive(Default)]
 struct Seen {
     state: State,
-    /// By service: the first decision to roll back, traffic back, operation ended.
+    /// By service: a release was to be brought in, the first decision to roll back, traffic where it was to go, operation ended.
+    asked: BTreeMap<ServiceName, Timestamp>,
     detected: BTreeMap<ServiceName, Timestamp>,
     traffic_back: BTreeMap<ServiceName, Timestamp>,
     ended: BTreeMap<ServiceName, (Timestamp, Outcome)>,
@@ -246,6 +247,9 @@ impl Seen {
                 self.detected.entry(decision.service.clone()).or_insert(at);
             }
             // A person may have been faster than the engine.
+            Event::OperationPlanned { plan, .. } if matches!(plan.kind, PlanKind::Deploy { .. }) => {
+                self.asked.entry(plan.service.clone()).or_insert(at);
+            }
             Event::OperationPlanned { plan, .. } => {
                 self.detected.entry(plan.service.clone()).or_insert(at);
             }
@@ -294,11 +298,16 @@ fn conclude(seen: &Seen, facts: &Facts) -> Exit {
             (Some(began), None) => note!("  fault began   {}", account::clock(began)),
             _ => {}
         }
-        if let Some(at) = seen.detected.get(service) {
+        if let Some(at) = seen.asked.get(service) {
+            note!("  asked for     {}", account::clock(*at));
+        }
+        let detected = seen.detected.get(service);
+        if let Some(at) = detected {
             note!("  detected      {}{}", account::clock(*at), since(*at));
         }
         if let Some(at) = seen.traffic_back.get(service) {
-            note!("  traffic back  {}{}", account::clock(*at), since(*at));
+            let word = if detected.is_none() { "all traffic" } else { "traffic back" };
+            note!("  {word:<12}  {}{}", account::clock(*at), since(*at));
         }
         note!("  {:<12}  {}{}", account::outcome_words(*outcome), account::clock(*ended), since(*ended));
         exit = match outcome {
