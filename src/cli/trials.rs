@@ -222,20 +222,9 @@ fn clean(report: &TrialReport, world: &World) -> TrialReport {
     report
 }
 
-/// Columns of the longest bar.
-const BAR: f64 = 40.0;
-
 /// How long the answers took, as bars.
 fn histogram(figures: &LoadFigures) {
-    let LoadFigures { requests, failed, per_second, percentiles, buckets } = figures;
-    out!("  {requests} requests, {failed} failed, {per_second:.1} a second");
-    let at: Vec<String> =
-        percentiles.iter().map(|(percent, took)| format!("p{percent:.0} {took:.1} ms")).collect();
-    out!("  {}", at.join(", "));
-    let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-    for (bound, count) in buckets {
-        let bound = if bound.is_finite() { format!("<= {bound} ms") } else { "more".to_owned() };
-        let bar = "#".repeat((*count as f64 / most as f64 * BAR).ceil() as usize);
-        out!("  {bound:>12} {count:>8} {bar}");
+    for line in figures.chart() {
+        out!("  {line}");
     }
 }

@@ -12,16 +12,17 @@ mod words;
 
 use std::time::Duration;
 
-use crate::model::OperationId;
 use crate::model::command::{Actor, Settlement};
 use crate::model::event::Event;
 use crate::model::operation::{Action, Operation, OperationStatus, Outcome, PlanKind, StepState};
 use crate::model::platform::PlatformAction;
 use crate::model::release::Quality;
+use crate::model::validation::Validation;
+use crate::model::{OperationId, ServiceName};
 
 use super::core::Work;
 use super::input::{Effect, RunChange, RunStep, RunValidation, StepFinished, StepResult};
-use super::{escalation, messages};
+use super::{baseline, escalation, messages};
 
 /// What the idempotency keys of an operation begin with: unique across journals, because they name the millisecond.
 pub(super) fn key_prefix(work: &Work<'_>, operation: &OperationId) -> String {
@@ -266,6 +267,12 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
         return;
     }
     let planned = &operation.plan.steps[step];
+    let result = match &planned.action {
+        Action::Validate { what: Validation::Load { .. } } => {
+            under_load(work, &operation.plan.service, result)
+        }
+        _ => result,
+    };
     match result {
         StepResult::Done { adopted, detail } => {
             work.emit(Event::StepSucceeded { operation: id.clone(), step, adopted, detail });
@@ -301,6 +308,18 @@ pub(super) fn finished(work: &mut Work<'_>, finished: StepFinished) {
         StepResult::Failed(reason) => work.emit(Event::StepFailed { operation: id.clone(), step, reason }),
     }
     advance(work, &id);
+}
+
+/// The end of a load run, with what the service and its machines were like beside the baseline.
+fn under_load(work: &Work<'_>, service: &ServiceName, result: StepResult) -> StepResult {
+    let Some(beside) = baseline::beside(work, service) else { return result };
+    match result {
+        StepResult::Done { adopted, detail } => {
+            StepResult::Done { adopted, detail: format!("{detail}; {beside}") }
+        }
+        StepResult::Failed(reason) => StepResult::Failed(format!("{reason}; {beside}")),
+        other => other,
+    }
 }
 
 fn retry(work: &mut Work<'_>, operation: &Operation, step: usize, attempt: u32, reason: String) {

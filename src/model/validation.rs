@@ -314,6 +314,33 @@ pub struct LoadFigures {
     pub buckets: Vec<(f64, u64)>,
 }
 
+impl LoadFigures {
+    /// How long the answers took, a line each: the counts, the percentiles, and a bar for every bucket that is not beyond the last
+    /// one with an answer.
+    ///
+    /// ```text
+    /// 1200 requests, 3 failed, 39.8 a second
+    /// p50 4.1 ms, p95 9.0 ms
+    ///    <= 5 ms      800 ########################################
+    /// ```
+    pub fn chart(&self) -> Vec<String> {
+        const BAR: f64 = 40.0;
+        let Self { requests, failed, per_second, percentiles, buckets } = self;
+        let at = percentiles.iter().map(|(percent, took)| format!("p{percent:.0} {took:.1} ms"));
+        let at: Vec<String> = at.collect();
+        let mut lines =
+            vec![format!("{requests} requests, {failed} failed, {per_second:.1} a second"), at.join(", ")];
+        let last = buckets.iter().rposition(|(_, count)| *count > 0).map_or(0, |last| last + 1);
+        let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+        lines.extend(buckets[..last].iter().map(|(bound, count)| {
+            let bound = if bound.is_finite() { format!("<= {bound} ms") } else { "more".to_owned() };
+            let bar = "#".repeat((*count as f64 / most as f64 * BAR).ceil() as usize);
+            format!("{bound:>12} {count:>8} {bar}").trim_end().to_owned()
+        }));
+        lines
+    }
+}
+
 /// The statuses of a rule: `200`, `2xx`, `<500`. None if it is no rule.
 pub fn status_rule(rule: &str) -> Option<std::ops::Range<u16>> {
     let number = |text: &str| text.parse::<u16>().ok().filter(|status| (100..=600).contains(status));
@@ -370,6 +397,25 @@ mod tests {
         for wrong in ["", "2x", "7xx", "<", "< x", "99", "65000", "xx"] {
             assert_eq!(status_rule(wrong), None, "{wrong}");
         }
+    }
+
+    /// The longest bar is the fullest bucket, and what nothing fell into at the end is left out.
+    #[test]
+    fn a_chart() {
+        let figures = LoadFigures {
+            requests: 103,
+            failed: 2,
+            per_second: 20.6,
+            percentiles: vec![(50.0, 4.1), (100.0, 18.0)],
+            buckets: vec![(2.0, 0), (5.0, 100), (20.0, 3), (50.0, 0), (f64::INFINITY, 0)],
+        };
+        let chart = figures.chart();
+        assert_eq!(chart[0], "103 requests, 2 failed, 20.6 a second");
+        assert_eq!(chart[1], "p50 4.1 ms, p100 18.0 ms");
+        assert_eq!(chart[2], "     <= 2 ms        0");
+        assert_eq!(chart[3], format!("     <= 5 ms      100 {}", "#".repeat(40)));
+        assert_eq!(chart[4], "    <= 20 ms        3 ##");
+        assert_eq!(chart.len(), 5);
     }
 
     /// A line says how many passed and what did not; a warning stops nothing, what could not be tried does.

@@ -301,6 +301,32 @@ fn a_failing_suite_takes_it_back() {
     assert_eq!((world.operation().plan.kind, percent(&world)), (PlanKind::RollBack, 0));
 }
 
+/// What the service and its machines were like under load stands beside what the release before it was like.
+#[test]
+fn a_load_run_beside_the_baseline() {
+    let mut world = ready(|config| {
+        let load = toml::from_str("url = \"http://127.0.0.1:1/\"\nduration = \"10s\"").unwrap();
+        config.load.insert("peak".into(), load);
+        config.deploy.validation = vec![toml::from_str("name = \"load\"\nload = \"peak\"").unwrap()];
+    });
+    for _ in 0..10 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    deploy(&mut world, DeployStrategy::Rolling);
+    until(&mut world, |world| !world.trials.is_empty());
+    for _ in 0..4 {
+        second(&mut world, 1.0);
+    }
+    world.tried(StepResult::Done { adopted: false, detail: "peak: 3 of 3 passed".into() });
+    let detail = world.events.iter().rev().find_map(|(_, event)| match event {
+        Event::StepSucceeded { detail, .. } => Some(detail.clone()),
+        _ => None,
+    });
+    let detail = detail.unwrap();
+    assert!(detail.starts_with("peak: 3 of 3 passed; beside 3.0: errors 0."), "{detail}");
+    assert!(detail.contains(" % (0 % before)"), "{detail}");
+}
+
 /// A person cancels at a stage, or takes the release back by name: both are one way back, and its record says who.
 #[test]
 fn a_person_takes_it_back() {

@@ -18,6 +18,7 @@ use crate::model::command::Envelope;
 use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
+use crate::model::validation::TrialReport;
 use crate::model::{CommandId, OperationId, ServiceName};
 use crate::observe::Observation;
 use crate::observe::Observer;
@@ -453,9 +454,10 @@ impl<'a> Leader<'a> {
         let (inputs, world) = (self.inputs.clone(), self.shared.world.clone());
         let secrets = Arc::clone(&self.shared.world.secrets);
         let progress = output::listen(self.output.clone(), secrets, asked.operation.clone(), asked.step);
+        let told = progress.clone();
         let watcher = Watcher::new(move |trial| {
             let words = format!("{} {}: {}", trial.name, trial.outcome.word(), trial.detail);
-            progress.line(&words);
+            told.line(&words);
         });
         let mut view = self.shared.view.subscribe();
         self.tasks.spawn(async move {
@@ -468,6 +470,11 @@ impl<'a> Leader<'a> {
                     view.state.operation(&asked.operation).is_some_and(|operation| !operation.is_open())
                 }) => return,
             };
+            if let Ok(TrialReport { latency: Some(figures), .. }) = &report {
+                for line in figures.chart() {
+                    progress.line(&line);
+                }
+            }
             let result = match report {
                 Ok(report) if report.passed() => {
                     StepResult::Done { adopted: false, detail: world.secrets.redact(&report.words()) }
