@@ -257,9 +257,9 @@ impl PlatformFacts {
                 // No reading shows what a cache has forgotten, and forgetting twice is forgetting.
                 PlatformAction::Purge => Declares { observable: false, idempotent: true },
                 // So many are so many, and what is stopped stays so.
-                PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
-                    Declares { observable: true, idempotent: true }
-                }
+                PlatformAction::Scale { .. }
+                | PlatformAction::Stop { .. }
+                | PlatformAction::Remove { .. } => Declares { observable: true, idempotent: true },
             },
             // Its plan says so; no platform knows of it.
             Action::Data { .. } => Declares { observable: false, idempotent: false },

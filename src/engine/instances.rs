@@ -2,18 +2,19 @@
 //!
 //! To scale out is what load asks for, and not a bad release: it never takes anything back, goes up to `scaling.most` and no
 //! further, and not again before the cooldown is over. What a deployment has left running is stopped once that was to drain
-//! (`deploy.stop_old_after`), and only while the release in its place is healthy with all the traffic.
+//! (`deploy.stop_old_after`), and what is more than the config keeps (`deploy.keep`) is removed; both only while the release in its place is healthy with all the traffic.
 
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::ServiceName;
 use crate::model::command::Actor;
 use crate::model::decision::GuardrailCheck;
 use crate::model::event::Event;
 use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind, Strategy};
+use crate::model::release::Release;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
+use crate::model::{ServiceName, Span};
 
 use super::core::Work;
 use super::executor;
@@ -21,7 +22,7 @@ use super::guardrails::{self, Intent};
 use super::incidents::elapsed;
 use super::planner::{self, Draft};
 use super::state::{ServiceState, State};
-use super::target::Target;
+use super::target::{self, Target};
 
 /// How many instances come next for a service that asks for more; none where nothing says how many may run, or do.
 pub(super) fn next(config: &Config, service: &ServiceName, known: Option<&ServiceState>) -> Option<u32> {
@@ -87,13 +88,17 @@ pub(super) fn last_scaled(state: &State, service: &ServiceName) -> Option<Timest
 pub(super) fn tick(work: &mut Work<'_>) {
     let config = work.settings.config.clone();
     for service in config.services.keys() {
-        let Some(after) = config.deploy_of(service).stop_old_after else { continue };
+        let spec = config.deploy_of(service);
+        if spec.stop_old_after.is_none() && spec.keep.is_none() {
+            continue;
+        }
+        let after = spec.stop_old_after.unwrap_or(Span::secs(0));
         let Some(operation) = replaced(work, service) else { continue };
         let OperationStatus::Ended { at, .. } = operation.status else { continue };
         if elapsed(at, work.now) < *after {
             continue;
         }
-        stop_old(work, service, &operation);
+        clean_up(work, service, &operation);
     }
 }
 
@@ -105,15 +110,36 @@ fn replaced(work: &Work<'_>, service: &ServiceName) -> Option<Operation> {
     (matches!(last.plan.kind, PlanKind::Deploy { .. }) && is_verified).then(|| last.clone())
 }
 
-fn stop_old(work: &mut Work<'_>, service: &ServiceName, deployment: &Operation) {
+/// The releases of a service that are more than the config keeps, without what a rollback would go to, or compares with.
+pub(super) fn too_old<'s>(
+    config: &Config,
+    known: Option<&'s ServiceState>,
+    service: &ServiceName,
+) -> Vec<&'s Release> {
+    let Some(keep) = config.deploy_of(service).keep else { return Vec::new() };
+    let Some((known, inventory)) = known.and_then(|known| Some((known, known.inventory.as_ref()?))) else {
+        return Vec::new();
+    };
+    let target = known.suspect().and_then(|(_, from)| target::choose(known, &from.reference, None).release);
+    let baseline = known.baseline.as_ref().map(|baseline| &baseline.release);
+    let spared: Vec<_> = target.iter().map(|target| &target.reference).chain(baseline).collect();
+    planner::beyond(inventory, keep, &spared)
+}
+
+fn clean_up(work: &mut Work<'_>, service: &ServiceName, deployment: &Operation) {
+    let config = work.settings.config.clone();
     let Some(known) = work.state.service(service) else { return };
     let (Some(platform), Some(inventory)) = (work.settings.platforms.get(service), &known.inventory) else {
         return;
     };
     let (from, to) = (&deployment.plan.from, &deployment.plan.to);
     let is_well = matches!(known.verdict, Some((Verdict::Healthy, _))) && inventory.serves_all(&to.reference);
-    let left = planner::left_running(inventory).find(|release| release.reference == from.reference).cloned();
-    let Some(left) = left.filter(|_| is_well && platform.capabilities.stop) else { return };
+    let stops = config.deploy_of(service).stop_old_after.is_some() && platform.capabilities.stop;
+    let left = planner::left_running(inventory).find(|release| release.reference == from.reference && stops);
+    let old = too_old(&config, Some(known), service);
+    if !is_well || (left.is_none() && (old.is_empty() || !platform.capabilities.remove)) {
+        return;
+    }
     let target = Target { release: Some(to.clone()), evidence: String::new(), problem: None };
     let intent = Intent {
         service,
@@ -140,12 +166,12 @@ fn stop_old(work: &mut Work<'_>, service: &ServiceName, deployment: &Operation) 
         settings: &work.settings.config.rollback,
         key: &key,
     };
-    let Ok(plan) = planner::clean_up(draft, std::iter::once(&left)) else { return };
+    let Ok(plan) = planner::clean_up(draft, left.into_iter(), &old) else { return };
     let ended = match deployment.status {
         OperationStatus::Ended { at, .. } => human(elapsed(at, work.now)),
         _ => String::new(),
     };
-    let reason = format!("{} was verified {ended} ago, and {} has no traffic", deployment.id, from.version);
+    let reason = format!("{} was verified {ended} ago", deployment.id);
     let planned = Event::OperationPlanned {
         operation: operation.clone(),
         plan,

@@ -7,7 +7,7 @@ mod instances;
 
 pub use data::change;
 pub use deploy::{Forward, deploy};
-pub use instances::{clean_up, left_running, scale};
+pub use instances::{beyond, clean_up, left_running, scale};
 
 use crate::config::schema::RollbackSpec;
 use crate::model::operation::{Action, Plan, PlanKind, Requirement, Step, Strategy};
@@ -154,7 +154,9 @@ impl Draft<'_> {
             declares: self.platform.declares(&action),
             requires: match &action {
                 _ if moves_traffic => Some(Requirement::OnlyTheseServe { releases: self.known() }),
-                Action::Platform { action: PlatformAction::Stop { release } } => {
+                Action::Platform {
+                    action: PlatformAction::Stop { release } | PlatformAction::Remove { release },
+                } => {
                     let others = self.inventory.releases.iter().map(|release| &release.reference);
                     let others = others.filter(|other| *other != release).cloned().collect();
                     Some(Requirement::OnlyTheseServe { releases: others })

@@ -146,7 +146,10 @@ pub(super) fn propose(
                     PlanKind::Promote => planner::promote(draft),
                     PlanKind::Maintenance { on } => planner::maintenance(draft, on),
                     PlanKind::Scale { instances } => planner::scale(draft, instances),
-                    PlanKind::CleanUp => planner::clean_up(draft, planner::left_running(inventory)),
+                    PlanKind::CleanUp => {
+                        let old = instances::too_old(config, known, service);
+                        planner::clean_up(draft, planner::left_running(inventory), &old)
+                    }
                     PlanKind::Database { .. } => Err("no database was named (a defect of unship)".to_owned()),
                 }
             }

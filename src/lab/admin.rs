@@ -9,6 +9,7 @@
 //! | `POST /admin/services/{s}/traffic` | `{shares: [{reference, arm, percent}]}` | |
 //! | `POST /admin/services/{s}/restore` | `{release}` | |
 //! | `POST /admin/services/{s}/stop` | `{release}` | of a release without traffic |
+//! | `POST /admin/services/{s}/remove` | `{release}` | of one that is down |
 //! | `POST /admin/services/{s}/maintenance` | `{on}` | |
 //! | `POST /admin/services/{s}/fault` | `{kind, …, version?}` | |
 //! | `POST /admin/services/{s}/clear` | `{version?}` | |
@@ -186,7 +187,7 @@ fn change_now(
     body: &[u8],
 ) -> Result<Value, Refused> {
     let service = fleet.service(name)?;
-    if !["release", "deploy", "traffic", "restore", "maintenance", "stop"].contains(&verb) {
+    if !["release", "deploy", "traffic", "restore", "maintenance", "stop", "remove"].contains(&verb) {
         return Err(Refusal::Unknown(format!("there is no call `{verb}`")).into());
     }
     let body: Value = parse(body)?;
@@ -250,6 +251,11 @@ fn apply(
             let TargetBody { release } = shape(body)?;
             service.stop(&release)?;
             (format!("{release} stopped"), None)
+        }
+        "remove" => {
+            let TargetBody { release } = shape(body)?;
+            service.remove(&release)?;
+            (format!("{release} removed"), None)
         }
         "traffic" => {
             let TrafficBody { shares } = shape(body)?;

@@ -79,7 +79,7 @@ pub struct EffectFact {
     pub token: Option<u64>,
     /// The service.
     pub service: String,
-    /// What was asked: `deploy`, `traffic`, `restore`, `maintenance`, `stop`, `release`.
+    /// What was asked: `deploy`, `traffic`, `restore`, `maintenance`, `stop`, `remove`, `release`.
     pub verb: String,
     /// When it took effect.
     pub at: Timestamp,

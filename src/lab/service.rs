@@ -313,6 +313,20 @@ impl Service {
         Ok(())
     }
 
+    /// Forgets a release that is down. One that is not known is forgotten already.
+    pub(super) fn remove(&self, release: &str) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let Ok(index) = self.find(&state, release) else { return Ok(()) };
+        if matches!(state.releases[index].phase, Phase::Up(_) | Phase::Starting) {
+            let reference = &state.releases[index].reference;
+            return Err(Refusal::Conflict(format!("`{reference}` runs; stop it first")));
+        }
+        state.releases.remove(index);
+        state.generation += 1;
+        self.publish(&state);
+        Ok(())
+    }
+
     /// Gives every release its share.
     pub(super) fn shift(&self, shares: &[Share]) -> Result<(), Refusal> {
         let mut state = self.state();

@@ -122,6 +122,11 @@ pub struct DeploySpec {
     /// running; what they have begun is finished by then. None: they are left running, and the way back is the shorter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_old_after: Option<Span>,
+    /// How many releases the platform keeps, the newest, once a deployment was verified; older ones that do not run are removed, but
+    /// for what a rollback would go to. None: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub keep: Option<u32>,
     /// The folder into which the environment variables of what serves are written before anything is changed. They are in clear
     /// text there, readable for the owner alone. None: they are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +149,7 @@ impl Default for DeploySpec {
             budget: BudgetSpec::default(),
             windows: vec![Span::secs(300), Span::secs(1_800), Span::secs(86_400)],
             stop_old_after: None,
+            keep: None,
             variables: None,
         }
     }

@@ -121,6 +121,11 @@ pub enum PlatformAction {
         /// The release.
         release: ReleaseRef,
     },
+    /// Make the platform forget a release that does not run. It cannot be gone back to any more.
+    Remove {
+        /// The release.
+        release: ReleaseRef,
+    },
 }
 
 impl PlatformAction {
@@ -134,6 +139,7 @@ impl PlatformAction {
             Self::Purge => "purge",
             Self::Scale { .. } => "scale",
             Self::Stop { .. } => "stop",
+            Self::Remove { .. } => "remove",
         }
     }
 
@@ -155,6 +161,7 @@ impl PlatformAction {
             Self::Purge => false,
             Self::Scale { instances } => inventory.instances == Some(*instances),
             Self::Stop { release } => inventory.release(release).is_none_or(|release| !release.running),
+            Self::Remove { release } => inventory.release(release).is_none(),
         }
     }
 }
@@ -186,6 +193,9 @@ pub struct Capabilities {
     /// The instances of a release without traffic can be stopped, and brought up again.
     #[serde(default)]
     pub stop: bool,
+    /// A release that does not run can be removed for good.
+    #[serde(default)]
+    pub remove: bool,
     /// The environment variables of what serves can be read.
     #[serde(default)]
     pub variables: bool,

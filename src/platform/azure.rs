@@ -464,7 +464,9 @@ impl Platform for Azure {
             PlatformAction::Scale { .. } => {
                 Err(cannot(action, "the number of instances is the plan's, which other apps share"))
             }
-            PlatformAction::Stop { .. } => Err(cannot(action, "a slot is kept warm for the way back")),
+            PlatformAction::Stop { .. } | PlatformAction::Remove { .. } => {
+                Err(cannot(action, "a slot is kept warm for the way back"))
+            }
         }
     }
 

@@ -102,6 +102,7 @@ pub struct Command {
     purge: Option<Program>,
     scale: Option<Program>,
     stop: Option<Program>,
+    remove: Option<Program>,
     variables: Option<Program>,
     dir: Option<String>,
     env: BTreeMap<String, String>,
@@ -178,6 +179,7 @@ impl Command {
             purge: optional("purge", &spec.purge, &[Service, Key, Token])?,
             scale: optional("scale", &spec.scale, &[Service, Instances, Key, Token])?,
             stop: optional("stop", &spec.stop, &[Service, Release, Version, Key, Token])?,
+            remove: optional("remove", &spec.remove, &[Service, Release, Version, Key, Token])?,
             variables: optional("variables", &spec.variables, &[Service])?,
             dir: spec.dir.clone(),
             env: spec.env.clone(),
@@ -353,6 +355,7 @@ impl Command {
             PlatformAction::Purge => (&self.purge, "purge"),
             PlatformAction::Scale { .. } => (&self.scale, "scale"),
             PlatformAction::Stop { .. } => (&self.stop, "stop"),
+            PlatformAction::Remove { .. } => (&self.remove, "remove"),
         };
         program.as_ref().ok_or_else(|| {
             PlatformError::Permanent(format!(
@@ -385,6 +388,7 @@ const fn verb_of(action: &PlatformAction) -> CommandVerb {
         PlatformAction::Purge => CommandVerb::Purge,
         PlatformAction::Scale { .. } => CommandVerb::Scale,
         PlatformAction::Stop { .. } => CommandVerb::Stop,
+        PlatformAction::Remove { .. } => CommandVerb::Remove,
     }
 }
 
@@ -399,6 +403,7 @@ impl Platform for Command {
             purge: self.purge.is_some(),
             scale: self.scale.is_some(),
             stop: self.stop.is_some(),
+            remove: self.remove.is_some(),
             variables: self.variables.is_some(),
             ..Capabilities::default()
         }
@@ -457,7 +462,8 @@ impl Platform for Command {
         match action {
             PlatformAction::Deploy { release }
             | PlatformAction::Restore { release }
-            | PlatformAction::Stop { release } => {
+            | PlatformAction::Stop { release }
+            | PlatformAction::Remove { release } => {
                 self.add_release(program, release, &mut values).await?;
             }
             PlatformAction::ShiftTraffic { shares } => {

@@ -298,6 +298,7 @@ impl Platform for Docker {
             stop: self.traffic.is_some(),
             variables: true,
             scale: false,
+            remove: false,
         }
     }
 
@@ -393,6 +394,9 @@ impl Platform for Docker {
                 let colour = self.colour(release).await?;
                 self.stop(std::slice::from_ref(&colour), call).await?;
                 Ok(format!("the containers of `{}` are stopped", colour.name))
+            }
+            (PlatformAction::Remove { .. }, _) => {
+                Err(cannot(action, "a colour holds its release until you give it another"))
             }
             (PlatformAction::Scale { .. }, _) => {
                 Err(cannot(action, "a colour has the containers that it was made with"))

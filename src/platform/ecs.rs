@@ -221,6 +221,7 @@ impl Platform for Ecs {
             logs: true,
             instances: true,
             scale: true,
+            remove: true,
             variables: true,
             ..Capabilities::default()
         }
@@ -295,6 +296,12 @@ impl Platform for Ecs {
             PlatformAction::Scale { instances } => {
                 self.api.scale(&self.spec, *instances).await?;
                 Ok(format!("the service was told to run {instances} tasks"))
+            }
+            PlatformAction::Remove { release } => {
+                self.api.deregister(release.as_str()).await?;
+                // What was known of it says that it can still be run.
+                self.definitions.lock().unwrap_or_else(PoisonError::into_inner).remove(release.as_str());
+                Ok(format!("{} is deregistered", short(release.as_str())))
             }
             PlatformAction::Stop { .. } => {
                 Err(cannot(action, "ECS stops the tasks that it replaces by itself"))

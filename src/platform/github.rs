@@ -434,7 +434,8 @@ impl Platform for Github {
             | PlatformAction::Maintenance { .. }
             | PlatformAction::Purge
             | PlatformAction::Scale { .. }
-            | PlatformAction::Stop { .. } => Err(cannot(action, "there is one workflow, which rolls back")),
+            | PlatformAction::Stop { .. }
+            | PlatformAction::Remove { .. } => Err(cannot(action, "there is one workflow, which rolls back")),
         }
     }
 

@@ -252,7 +252,8 @@ impl Platform for Http {
                 PlatformAction::ShiftTraffic { .. }
                 | PlatformAction::Deploy { .. }
                 | PlatformAction::Scale { .. }
-                | PlatformAction::Stop { .. },
+                | PlatformAction::Stop { .. }
+                | PlatformAction::Remove { .. },
                 _,
             ) => Err(cannot(action, "this kind only rolls back; a `command` can do more")),
             (PlatformAction::Maintenance { .. }, _) => Err(cannot(action, "this kind has no such page")),

@@ -421,6 +421,9 @@ impl Platform for Kubernetes {
             PlatformAction::Maintenance { .. } => Err(cannot(action, "there is no such page")),
             PlatformAction::Purge => Err(cannot(action, "there is no cache")),
             PlatformAction::Scale { instances } => self.scale(*instances, call).await,
+            PlatformAction::Remove { .. } => {
+                Err(cannot(action, "`revisionHistoryLimit` says how many ReplicaSets are kept"))
+            }
             PlatformAction::Stop { .. } => {
                 Err(cannot(action, "the controller stops the pods that it replaces by itself"))
             }

@@ -99,6 +99,7 @@ impl Platform for Lab {
             restore: true,
             maintenance: true,
             stop: true,
+            remove: true,
             ..Capabilities::default()
         }
     }
@@ -131,6 +132,7 @@ impl Platform for Lab {
             PlatformAction::Maintenance { on } => ("maintenance", json!({ "on": on })),
             PlatformAction::Purge => return Err(super::cannot(action, "the lab has no cache")),
             PlatformAction::Stop { release } => ("stop", json!({ "release": release })),
+            PlatformAction::Remove { release } => ("remove", json!({ "release": release })),
             PlatformAction::Scale { .. } => {
                 return Err(super::cannot(action, "a release of the lab is one server"));
             }

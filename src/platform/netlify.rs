@@ -249,6 +249,9 @@ impl Platform for Netlify {
             }
             PlatformAction::Deploy { .. } => Err(cannot(action, "Netlify builds from git")),
             PlatformAction::Maintenance { .. } => Err(cannot(action, "Netlify has no such page")),
+            PlatformAction::Remove { .. } => {
+                Err(cannot(action, "Netlify keeps deploys for as long as its plan says"))
+            }
             PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
                 Err(cannot(action, "Netlify serves files, and every deploy at its own address"))
             }

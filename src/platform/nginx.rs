@@ -197,7 +197,7 @@ impl Platform for Nginx {
                 return Err(cannot(action, "its backends are started by something else"));
             }
             PlatformAction::Purge => return Err(cannot(action, "there is no cache")),
-            PlatformAction::Scale { .. } | PlatformAction::Stop { .. } => {
+            PlatformAction::Scale { .. } | PlatformAction::Stop { .. } | PlatformAction::Remove { .. } => {
                 return Err(cannot(action, "its backends are run by something else"));
             }
         };

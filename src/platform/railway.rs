@@ -359,7 +359,9 @@ impl Platform for Railway {
             PlatformAction::Scale { .. } => {
                 Err(cannot(action, "on Railway the number of replicas changes with a new deployment"))
             }
-            PlatformAction::Stop { .. } => Err(cannot(action, "Railway removes what it replaces by itself")),
+            PlatformAction::Stop { .. } | PlatformAction::Remove { .. } => {
+                Err(cannot(action, "Railway removes what it replaces by itself"))
+            }
         }
     }
 

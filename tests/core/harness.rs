@@ -388,6 +388,11 @@ pub(crate) fn after(step: &RunStep) -> Inventory {
             }
             inventory
         }
+        PlatformAction::Remove { release } => {
+            let mut inventory = inventory(&[("4.0", Arm::Stable, 100)]);
+            inventory.releases.retain(|known| known.reference != *release);
+            inventory
+        }
         PlatformAction::Deploy { .. } | PlatformAction::Maintenance { .. } | PlatformAction::Purge => {
             inventory(&[("4.0", Arm::Stable, 100)])
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use unship::engine::input::StepFinished;
 use unship::engine::{Input, Settings, StepResult};
+use unship::model::Span;
 use unship::model::command::{Actor, Command, Deploy, Override, Scale};
 use unship::model::decision::{Guardrail, Recommendation};
-use unship::model::deploy::DeployStrategy;
+use unship::model::deploy::{DeploySpec, DeployStrategy};
 use unship::model::event::Event;
 use unship::model::operation::{OperationStatus, Outcome, PlanKind};
 use unship::model::platform::PlatformAction;
@@ -31,6 +32,7 @@ fn able(more: &str) -> Arc<Settings> {
     let shop = made.platforms.get_mut("shop").unwrap();
     shop.capabilities.scale = true;
     shop.capabilities.stop = true;
+    shop.capabilities.remove = true;
     Arc::new(made)
 }
 
@@ -116,7 +118,7 @@ fn not_everywhere() {
     assert!(refused.contains("does not let unship say how many"), "{refused}");
     world.send(Command::CleanUp { service: "shop".into(), reason: "tidy".into() });
     let refused = world.refusal().unwrap();
-    assert!(refused.contains("does not let unship stop a release"), "{refused}");
+    assert!(refused.contains("does not let unship stop or remove a release"), "{refused}");
 }
 
 /// A trigger asks for half as many again, after the cooldown once more, and never beyond the limit. No release is called bad.
@@ -196,38 +198,8 @@ fn a_rollback_comes_first() {
 /// What a deployment has left is stopped once that is due, while the new release is well; what serves never is.
 #[test]
 fn the_old_release_is_stopped() {
-    let mut made = (*able("")).clone();
-    let mut config = (*made.config).clone();
-    config.deploy.stop_old_after = Some(unship::model::Span::secs(20));
-    config.triggers.remove("load");
-    made.config = Arc::new(config);
-    let mut world = World::new(Arc::new(made));
-    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
-    for _ in 0..8 {
-        world.second("shop", &[("3.0", 100.0, 0.0)]);
-    }
-    world.send(Command::Deploy(Deploy {
-        service: "shop".into(),
-        version: "4.0".into(),
-        from: None,
-        strategy: DeployStrategy::Rolling,
-        confirmed: true,
-        migrations: Vec::new(),
-        reason: "sprint 12".into(),
-        overrides: Vec::new(),
-    }));
-    assert_eq!(world.refusal(), None);
+    let mut world = deployed(|deploy| deploy.stop_old_after = Some(Span::secs(20)));
     let deployment = world.operation().id.clone();
-    let is_open = |world: &World| world.core.state().operation(&deployment).unwrap().is_open();
-    let mut begun = 0;
-    while is_open(&world) {
-        if world.steps.len() > begun {
-            begun = world.steps.len();
-            finish_with(&mut world, None);
-        }
-        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 100.0, 0.0)]);
-    }
-    assert_eq!(ended(&world).0, Outcome::Verified, "{}", ended(&world).1);
     let quiet = |world: &mut World| {
         world.inventory("shop", &[("4.0", Arm::Stable, 100)]);
         seconds(world, 5, 0.0);
@@ -261,4 +233,82 @@ fn the_old_release_is_stopped() {
         quiet(&mut world);
     }
     assert_eq!(world.events.iter().filter(planned).count(), before, "once is enough");
+}
+
+/// A world in which 4.0 was brought in, in place of 3.0.
+fn deployed(change: impl FnOnce(&mut DeploySpec)) -> World {
+    let mut made = (*able("")).clone();
+    let mut config = (*made.config).clone();
+    change(&mut config.deploy);
+    config.triggers.remove("load");
+    made.config = Arc::new(config);
+    let mut world = World::new(Arc::new(made));
+    world.inventory("shop", &[("3.0", Arm::Stable, 100)]);
+    for _ in 0..8 {
+        world.second("shop", &[("3.0", 100.0, 0.0)]);
+    }
+    world.send(Command::Deploy(Deploy {
+        service: "shop".into(),
+        version: "4.0".into(),
+        from: None,
+        strategy: DeployStrategy::Rolling,
+        confirmed: true,
+        migrations: Vec::new(),
+        reason: "sprint 12".into(),
+        overrides: Vec::new(),
+    }));
+    assert_eq!(world.refusal(), None);
+    let deployment = world.operation().id.clone();
+    let is_open = |world: &World| world.core.state().operation(&deployment).unwrap().is_open();
+    let mut begun = 0;
+    while is_open(&world) {
+        if world.steps.len() > begun {
+            begun = world.steps.len();
+            finish_with(&mut world, None);
+        }
+        world.second("shop", &[("3.0", 100.0, 0.0), ("4.0", 100.0, 0.0)]);
+    }
+    assert_eq!(ended(&world).0, Outcome::Verified, "{}", ended(&world).1);
+    world
+}
+
+/// What is more than the config keeps goes, the oldest first: not what runs, and not what a rollback would go to, however old.
+#[test]
+fn the_oldest_go() {
+    let mut world = deployed(|deploy| deploy.keep = Some(2));
+    let shown = |gone: usize, good_is_old: bool| {
+        let mut inventory = inventory(&[("4.0", Arm::Stable, 100)]);
+        // 4.0, 3.0, 2.0, 1.0, or with the good one as the oldest of all.
+        if good_is_old {
+            inventory.releases[1..].rotate_left(1);
+        }
+        for release in &mut inventory.releases[1..] {
+            release.running = false;
+        }
+        inventory.releases.truncate(4 - gone);
+        inventory
+    };
+    let see = |world: &mut World, inventory: &Inventory| {
+        let (at, result) = (world.now, Ok(inventory.clone()));
+        world.give(Input::Inventory { service: "shop".into(), at, result });
+        seconds(world, 3, 0.0);
+    };
+    for _ in 0..3 {
+        see(&mut world, &shown(0, false));
+    }
+    let removed = |world: &World| -> Vec<String> {
+        let steps = &world.operation().plan.steps;
+        steps.iter().map(|step| step.title.replace('`', "")).collect()
+    };
+    assert_eq!(world.operation().plan.kind, PlanKind::CleanUp);
+    assert_eq!(removed(&world), ["remove 1.0 for good", "remove 2.0 for good"]);
+    finish_with(&mut world, Some(shown(1, false)));
+    finish_with(&mut world, Some(shown(2, false)));
+    assert_eq!(ended(&world), (Outcome::Verified, "done: remove 1.0, 2.0 of shop".to_owned()));
+
+    let mut world = deployed(|deploy| deploy.keep = Some(2));
+    for _ in 0..3 {
+        see(&mut world, &shown(0, true));
+    }
+    assert_eq!(removed(&world), ["remove 1.0 for good"], "3.0 is the last, and what a rollback would go to");
 }

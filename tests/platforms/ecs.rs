@@ -372,3 +372,16 @@ async fn how_many_tasks_run_and_what_they_are_set() {
         .collect();
     assert_eq!(of, ["app/MODE live", "app/DB from arn:aws:ssm:eu-central-1:123456789012:parameter/db"]);
 }
+
+/// A task definition that is removed is no release any more; the one that serves stays.
+#[tokio::test]
+async fn a_task_definition_is_removed() {
+    let Some(aws) = Aws::start().await else { return };
+    let platform = aws.platform();
+    let before = settled(&platform).await;
+    assert_eq!(versions(&before), ["1.1", "1.0"]);
+    let remove = PlatformAction::Remove { release: reference(&before, "1.0").as_str().into() };
+    act(&platform, &remove).await.unwrap();
+    let now = until(&platform, "removed", |seen| remove.holds_in(seen)).await;
+    assert_eq!((versions(&now), traffic(&now)), (vec!["1.1"], "1.1 stable 100".to_owned()));
+}

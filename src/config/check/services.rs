@@ -130,6 +130,7 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         ("purge", command.purge.as_ref()),
         ("scale", command.scale.as_ref()),
         ("stop", command.stop.as_ref()),
+        ("remove", command.remove.as_ref()),
         ("variables", command.variables.as_ref()),
         ("releases", command.releases.as_ref()),
         ("current", command.current.as_ref()),
@@ -198,6 +199,7 @@ fn programs(checker: &mut Checker<'_>, command: &CommandSpec, at: &Path) {
         CommandVerb::Purge => (command.purge.is_some(), "purge"),
         CommandVerb::Scale => (command.scale.is_some(), "scale"),
         CommandVerb::Stop => (command.stop.is_some(), "stop"),
+        CommandVerb::Remove => (command.remove.is_some(), "remove"),
     };
     for (list, verbs) in [("idempotent", &command.idempotent), ("unobservable", &command.unobservable)] {
         for (index, verb) in verbs.iter().enumerate() {

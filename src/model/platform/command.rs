@@ -37,6 +37,9 @@ pub struct CommandSpec {
     /// what is `running`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Vec<String>>,
+    /// Removes a release that does not run. To do it twice has to be the same as once, and `observe` must not name it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove: Option<Vec<String>>,
     /// Prints the environment variables of what serves as a JSON object of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<Vec<String>>,
@@ -88,4 +91,6 @@ pub enum CommandVerb {
     Scale,
     /// Stop a release.
     Stop,
+    /// Remove a release.
+    Remove,
 }

@@ -491,6 +491,12 @@ impl Api {
         self.0.act("scale the service", "UpdateService", &body).await
     }
 
+    /// A task definition that is deregistered runs on where it runs, and can be given to no service any more.
+    pub(super) async fn deregister(&self, task_definition: &str) -> Result<(), PlatformError> {
+        let body = json!({ "taskDefinition": task_definition });
+        self.0.act("deregister the task definition", "DeregisterTaskDefinition", &body).await
+    }
+
     pub(super) async fn stop(&self, deployment: &str) -> Result<(), PlatformError> {
         let body = json!({ "serviceDeploymentArn": deployment, "stopType": "ROLLBACK" });
         self.0.act("stop the running deployment", "StopServiceDeployment", &body).await

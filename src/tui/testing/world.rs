@@ -282,7 +282,8 @@ impl World {
             PlatformAction::Purge
             | PlatformAction::Deploy { .. }
             | PlatformAction::Scale { .. }
-            | PlatformAction::Stop { .. } => {}
+            | PlatformAction::Stop { .. }
+            | PlatformAction::Remove { .. } => {}
         }
         let inventory = Some(inventory.clone());
         self.give(Input::StepFinished(StepFinished {
