@@ -180,6 +180,28 @@ async fn what_serves_alone_is_stable() {
     assert_eq!(last.percent.len(), 1);
 }
 
+/// What has no traffic can be stopped, and what is down can be removed; both once or twice. What serves is left alone.
+#[tokio::test]
+async fn what_is_left_is_stopped_and_removed() {
+    let fleet = Fleet::start("").await;
+    fleet.must("/admin/services/cart/traffic", shares(0, 100)).await;
+    let of = |release: &str| json!({ "release": release });
+    for (verb, release, says) in [
+        ("stop", "cart@2.0", "has traffic"),
+        ("remove", "cart@1.0", "runs; stop it first"),
+        ("stop", "cart@9.9", "no release"),
+    ] {
+        let (_, answer) = fleet.post(&format!("/admin/services/cart/{verb}"), of(release), &[]).await;
+        assert!(answer["error"]["message"].as_str().unwrap().contains(says), "{answer}");
+    }
+    for verb in ["stop", "stop", "remove", "remove"] {
+        fleet.must(&format!("/admin/services/cart/{verb}"), of("cart@1.0")).await;
+    }
+    let left: Vec<_> =
+        fleet.inventory().releases.into_iter().map(|release| release.version.to_string()).collect();
+    assert!(left.contains(&"2.0".to_owned()) && !left.contains(&"1.0".to_owned()), "{left:?}");
+}
+
 /// Traffic that does not add up, or that names what cannot take it, is refused with a reason, and nothing changes.
 #[tokio::test]
 async fn odd_weights_are_refused() {

@@ -90,11 +90,6 @@ fn stages(checker: &mut Checker<'_>, at: &Path, stages: &[StageSpec]) {
 
 fn spec(checker: &mut Checker<'_>, spec: &DeploySpec, at: &Path) {
     windows(checker, &at.then("windows"), &spec.windows);
-    if spec.keep.is_some_and(|keep| keep < 2) {
-        checker
-            .error(&at.then("keep"), "`keep` leaves nothing to go back to")
-            .hint("keep at least 2: what serves, and what was before");
-    }
     if let Some(folder) = &spec.variables {
         folder_of_secrets(checker, &at.then("variables"), folder);
     }
