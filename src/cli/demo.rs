@@ -243,7 +243,7 @@ async fn play(engine: &Engine, options: tui::Options, lab: &mut LabHandle) -> an
 impl Seen {
     fn take(&mut self, event: &Event, at: Timestamp, state: &State) {
         match event {
-            Event::DecisionMade { decision } if decision.recommendation.acts() => {
+            Event::DecisionMade { decision } if decision.recommendation.rolls_back() => {
                 self.detected.entry(decision.service.clone()).or_insert(at);
             }
             // A person may have been faster than the engine.

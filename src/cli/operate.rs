@@ -13,7 +13,7 @@ use super::session;
 use super::{Exit, Global};
 use crate::config::Config;
 use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
-use crate::engine::{Expected, Proposal};
+use crate::engine::{Expected, Proposal, State};
 use crate::model::command::{Command, Override};
 use crate::model::decision::Guardrail;
 use crate::model::event::Event;
@@ -247,19 +247,29 @@ async fn follow(
                     Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Exit::Failed,
                 });
             }
-            Event::StepStarted { operation, step, .. } if operation == id => {
-                let waits =
-                    follower.state().operation(id).and_then(|operation| operation.plan.steps.get(*step));
-                if waits.is_some_and(|step| matches!(step.action, Action::Confirm { .. })) {
-                    note!("say go with `unship confirm {id} --reason …`, or `unship cancel {id} --reason …`");
-                }
-            }
             Event::DecisionNeeded { operation, .. } if operation == id => {
-                note!("say what happened with `unship settle {id} done|retry|abort --reason …`");
+                note_what_is_asked(&entry.event, follower.state());
                 return Ok(Exit::Failed);
             }
+            event if event.operation() == Some(id) => note_what_is_asked(event, follower.state()),
             _ => {}
         }
+    }
+}
+
+/// Says what a person can say now, where an operation waits for that.
+pub(super) fn note_what_is_asked(event: &Event, state: &State) {
+    match event {
+        Event::StepStarted { operation: id, step, .. } => {
+            let waits = state.operation(id).and_then(|operation| operation.plan.steps.get(*step));
+            if waits.is_some_and(|step| matches!(step.action, Action::Confirm { .. })) {
+                note!("say go with `unship confirm {id} --reason …`, or `unship cancel {id} --reason …`");
+            }
+        }
+        Event::DecisionNeeded { operation: id, .. } => {
+            note!("say what happened with `unship settle {id} done|retry|abort --reason …`");
+        }
+        _ => {}
     }
 }
 

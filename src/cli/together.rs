@@ -221,14 +221,9 @@ async fn follow(
         } else if let Some(line) = account::line(&entry, state) {
             out!("{line}");
         }
-        match &entry.event {
-            Event::JointChanged { change: JointChange::Ended { outcome, .. }, .. } => {
-                return Ok(if *outcome == Outcome::Verified { Exit::Fine } else { Exit::Failed });
-            }
-            Event::DecisionNeeded { operation, .. } => {
-                note!("say what happened with `unship settle {operation} done|retry|abort --reason …`");
-            }
-            _ => {}
+        if let Event::JointChanged { change: JointChange::Ended { outcome, .. }, .. } = &entry.event {
+            return Ok(if *outcome == Outcome::Verified { Exit::Fine } else { Exit::Failed });
         }
+        operate::note_what_is_asked(&entry.event, state);
     }
 }

@@ -410,7 +410,7 @@ fn decided(decision: &Decision) -> String {
     let would = if decision.guardrails.iter().any(GuardrailCheck::blocks) { "WOULD " } else { "" };
     let mut words =
         format!("{} decides: {would}{}", decision.id, decision.recommendation.words().to_uppercase());
-    if decision.recommendation.acts() {
+    if decision.recommendation.rolls_back() {
         if let Some(to) = &decision.to {
             let _ = write!(words, " to {}", to.version);
         }

@@ -40,7 +40,7 @@ pub struct Weighed {
 
 /// Adds up what is known of a service.
 ///
-/// One finding that asks for it is enough to roll back at once, or gradually, or (below those) to run more instances; findings that ask only to watch add up to a
+/// One finding that asks for it is enough to roll back at once, or gradually; below those, to run more instances. Findings that ask only to watch add up to a
 /// gradual rollback when there are as many as configured. Nothing is rolled back when stable is bad too, when a service that
 /// this one depends on is failing and there is no canary to compare, when the maintenance page is on, or when the release has been live for so long that it
 /// is unlikely to be the cause: then the answer is to hold, and to say so.
@@ -143,13 +143,12 @@ fn environment_findings<'a>(
 fn wanted(settings: &Settings, findings: &[Finding]) -> Recommendation {
     let strongest = findings.iter().map(|finding| finding.action).max();
     let limit = settings.config.rollback.findings as usize;
+    let only_watch = findings.iter().filter(|finding| finding.action == TriggerAction::Watch).count();
     match strongest {
         Some(TriggerAction::Immediate) => Recommendation::RollBackImmediately,
         Some(TriggerAction::Gradual) => Recommendation::RollBackGradually,
+        Some(_) if limit > 0 && only_watch >= limit => Recommendation::RollBackGradually,
         Some(TriggerAction::ScaleOut) => Recommendation::ScaleOut,
-        Some(TriggerAction::Watch) if limit > 0 && findings.len() >= limit => {
-            Recommendation::RollBackGradually
-        }
         _ => Recommendation::Watch,
     }
 }
@@ -176,7 +175,7 @@ fn against(
         let shared = reading.evaluations.iter().find(|evaluation| {
             evaluation.status == Status::Unknown { reason: Unknown::StableIsBadToo }
                 || (evaluation.arm == Some(Arm::Stable)
-                    && evaluation.action != TriggerAction::Watch
+                    && evaluation.action.rolls_back()
                     && evaluation.status.is_breach())
         })?;
         return Some(format!(

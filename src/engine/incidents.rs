@@ -22,7 +22,7 @@ use crate::model::decision::Decision;
 use crate::model::event::Event;
 use crate::model::incident::{Ended, Incident, IncidentChange, Level, OFFER_LASTS};
 use crate::model::release::Arm;
-use crate::model::trigger::{Finding, TriggerAction, Verdict};
+use crate::model::trigger::{Finding, Verdict};
 use crate::model::{IncidentId, ServiceName, TriggerName};
 
 use super::core::Work;
@@ -202,7 +202,7 @@ fn holding<'a>(
 
 /// The decision to roll a service back, if there is one and what it rests on still holds.
 pub(super) fn asks_for_rollback<'a>(state: &State, known: &'a ServiceState) -> Option<&'a Decision> {
-    let decision = known.decision.as_deref().filter(|decision| decision.recommendation.acts())?;
+    let decision = known.decision.as_deref().filter(|decision| decision.recommendation.rolls_back())?;
     holding(state, known, decision).next().is_some().then_some(decision)
 }
 
@@ -222,7 +222,7 @@ fn cause(state: &State, service: &ServiceName, now: Timestamp) -> Option<Cause> 
     let is_news = |finding: &&Finding| {
         !settled.is_some_and(|settled| settled.triggers.contains(&(finding.trigger.clone(), finding.arm)))
     };
-    let mut serious = known.findings.values().filter(|finding| finding.action != TriggerAction::Watch);
+    let mut serious = known.findings.values().filter(|finding| finding.action.rolls_back());
     let is_new = decided.into_iter().any(|finding| is_news(&finding))
         || failing.is_some()
             && (settled.is_none_or(|settled| !settled.failing) || serious.any(|finding| is_news(&finding)));

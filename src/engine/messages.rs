@@ -252,7 +252,7 @@ pub(super) fn decided(work: &mut Work<'_>, decision: &Decision) {
         }
         _ if blocking.iter().all(|check| check.guardrail == Guardrail::Busy) => return,
         recommendation => (
-            "rollback-recommended",
+            if recommendation.rolls_back() { "rollback-recommended" } else { "scale-out-recommended" },
             format!("{}: would {}, but {}", decision.service, recommendation.words(), because()),
         ),
     };

@@ -241,6 +241,13 @@ pub enum TriggerAction {
     Immediate,
 }
 
+impl TriggerAction {
+    /// Whether it asks for the release to be taken back.
+    pub const fn rolls_back(self) -> bool {
+        matches!(self, Self::Gradual | Self::Immediate)
+    }
+}
+
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::engine::evidence;
 use crate::model::event::Event;
 use crate::model::received::ReceivedChange;
-use crate::model::trigger::{TriggerAction, Verdict};
+use crate::model::trigger::Verdict;
 use crate::model::{FindingId, ServiceName};
 
 use super::Entry;
@@ -62,7 +62,7 @@ impl Sight {
                     since: finding.since,
                     raised_at: entry.at,
                     seq: entry.seq,
-                    serious: finding.action != TriggerAction::Watch,
+                    serious: finding.action.rolls_back(),
                     told: format!("{}: {}", evidence::title(finding), finding.evidence.told()),
                 };
                 self.findings.insert(finding.id.clone(), held);

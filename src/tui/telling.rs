@@ -15,7 +15,7 @@ use crate::model::decision::Recommendation;
 use crate::model::operation::{Operation, OperationStatus, PlanKind};
 use crate::model::reading::ServiceReading;
 use crate::model::release::Arm;
-use crate::model::trigger::{Condition as When, Evaluation, Evidence, Status, TriggerAction, Verdict};
+use crate::model::trigger::{Condition as When, Evaluation, Evidence, Status, Verdict};
 use crate::model::{IndicatorName, ServiceName, TriggerName, Unit};
 
 use super::roster::Condition;
@@ -83,7 +83,7 @@ fn unknown(scene: &Scene<'_>, service: &ServiceName) -> String {
 /// The evaluation that is worst, among those that are not well.
 fn worst(reading: &ServiceReading) -> Option<&Evaluation> {
     let rank = |evaluation: &Evaluation| match evaluation.status {
-        Status::Breach { .. } => Some((evaluation.action != TriggerAction::Watch, true)),
+        Status::Breach { .. } => Some((evaluation.action.rolls_back(), true)),
         Status::Pending { .. } => Some((false, false)),
         Status::Ok | Status::Unknown { .. } => None,
     };

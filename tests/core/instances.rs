@@ -130,6 +130,9 @@ fn by_a_trigger() {
     let plan = world.operation().plan.kind;
     assert_eq!(plan, PlanKind::Scale { instances: 5 });
     assert_eq!(world.operation().by, Actor::Engine);
+    let verdict = world.core.state().service(&"shop".into()).unwrap().verdict.clone().unwrap().0;
+    assert_eq!(verdict.word(), "degraded", "load is no failure of the release: {verdict:?}");
+    assert_eq!(world.says("incident_opened"), 0);
     let shown = || Inventory { instances: Some(5), ..inventory(&[("4.0", Arm::Stable, 100)]) };
     finish_with(&mut world, Some(shown()));
     assert_eq!(ended(&world).0, Outcome::Verified);

@@ -180,7 +180,7 @@ impl Replay {
                     track.open.remove(&finding);
                 }
             }
-            Event::DecisionMade { decision } if decision.recommendation.acts() && !decision.acted => {
+            Event::DecisionMade { decision } if decision.recommendation.rolls_back() && !decision.acted => {
                 let track = self.tracks.get(&decision.service);
                 if track.is_some_and(|track| track.aside.is_none() && track.recorded.is_some()) {
                     let blocking = decision.guardrails.iter().filter(|check| check.blocks());
@@ -217,7 +217,7 @@ impl Replay {
         }
         self.outcome.found.push(found);
         // Where no releases are known, what asks for a rollback stands for one.
-        if track.recorded.is_none() && finding.action != TriggerAction::Watch {
+        if track.recorded.is_none() && finding.action.rolls_back() {
             let is_first = track.open.is_empty();
             track.open.insert(finding.id.clone());
             let strategy = if finding.action == TriggerAction::Gradual {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::model::ProbeName;
 use crate::model::probe::{Health, ProbeOutcome};
 use crate::model::release::Arm;
-use crate::model::trigger::{Evaluation, Status, TriggerAction, Unknown, Verdict};
+use crate::model::trigger::{Evaluation, Status, Unknown, Verdict};
 use crate::model::units::human;
 
 use super::super::state::ServiceState;
@@ -68,7 +68,7 @@ impl Tally {
         let line = || format!("{}: {}", evaluation.trigger, evaluation.evidence.told());
         match &evaluation.status {
             Status::Ok => self.good += 1,
-            Status::Breach { .. } if evaluation.action != TriggerAction::Watch => self.failing.push(line()),
+            Status::Breach { .. } if evaluation.action.rolls_back() => self.failing.push(line()),
             Status::Breach { .. } | Status::Pending { .. } => self.degraded.push(line()),
             Status::Unknown { reason } => self.unknown.push(format!("{}: {reason}", evaluation.trigger)),
         }

@@ -15,7 +15,7 @@ use crate::judge::{
 use crate::model::judge::{Against, JudgeSpec, Judging, ObjectiveSpec};
 use crate::model::release::Arm;
 use crate::model::source::{Sample, SampleValue, SeriesSpec};
-use crate::model::trigger::{Condition, TriggerAction};
+use crate::model::trigger::Condition;
 use crate::model::units::human;
 use crate::model::{IndicatorName, ServiceName, SourceName};
 
@@ -148,7 +148,7 @@ const fn alignment(interval_s: f64) -> Alignment {
 
 /// The lowest limit that a trigger which acts sets to a gauge.
 fn limit_of(config: &Config, name: &IndicatorName) -> Option<f64> {
-    let limits = config.triggers.values().filter(|trigger| trigger.action != TriggerAction::Watch);
+    let limits = config.triggers.values().filter(|trigger| trigger.action.rolls_back());
     let limits = limits.filter_map(|trigger| match &trigger.when {
         Condition::Threshold { indicator, above: Some(above), .. } if indicator == name => Some(above.value),
         _ => None,
