@@ -97,9 +97,9 @@ impl Sign {
         let (symbol, tone) = match state {
             PartState::Waiting => (glyphs.open, Tone::Dim),
             PartState::Running { .. } | PartState::GoingBack { .. } => (glyphs.running, Tone::Accent),
-            PartState::Done { .. } => (glyphs.ok, Tone::Ok),
-            PartState::Back { .. } => (glyphs.ok, Tone::Warn),
-            PartState::Failed { .. } | PartState::NotBack { .. } => (glyphs.fail, Tone::Fail),
+            PartState::Done { .. } => (glyphs.ticked, Tone::Ok),
+            PartState::Back { .. } => (glyphs.ticked, Tone::Warn),
+            PartState::Failed { .. } | PartState::NotBack { .. } => (glyphs.failed, Tone::Fail),
         };
         Self::new(symbol, state.word(), tone)
     }
