@@ -161,12 +161,12 @@ fn it_holds_when_stable_is_bad_too(run: &Run) {
 fn a_canary_is_brought_in(run: &Run) {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let planned = run.one("operation_planned");
-    assert_eq!(planned["event"]["plan"]["kind"], json!({ "what": "deploy", "how": "canary" }));
-    let steps = planned["event"]["plan"]["steps"].as_array().unwrap();
+    assert_eq!(planned["plan"]["kind"], json!({ "what": "deploy", "how": "canary" }));
+    let steps = planned["plan"]["steps"].as_array().unwrap();
     let stages: Vec<_> = steps.iter().filter_map(|step| step["action"]["percent"].as_u64()).collect();
     assert_eq!(stages, [40, 60, 80]);
     assert_eq!(run.count("step_succeeded"), steps.len());
-    assert_eq!(run.one("operation_ended")["event"]["outcome"], "verified");
+    assert_eq!(run.one("operation_ended")["outcome"], "verified");
 }
 
 /// One that fails with users on it goes back at once, by the ordinary rollback.
