@@ -11,8 +11,8 @@ use super::follow::Follower;
 use super::output::{entry_json, note, out, print_json};
 use super::session;
 use super::{Exit, Global};
-use crate::config::Config;
-use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
+use crate::config::{Config, Loaded};
+use crate::engine::runtime::{Engine, EngineError, Entry, Lead, Leadership};
 use crate::engine::{Expected, Proposal, State};
 use crate::model::command::{Command, Override};
 use crate::model::decision::Guardrail;
@@ -112,12 +112,7 @@ pub(crate) async fn run_for(
         engine.shutdown().await;
         return Ok(Exit::Usage);
     }
-    let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    match &leadership {
-        Leadership::Theirs(lease) => note!("handing it to {}", lease.holder),
-        Leadership::Ours(_) => note!("nobody leads: acting from here; keep this running until it ends"),
-        Leadership::Nobody => {}
-    }
+    let leadership = who_acts(&engine, &loaded).await?;
     let mut follower = Follower::from_now(&engine);
     let command = engine.send(by, asked).await?;
     let followed = follow(&engine, &mut follower, &command, global);
@@ -136,6 +131,17 @@ pub(crate) async fn run_for(
     }
     engine.shutdown().await;
     Ok(exit)
+}
+
+/// Who leads, which is said.
+pub(super) async fn who_acts(engine: &Engine, loaded: &Loaded) -> anyhow::Result<Leadership> {
+    let leadership = session::leader(engine, *loaded.config.store.lease).await?;
+    match &leadership {
+        Leadership::Theirs(lease) => note!("handing it to {}", lease.holder),
+        Leadership::Ours(_) => note!("nobody leads: acting from here; keep this running until it ends"),
+        Leadership::Nobody => {}
+    }
+    Ok(leadership)
 }
 
 /// What is asked for is what was shown: by name, so that it is refused when the world has moved on.
@@ -174,19 +180,20 @@ pub(super) async fn deliver_messages(engine: &Engine) {
     }
 }
 
-async fn follow(
+/// Waits for what the leader says to a command: the exit code when it was not taken up, which is said.
+pub(super) async fn not_taken_up(
     engine: &Engine,
-    follower: &mut Follower<'_>,
+    follower: &Follower<'_>,
     command: &CommandId,
     global: &Global,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Option<Exit>> {
     // The leader looks into the inbox ten times a second; a new one may first have to take the lease.
     let answer = engine.answer(command, follower.position(), Duration::from_secs(15)).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error @ EngineError::NoAnswer(_)) => {
             note!("{error}");
-            return Ok(Exit::TimedOut);
+            return Ok(Some(Exit::TimedOut));
         }
         Err(error) => return Err(error.into()),
     };
@@ -195,7 +202,28 @@ async fn follow(
             out!("{}", entry_json(&answer));
         }
         note!("refused: {reason}");
-        return Ok(Exit::Refused);
+        return Ok(Some(Exit::Refused));
+    }
+    Ok(None)
+}
+
+/// An entry as a line: for programs, or in the account's words where it has any.
+pub(super) fn print(entry: &Entry, state: &State, global: &Global) {
+    if global.json {
+        out!("{}", entry_json(entry));
+    } else if let Some(line) = account::line(entry, state) {
+        out!("{line}");
+    }
+}
+
+async fn follow(
+    engine: &Engine,
+    follower: &mut Follower<'_>,
+    command: &CommandId,
+    global: &Global,
+) -> anyhow::Result<Exit> {
+    if let Some(exit) = not_taken_up(engine, follower, command, global).await? {
+        return Ok(exit);
     }
     let mut ours: Option<OperationId> = None;
     // A deployment that went wrong goes back by an operation of its own, which is followed, too.
@@ -225,11 +253,7 @@ async fn follow(
             ours = Some(operation.clone());
         }
         let Some(id) = &ours else { continue };
-        if global.json {
-            out!("{}", entry_json(&entry));
-        } else if let Some(line) = account::line(&entry, follower.state()) {
-            out!("{line}");
-        }
+        print(&entry, follower.state(), global);
         match &entry.event {
             Event::OperationEnded { operation, outcome, .. }
                 if operation == id && goes_back(follower.state().operation(id), *outcome) =>

@@ -1,13 +1,12 @@
 //! `unship together`: several services change in the order of what depends on what; what fails is taken back.
 
-use super::account;
 use super::follow::Follower;
 use super::operate::{self, parse_override};
-use super::output::{entry_json, note, out};
+use super::output::note;
 use super::session;
 use super::{Exit, Global};
 use crate::engine::joint;
-use crate::engine::runtime::{Engine, EngineError, Lead, Leadership};
+use crate::engine::runtime::{Engine, Lead, Leadership};
 use crate::model::command::{Command, Override};
 use crate::model::deploy::DeployStrategy;
 use crate::model::event::Event;
@@ -151,12 +150,7 @@ pub async fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         engine.shutdown().await;
         return Ok(Exit::Usage);
     }
-    let leadership = session::leader(&engine, *loaded.config.store.lease).await?;
-    match &leadership {
-        Leadership::Theirs(lease) => note!("handing it to {}", lease.holder),
-        Leadership::Ours(_) => note!("nobody leads: acting from here; keep this running until it ends"),
-        Leadership::Nobody => {}
-    }
+    let leadership = operate::who_acts(&engine, &loaded).await?;
     let mut follower = Follower::from_now(&engine);
     let command = engine.send(by, Command::Together(asked)).await?;
     let exit = operate::stoppable(follow(&engine, &mut follower, &command, global)).await?;
@@ -181,21 +175,8 @@ async fn follow(
     command: &CommandId,
     global: &Global,
 ) -> anyhow::Result<Exit> {
-    let answer = engine.answer(command, follower.position(), std::time::Duration::from_secs(15)).await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error @ EngineError::NoAnswer(_)) => {
-            note!("{error}");
-            return Ok(Exit::TimedOut);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if let Event::CommandRefused { reason, .. } = &answer.event {
-        if global.json {
-            out!("{}", entry_json(&answer));
-        }
-        note!("refused: {reason}");
-        return Ok(Exit::Refused);
+    if let Some(exit) = operate::not_taken_up(engine, follower, command, global).await? {
+        return Ok(exit);
     }
     let mut ours: Option<JointId> = None;
     loop {
@@ -216,11 +197,7 @@ async fn follow(
         if !concerns {
             continue;
         }
-        if global.json {
-            out!("{}", entry_json(&entry));
-        } else if let Some(line) = account::line(&entry, state) {
-            out!("{line}");
-        }
+        operate::print(&entry, state, global);
         if let Event::JointChanged { change: JointChange::Ended { outcome, .. }, .. } = &entry.event {
             return Ok(if *outcome == Outcome::Verified { Exit::Fine } else { Exit::Failed });
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::config::schema::Role;
 use crate::model::command::{
     Actor, Command, Deploy, Envelope, Override, Promote, RollBack, Scale, Settlement,
@@ -187,16 +188,22 @@ fn may_command(work: &Work<'_>, envelope: &Envelope) -> Result<(), String> {
             Some(_) => {}
         }
     }
-    if let Some(service) = envelope.command.service()
-        && !config.services.contains_key(service)
-    {
-        let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
-        return Err(format!("no service `{service}`; services: {}", names.join(", ")));
+    if let Some(service) = envelope.command.service() {
+        exists(config, service)?;
     }
     if envelope.command.reason().is_some_and(|reason| reason.trim().is_empty()) {
         return Err("a reason is required: it is what the others will read".to_owned());
     }
     Ok(())
+}
+
+/// Whether the config has this service; in words when it has not.
+pub(super) fn exists(config: &Config, service: &ServiceName) -> Result<(), String> {
+    if config.services.contains_key(service) {
+        return Ok(());
+    }
+    let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
+    Err(format!("no service `{service}`; services: {}", names.join(", ")))
 }
 
 /// Has an operation stop at its next step, or at once where it waits for a person.

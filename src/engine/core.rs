@@ -25,7 +25,7 @@ use crate::model::{DecisionId, FindingId, OperationId, ServiceName};
 use super::decide::{self, Weighed};
 use super::guardrails::{self, Intent};
 use super::input::{Effect, Input, Settings};
-use super::planner::{self, Draft};
+use super::planner;
 use super::senses::Senses;
 use super::state::State;
 use super::target::{self, Target};
@@ -505,14 +505,14 @@ impl Work<'_> {
         // Declared first, so that the account reads in the order of things.
         incidents::consider(self, service);
         if will_act {
-            self.act(&id, &decision);
+            self.act(&id, &decision, kind);
         } else {
             messages::decided(self, &decision);
         }
     }
 
     /// Starts the operation that a decision asks for.
-    fn act(&mut self, id: &DecisionId, decision: &Decision) {
+    fn act(&mut self, id: &DecisionId, decision: &Decision, kind: PlanKind) {
         let strategy = if decision.recommendation == Recommendation::RollBackGradually {
             Strategy::Gradual
         } else {
@@ -521,32 +521,10 @@ impl Work<'_> {
         let (Some(from), Some(to)) = (&decision.from, &decision.to) else { return };
         let operation = self.state.next_operation();
         let key = executor::key_prefix(self, &operation);
-        let (Some(platform), Some(inventory)) = (
-            self.settings.platforms.get(&decision.service),
-            self.state.service(&decision.service).and_then(|known| known.inventory.as_ref()),
-        ) else {
-            return;
-        };
-        let draft = Draft {
-            service: &decision.service,
-            from,
-            to,
-            strategy,
-            inventory,
-            platform,
-            settings: &self.settings.config.rollback,
-            key: &key,
-        };
-        let plan = match decision.recommendation {
-            Recommendation::ScaleOut => {
-                let next = instances::next(
-                    &self.settings.config,
-                    &decision.service,
-                    self.state.service(&decision.service),
-                );
-                next.ok_or_else(|| "nothing says how many instances run".to_owned())
-                    .and_then(|instances| planner::scale(draft, instances))
-            }
+        let draft = executor::draft(self, &decision.service, (from, to), strategy, &key);
+        let Ok(draft) = draft else { return };
+        let plan = match kind {
+            PlanKind::Scale { instances } => planner::scale(draft, instances),
             _ => planner::roll_back(draft),
         };
         match plan {

@@ -14,19 +14,38 @@ use std::time::Duration;
 
 use crate::model::command::{Actor, Settlement};
 use crate::model::event::Event;
-use crate::model::operation::{Action, Operation, OperationStatus, Outcome, PlanKind, StepState};
+use crate::model::operation::{Action, Operation, OperationStatus, Outcome, PlanKind, StepState, Strategy};
 use crate::model::platform::PlatformAction;
-use crate::model::release::Quality;
+use crate::model::release::{Quality, Release};
 use crate::model::validation::Validation;
 use crate::model::{OperationId, ServiceName};
 
 use super::core::Work;
 use super::input::{Effect, RunChange, RunStep, RunValidation, StepFinished, StepResult};
+use super::planner::Draft;
 use super::{baseline, escalation, messages};
 
 /// What the idempotency keys of an operation begin with: unique across journals, because they name the millisecond.
 pub(super) fn key_prefix(work: &Work<'_>, operation: &OperationId) -> String {
     format!("{}/{operation}@{}", work.settings.config.environment.name, work.now.as_millisecond())
+}
+
+/// What a plan on the platform as it is known is made from, or in words that it is not known.
+pub(super) fn draft<'a>(
+    work: &'a Work<'_>,
+    service: &'a ServiceName,
+    (from, to): (&'a Release, &'a Release),
+    strategy: Strategy,
+    key: &'a str,
+) -> Result<Draft<'a>, String> {
+    let known = || {
+        let inventory = work.state.service(service)?.inventory.as_ref()?;
+        Some((work.settings.platforms.get(service)?, inventory))
+    };
+    let (platform, inventory) =
+        known().ok_or_else(|| format!("the platform of `{service}` is not known any more"))?;
+    let settings = &work.settings.config.rollback;
+    Ok(Draft { service, from, to, strategy, inventory, platform, settings, key })
 }
 
 /// Journals an operation and starts it.

@@ -11,7 +11,6 @@ use crate::model::trigger::Verdict;
 use crate::model::units::human;
 use crate::model::{DatabaseName, ServiceName};
 
-use super::incidents::elapsed;
 use super::input::Settings;
 use super::instances;
 use super::senses::Senses;
@@ -143,28 +142,23 @@ fn consult(
         Guardrail::Freeze => {
             freeze(check, settings, state, service.and_then(|service| service.freeze.as_ref()), now);
         }
-        Guardrail::Cooldown if matches!(intent.kind, PlanKind::Scale { .. }) => {
-            let cooldown = *config.guardrails.cooldown;
-            match instances::last_scaled(state, intent.service) {
-                None => check.detail = "never scaled".to_owned(),
-                Some(last) => {
-                    let age = elapsed(last, now);
-                    check.passes = age >= cooldown;
-                    check.detail = format!("last scaled {} ago, cooldown {}", human(age), human(cooldown));
-                    if !check.passes {
-                        check.until = last.checked_add(cooldown).ok();
-                    }
-                }
-            }
-        }
         Guardrail::Cooldown => {
             let cooldown = *config.guardrails.cooldown;
-            match service.and_then(|service| service.last_rollback) {
-                None => check.detail = "never rolled back".to_owned(),
+            let (last, never, what) = match intent.kind {
+                PlanKind::Scale { .. } => {
+                    (instances::last_scaled(state, intent.service), "never scaled", "last scaled")
+                }
+                _ => {
+                    let last = service.and_then(|service| service.last_rollback);
+                    (last, "never rolled back", "last rollback")
+                }
+            };
+            match last {
+                None => never.clone_into(&mut check.detail),
                 Some(last) => {
                     let age = now.duration_since(last).unsigned_abs();
                     check.passes = last <= now && age >= cooldown;
-                    check.detail = format!("last rollback {} ago, cooldown {}", human(age), human(cooldown));
+                    check.detail = format!("{what} {} ago, cooldown {}", human(age), human(cooldown));
                     if !check.passes {
                         check.until = last.checked_add(cooldown).ok();
                     }

@@ -2,7 +2,10 @@
 //!
 //! To scale out is what load asks for, and not a bad release: it never takes anything back, goes up to `scaling.most` and no
 //! further, and not again before the cooldown is over. What a deployment has left running is stopped once that was to drain
-//! (`deploy.stop_old_after`), and what is more than the config keeps (`deploy.keep`) is removed; both only while the release in its place is healthy with all the traffic.
+//! (`deploy.stop_old_after`), and what is more than the config keeps (`deploy.keep`) is removed; both only while the release in
+//! its place is healthy with all the traffic.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -14,18 +17,18 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, PlanKind, Str
 use crate::model::release::Release;
 use crate::model::trigger::Verdict;
 use crate::model::units::human;
-use crate::model::{ServiceName, Span};
+use crate::model::{OperationId, ServiceName};
 
 use super::core::Work;
 use super::executor;
 use super::guardrails::{self, Intent};
 use super::incidents::elapsed;
-use super::planner::{self, Draft};
+use super::planner;
 use super::state::{ServiceState, State};
 use super::target::{self, Target};
 
 /// How many instances come next for a service that asks for more; none where nothing says how many may run, or do.
-pub(super) fn next(config: &Config, service: &ServiceName, known: Option<&ServiceState>) -> Option<u32> {
+fn next(config: &Config, service: &ServiceName, known: Option<&ServiceState>) -> Option<u32> {
     let scaling = config.services.get(service)?.scaling?;
     let now = known?.inventory.as_ref()?.instances?;
     let more = u64::from(now) * u64::from(scaling.add_percent);
@@ -54,7 +57,7 @@ pub(super) fn aim(
 /// What a service would be scaled out to by itself, and what speaks against that.
 pub(super) fn aim_by_itself(work: &Work<'_>, service: &ServiceName) -> (Target, u32) {
     let known = work.state.service(service);
-    let serves = known.and_then(|known| known.stable().or_else(|| known.canary())).cloned();
+    let serves = known.and_then(ServiceState::serving).cloned();
     let problem = serves.is_none().then(|| "nothing is live".to_owned());
     let mut target = Target { release: serves, evidence: String::new(), problem };
     let Some(next) = next(work.config(), service, known) else {
@@ -84,30 +87,25 @@ pub(super) fn last_scaled(state: &State, service: &ServiceName) -> Option<Timest
     state.operations_in_order().filter(is_one).map(|operation| operation.at).max()
 }
 
-/// Stops what deployments have left running, once that is due.
+/// Stops and removes what deployments have left, once that is due.
 pub(super) fn tick(work: &mut Work<'_>) {
-    let config = work.settings.config.clone();
+    let config = Arc::clone(&work.settings.config);
     for service in config.services.keys() {
-        let spec = config.deploy_of(service);
-        if spec.stop_old_after.is_none() && spec.keep.is_none() {
-            continue;
+        if let Some((operation, planned)) = clean_up(work, service) {
+            executor::begin(work, &operation, planned);
         }
-        let after = spec.stop_old_after.unwrap_or(Span::secs(0));
-        let Some(operation) = replaced(work, service) else { continue };
-        let OperationStatus::Ended { at, .. } = operation.status else { continue };
-        if elapsed(at, work.now) < *after {
-            continue;
-        }
-        clean_up(work, service, &operation);
     }
 }
 
-/// The deployment that is the last thing that happened to a service, if it was verified.
-fn replaced(work: &Work<'_>, service: &ServiceName) -> Option<Operation> {
-    let mut of = work.state.operations_in_order().filter(|operation| operation.plan.service == *service);
-    let last = of.next_back()?;
-    let is_verified = matches!(last.status, OperationStatus::Ended { outcome: Outcome::Verified, .. });
-    (matches!(last.plan.kind, PlanKind::Deploy { .. }) && is_verified).then(|| last.clone())
+/// The deployment that is the last thing that happened to a service, if it was verified, and when.
+fn replaced<'s>(state: &'s State, service: &ServiceName) -> Option<(&'s Operation, Timestamp)> {
+    let last = state.operations_in_order().rfind(|operation| operation.plan.service == *service)?;
+    match last.status {
+        OperationStatus::Ended { outcome: Outcome::Verified, at, .. } => {
+            matches!(last.plan.kind, PlanKind::Deploy { .. }).then_some((last, at))
+        }
+        _ => None,
+    }
 }
 
 /// The releases of a service that are more than the config keeps, without what a rollback would go to, or compares with.
@@ -126,20 +124,28 @@ pub(super) fn too_old<'s>(
     planner::beyond(inventory, keep, &spared)
 }
 
-fn clean_up(work: &mut Work<'_>, service: &ServiceName, deployment: &Operation) {
-    let config = work.settings.config.clone();
-    let Some(known) = work.state.service(service) else { return };
-    let (Some(platform), Some(inventory)) = (work.settings.platforms.get(service), &known.inventory) else {
-        return;
-    };
-    let (from, to) = (&deployment.plan.from, &deployment.plan.to);
-    let is_well = matches!(known.verdict, Some((Verdict::Healthy, _))) && inventory.serves_all(&to.reference);
-    let stops = config.deploy_of(service).stop_old_after.is_some() && platform.capabilities.stop;
-    let left = planner::left_running(inventory).find(|release| release.reference == from.reference && stops);
-    let old = too_old(&config, Some(known), service);
-    if !is_well || (left.is_none() && (old.is_empty() || !platform.capabilities.remove)) {
-        return;
+/// The operation that cleans up after the last deployment of a service; none where that is not due, or not to be done.
+fn clean_up(work: &Work<'_>, service: &ServiceName) -> Option<(OperationId, Event)> {
+    let spec = work.config().deploy_of(service);
+    if spec.stop_old_after.is_none() && spec.keep.is_none() {
+        return None;
     }
+    let (deployment, verified_at) = replaced(work.state, service)?;
+    let since = elapsed(verified_at, work.now);
+    let known = work.state.service(service)?;
+    let inventory = known.inventory.as_ref()?;
+    let (from, to) = (&deployment.plan.from, &deployment.plan.to);
+    let is_due = spec.stop_old_after.is_none_or(|after| since >= *after);
+    let is_well = matches!(known.verdict, Some((Verdict::Healthy, _))) && inventory.serves_all(&to.reference);
+    if !is_due || !is_well {
+        return None;
+    }
+    let left = planner::left_running(inventory)
+        .filter(|release| spec.stop_old_after.is_some() && release.reference == from.reference);
+    let operation = work.state.next_operation();
+    let key = executor::key_prefix(work, &operation);
+    let draft = executor::draft(work, service, (to, to), Strategy::Immediate, &key).ok()?;
+    let plan = planner::clean_up(draft, left, &too_old(work.config(), Some(known), service)).ok()?;
     let target = Target { release: Some(to.clone()), evidence: String::new(), problem: None };
     let intent = Intent {
         service,
@@ -152,34 +158,16 @@ fn clean_up(work: &mut Work<'_>, service: &ServiceName, deployment: &Operation) 
     };
     let guardrails = guardrails::check(work.settings, work.state, work.senses, intent, work.now);
     if guardrails.iter().any(GuardrailCheck::blocks) {
-        return;
+        return None;
     }
-    let operation = work.state.next_operation();
-    let key = executor::key_prefix(work, &operation);
-    let draft = Draft {
-        service,
-        from: to,
-        to,
-        strategy: Strategy::Immediate,
-        inventory,
-        platform,
-        settings: &work.settings.config.rollback,
-        key: &key,
-    };
-    let Ok(plan) = planner::clean_up(draft, left.into_iter(), &old) else { return };
-    let ended = match deployment.status {
-        OperationStatus::Ended { at, .. } => human(elapsed(at, work.now)),
-        _ => String::new(),
-    };
-    let reason = format!("{} was verified {ended} ago", deployment.id);
     let planned = Event::OperationPlanned {
         operation: operation.clone(),
         plan,
         by: Actor::Engine,
-        reason,
+        reason: format!("{} was verified {} ago", deployment.id, human(since)),
         decision: None,
         command: None,
         guardrails,
     };
-    executor::begin(work, &operation, planned);
+    Some((operation, planned))
 }

@@ -14,10 +14,10 @@ use crate::model::command::{Actor, Command, Deploy, Envelope, RollBack};
 use crate::model::event::Event;
 use crate::model::joint::{Joint, JointChange, JointKind, JointPart, PartState, Together};
 use crate::model::operation::{Operation, OperationStatus, Outcome, Plan, Strategy};
-use crate::model::{JointId, OperationId, ServiceName};
+use crate::model::{JointId, OperationId};
 
 use super::core::Work;
-use super::planner::{self, Draft};
+use super::planner;
 use super::proposal::propose;
 use super::state::State;
 use super::{commands, decide, executor, messages};
@@ -34,10 +34,7 @@ pub fn in_order(config: &Config, asked: &Together) -> Result<Vec<JointPart>, Str
         return Err("name at least two services: one alone is an ordinary operation".to_owned());
     }
     for (index, part) in asked.parts.iter().enumerate() {
-        if !config.services.contains_key(&part.service) {
-            let names: Vec<_> = config.services.keys().map(ServiceName::as_str).collect();
-            return Err(format!("no service `{}`; services: {}", part.service, names.join(", ")));
-        }
+        commands::exists(config, &part.service)?;
         if asked.parts[..index].iter().any(|other| other.service == part.service) {
             return Err(format!("`{}` is named twice", part.service));
         }
@@ -134,9 +131,11 @@ pub(super) fn cancel(work: &mut Work<'_>, id: &str, by: &Actor, reason: &str) {
 }
 
 fn stop_running(work: &mut Work<'_>, joint: &Joint, by: Actor, reason: &str) {
-    if let Some((_, operation)) = running(joint)
-        && matches!(joint.states[joint.part_of(operation).unwrap_or(0)], PartState::Running { .. })
-    {
+    let running = joint.states.iter().find_map(|state| match state {
+        PartState::Running { operation } => Some(operation),
+        _ => None,
+    });
+    if let Some(operation) = running {
         commands::stop(work, operation, by, reason.to_owned(), None);
     }
 }
@@ -308,19 +307,8 @@ fn take_back(work: &mut Work<'_>, joint: &Joint, part: usize, why: &str) {
     }
     let next = work.state.next_operation();
     let key = executor::key_prefix(work, &next);
-    let made = match (work.settings.platforms.get(service), inventory) {
-        (Some(platform), Some(inventory)) => planner::roll_back(Draft {
-            service,
-            from,
-            to,
-            strategy: Strategy::Immediate,
-            inventory,
-            platform,
-            settings: &work.settings.config.rollback,
-            key: &key,
-        }),
-        _ => Err(format!("the platform of `{service}` is not known any more")),
-    };
+    let made =
+        executor::draft(work, service, (from, to), Strategy::Immediate, &key).and_then(planner::roll_back);
     let plan = match made {
         // Nothing says that this one is bad.
         Ok(plan) => Plan { spares: true, ..plan },

@@ -270,7 +270,7 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
         }
         // Neither does a database, and it can be changed while the platform cannot be read.
         Command::Database(_) => {
-            let serves = known.and_then(|known| known.stable().or_else(|| known.canary())).cloned();
+            let serves = known.and_then(ServiceState::serving).cloned();
             let serves = Some(serves.unwrap_or_else(|| Release {
                 version: "unknown".into(),
                 reference: "unknown".into(),
@@ -284,7 +284,7 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
         // The page does not care who serves: where nothing does, the newest release stands for the service.
         _ => {
             let newest = || known.and_then(|known| known.inventory.as_ref()?.releases.first());
-            let serves = known.and_then(|known| known.stable().or_else(|| known.canary())).or_else(newest);
+            let serves = known.and_then(ServiceState::serving).or_else(newest);
             let serves = serves.cloned();
             let problem = serves.is_none().then(unread);
             (serves.clone(), Target { release: serves, evidence: String::new(), problem })

@@ -680,6 +680,11 @@ impl ServiceState {
         self.inventory.as_ref()?.on_arm(Arm::Stable)
     }
 
+    /// The release that serves: as stable, else as the only one there is.
+    pub fn serving(&self) -> Option<&Release> {
+        self.stable().or_else(|| self.canary())
+    }
+
     /// The release that a rollback would leave: the canary if there is one, else what is live.
     pub fn suspect(&self) -> Option<(Arm, &Release)> {
         self.canary()

@@ -7,9 +7,9 @@ use crate::model::operation::{Action, Operation, OperationStatus, Outcome, Plan,
 
 use super::super::core::Work;
 use super::super::messages;
-use super::super::planner::{self, Draft};
+use super::super::planner;
 use super::waits::threat;
-use super::{begin, key_prefix};
+use super::{begin, draft, key_prefix};
 
 /// Goes back to the release that a deployment was to replace, if it may have moved any traffic.
 pub(super) fn go(work: &mut Work<'_>, id: &OperationId, detail: &str) {
@@ -20,20 +20,9 @@ pub(super) fn go(work: &mut Work<'_>, id: &OperationId, detail: &str) {
     let plan = &operation.plan;
     let next = work.state.next_operation();
     let key = key_prefix(work, &next);
-    let inventory = work.state.service(&plan.service).and_then(|known| known.inventory.as_ref());
-    let made = match (work.settings.platforms.get(&plan.service), inventory) {
-        (Some(platform), Some(inventory)) => planner::roll_back(Draft {
-            service: &plan.service,
-            from: &plan.to,
-            to: &plan.from,
-            strategy: operation.taken_back.as_ref().map_or(Strategy::Immediate, |asked| asked.strategy),
-            inventory,
-            platform,
-            settings: &work.settings.config.rollback,
-            key: &key,
-        }),
-        _ => Err(format!("the platform of `{}` is not known any more", plan.service)),
-    };
+    let strategy = operation.taken_back.as_ref().map_or(Strategy::Immediate, |asked| asked.strategy);
+    let made =
+        draft(work, &plan.service, (&plan.to, &plan.from), strategy, &key).and_then(planner::roll_back);
     let back = match made {
         Ok(back) => Plan { spares: !is_to_blame(work, &operation), ..back },
         Err(why) => return messages::no_way_back(work, &operation, &why),
