@@ -77,12 +77,13 @@ async fn every_kind_of_check() {
 #[tokio::test]
 async fn side_by_side() {
     let dir = tempfile::tempdir().unwrap();
-    let flag = dir.path().join("flag").display().to_string();
-    // The first ends only when the second has run.
+    let flag = dir.path().join("flag");
+    // The first ends only when somebody has been told that the last has ended.
+    let wait = format!("until [ -e {} ]; do sleep 0.01; done", flag.display());
     let specs = [
-        ("waits", json!({ "command": ["sh", "-c", format!("until [ -e {flag} ]; do sleep 0.01; done")] })),
+        ("waits", json!({ "command": ["sh", "-c", wait] })),
         ("fails", json!({ "command": ["false"] })),
-        ("makes", json!({ "command": ["touch", flag] })),
+        ("ends", json!({ "command": ["true"] })),
     ];
     let specs: Vec<(CheckName, CheckSpec)> =
         specs.into_iter().map(|(name, spec)| (name.into(), serde_json::from_value(spec).unwrap())).collect();
@@ -90,11 +91,17 @@ async fn side_by_side() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let watcher = {
         let told = Arc::clone(&told);
-        Watcher::new(move |trial| told.lock().unwrap().push(trial.name.clone()))
+        Watcher::new(move |trial| {
+            told.lock().unwrap().push(trial.name.clone());
+            if trial.name == "ends" {
+                std::fs::write(&flag, "").unwrap();
+            }
+        })
     };
     let report = checks(&asked, &subject(), &watcher).await;
     assert_eq!(outcomes(&report), [Passed, Failed, Passed]);
-    assert_eq!(told.lock().unwrap().last().map(String::as_str), Some("waits"));
+    let told = told.lock().unwrap();
+    assert_eq!((told.len(), told.last().map(String::as_str)), (3, Some("waits")));
 }
 
 /// Captures, secrets, rules of statuses, headers, pointers and times; a failure says what came; nothing captured is shown.
