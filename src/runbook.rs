@@ -35,15 +35,15 @@ mod tests;
 mod window;
 
 pub use actions::{ActionTable, Actions};
-pub use attributes::{FLAGS, KEYS, NOT_BUILT};
+pub use attributes::{FLAGS, KEYS};
 pub use condition::{
     BadCondition, Compared, Comparison, Condition, Evaluation, Expression, Facts, Names, Op, Part, Path,
     Sensed, Target, Truth, UnknownName, Value, ValueKind,
 };
 pub use counts::Counts;
 pub use document::{
-    Anchor, Command, Escalate, Item, Kind, Offer, Param, RecordKind, Runbook, Section, Tier, Warn, Window,
-    WindowForm,
+    Anchor, Command, Escalate, Item, Kind, Offer, Param, RecordKind, Runbook, Section, Tier, Undo, Warn,
+    Window, WindowForm,
 };
 pub use names::{HEALTH_WORDS, ROLLBACK_STATES, Registry};
 pub use problem::{Level, Problem, RULES, TooBig};

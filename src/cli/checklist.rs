@@ -122,6 +122,11 @@ enum Act {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Take back what an item did and what has failed, as its runbook says (`undo`).
+    Undo {
+        /// The item.
+        item: String,
+    },
     /// Say that you have seen that an item is no longer so.
     Regression {
         /// The item.
@@ -160,6 +165,7 @@ impl Act {
                 return Command::Tick { incident, item: item.into(), ticked, note };
             }
             Self::Do { item } => (item, ItemAct::Dispatch),
+            Self::Undo { item } => (item, ItemAct::Undo),
             Self::Begin { item } => (item, ItemAct::Begin),
             Self::Choose { item, option, reason } => {
                 (item, ItemAct::Choose { option: option.into(), reason })

@@ -189,6 +189,7 @@ fn every_act(text: &str) -> impl Iterator<Item = ItemAct> {
         ItemAct::Choose { option: "yes".into(), reason: String::new() },
         ItemAct::Record { value: text() },
         ItemAct::Dispatch,
+        ItemAct::Undo,
         ItemAct::AcknowledgeRegression,
         ItemAct::Note { text: text() },
         ItemAct::Claim,
@@ -253,6 +254,7 @@ fn says(act: &ItemAct) -> Option<&str> {
         ItemAct::Done
         | ItemAct::Begin
         | ItemAct::Dispatch
+        | ItemAct::Undo
         | ItemAct::AcknowledgeRegression
         | ItemAct::Claim
         | ItemAct::Release => return None,

@@ -185,6 +185,9 @@ fn look(work: &mut Work<'_>, incident: &IncidentId, id: &RunId, config: &Config,
     let state = Arc::clone(work.state);
     let Some(run) = state.runs.get(id) else { return };
     let sight = Sight { state: &state, ..sight };
+    for index in watch::to_begin_again(run, work.now) {
+        dispatch::again(work, run, index, &sight);
+    }
     for change in windows::watch(run, &sight) {
         let overrun = match &change {
             ChecklistChange::WindowOverrun { section: id, .. }
@@ -372,7 +375,7 @@ fn on_item(
                 emit(work, id, &run_id, &envelope.by, note);
             }
         }
-        Follows::Dispatch => dispatch::dispatch(work, envelope, run, index, &sight)?,
+        Follows::Dispatch { back } => dispatch::dispatch(work, envelope, run, index, &sight, back)?,
     }
     // What follows from it is seen at once.
     if work.settings.by_itself {

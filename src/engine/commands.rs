@@ -289,7 +289,7 @@ fn operate(work: &mut Work<'_>, envelope: Envelope) {
         return stop(work, &open, by, reason, Some((command, planned.plan.strategy)));
     }
     let operation = work.state.next_operation();
-    begin(work, planned, &operation, &command, &by, &reason);
+    begin(work, planned, &operation, Some(&command), &by, &reason);
 }
 
 /// What is to be done for a command, and the guardrails that let it pass.
@@ -315,7 +315,7 @@ pub(super) fn begin(
     work: &mut Work<'_>,
     planned: Planned,
     operation: &OperationId,
-    command: &CommandId,
+    command: Option<&CommandId>,
     by: &Actor,
     reason: &str,
 ) {
@@ -325,7 +325,7 @@ pub(super) fn begin(
         by: by.clone(),
         reason: reason.to_owned(),
         decision: None,
-        command: Some(command.clone()),
+        command: command.cloned(),
         guardrails: planned.guardrails,
     };
     executor::begin(work, operation, planned);

@@ -243,7 +243,7 @@ fn go_on(work: &mut Work<'_>, joint: &Joint) -> bool {
             let operation = work.state.next_operation();
             let to = PartState::Running { operation: operation.clone() };
             change(work, &joint.id, JointChange::Part { part, to });
-            commands::begin(work, planned, &operation, &joint.command, &joint.by, &asked.reason);
+            commands::begin(work, planned, &operation, Some(&joint.command), &joint.by, &asked.reason);
         }
         Err((reason, _)) => {
             let to = PartState::Failed { operation: None, reason: format!("not begun: {reason}") };

@@ -11,8 +11,8 @@ pub(super) use incidents::{
 };
 pub use phones::Rung;
 pub(super) use phones::fold as phones_fold;
+pub(super) use updates::{drafted, may_tell, send_update, tick as updates_tick};
 pub use updates::{due, listeners};
-pub(super) use updates::{may_tell, send_update, tick as updates_tick};
 pub use values::{fill, update};
 
 use std::collections::{BTreeMap, BTreeSet};

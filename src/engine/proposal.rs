@@ -114,7 +114,7 @@ pub(super) fn propose(
         _ => return nothing(format!("to {} makes no plan", command.verb())),
     };
     let known = state.service(service);
-    let (from, mut target) = ends(known, command);
+    let (from, mut target) = ends(state, known, command);
     if let Command::Scale(asked) = command {
         instances::aim(&mut target, &settings.config, service, known, asked.instances);
     }
@@ -245,12 +245,16 @@ fn nothing(why: String) -> Proposal {
 }
 
 /// The release that would be left, and the one that would get the traffic.
-fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Target) {
+fn ends(state: &State, known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Target) {
     let unread =
         || "nothing is known to be live: the platform has not been read, or shows no traffic".to_owned();
     match command {
-        Command::RollBack(RollBack { to, .. }) => {
-            let from = known.and_then(|known| known.suspect()).map(|(_, release)| release.clone());
+        Command::RollBack(RollBack { from: seen, to, .. }) => {
+            // Whoever looked at what a deployment brings in saw its first traffic sooner than the next look of the engine.
+            let incoming = known.and_then(|known| incoming(state, known));
+            let incoming = incoming.filter(|release| seen.as_ref() == Some(&release.reference));
+            let suspect = || known.and_then(|known| known.suspect()).map(|(_, release)| release);
+            let from = incoming.or_else(suspect).cloned();
             let target = match (known, &from) {
                 (Some(known), Some(from)) => target::choose(known, &from.reference, to.as_ref()),
                 _ => Target::none(unread()),
@@ -290,6 +294,12 @@ fn ends(known: Option<&ServiceState>, command: &Command) -> (Option<Release>, Ta
             (serves.clone(), Target { release: serves, evidence: String::new(), problem })
         }
     }
+}
+
+/// The release that a deployment is bringing in.
+fn incoming<'s>(state: &'s State, known: &ServiceState) -> Option<&'s Release> {
+    let open = &state.operation(known.operation.as_ref()?)?.plan;
+    matches!(open.kind, PlanKind::Deploy { .. }).then_some(&open.to)
 }
 
 /// What is there now when it is not what the sender of a command saw.

@@ -57,6 +57,8 @@ pub enum ItemAct {
     },
     /// The action of the item is begun.
     Dispatch,
+    /// What takes the action of the item back is begun, after it failed.
+    Undo,
     /// That it is no longer so has been seen.
     AcknowledgeRegression,
     /// Something is written beside it.
@@ -83,6 +85,7 @@ impl ItemAct {
             Self::Choose { .. } => "decide",
             Self::Record { .. } => "record a value",
             Self::Dispatch => "do what an item says",
+            Self::Undo => "take back what an item did",
             Self::AcknowledgeRegression => "acknowledge a regression",
             Self::Note { .. } => "write a note",
             Self::Claim => "claim an item",
@@ -247,6 +250,9 @@ pub enum ChecklistChange {
         operation: Option<OperationId>,
         /// What was agreed to, digested: action, parameters, target, conditions, runbook, item.
         digest: String,
+        /// It is what takes the action back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        undo: bool,
     },
     /// The action of an item has ended.
     Outcome {
@@ -256,6 +262,9 @@ pub enum ChecklistChange {
         succeeded: Option<bool>,
         /// In words.
         detail: String,
+        /// When it is begun again by itself; none: it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again_at: Option<Timestamp>,
     },
     /// Something was written beside an item.
     Noted {

@@ -301,6 +301,7 @@ pub(super) fn whole() -> Hand {
                 generation: 1,
                 operation: Some("op-1".into()),
                 digest: "d1ge57".into(),
+                undo: false,
             },
         )
         .push(
@@ -328,6 +329,7 @@ pub(super) fn whole() -> Hand {
                 item: "start-rollback".into(),
                 succeeded: Some(true),
                 detail: "op-1 verified".into(),
+                again_at: None,
             },
         )
         .list(

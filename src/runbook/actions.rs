@@ -42,46 +42,67 @@ enum Takes {
     Text,
     Time,
     Level,
+    Count,
     Words(&'static [&'static str]),
 }
 
 struct Known {
     name: &'static str,
+    /// It begins an operation, which takes its time; else it is done at once.
+    lasts: bool,
+    /// Doing it twice is the same as doing it once.
+    idempotent: bool,
     params: &'static [(&'static str, Takes)],
     /// What it cannot do without, and why.
     required: &'static [(&'static str, &'static str)],
 }
 
 const KNOWN: &[Known] = &[
-    Known { name: "acknowledge", params: &[], required: &[] },
+    Known { name: "acknowledge", lasts: false, idempotent: true, params: &[], required: &[] },
     Known {
         name: "freeze",
+        lasts: false,
+        idempotent: true,
         params: &[("service", Takes::Service), ("for", Takes::Time)],
         required: &[("service", "a freeze forbids rollbacks, so it says of what")],
     },
     Known {
         name: "maintenance",
+        lasts: true,
+        idempotent: true,
         params: &[("service", Takes::Service), ("on", Takes::Words(&["true", "false"]))],
         required: &[("service", "the page belongs to one service"), ("on", "it goes up or down")],
     },
     Known {
         name: "message",
-        params: &[("template", Takes::Text)],
+        lasts: false,
+        idempotent: false,
+        params: &[
+            ("template", Takes::Words(&["update"])),
+            ("audience", Takes::Words(&["internal", "external"])),
+            ("next", Takes::Time),
+        ],
         required: &[("template", "what is said is written beforehand")],
     },
     Known {
         name: "page",
+        lasts: false,
+        idempotent: false,
         params: &[("policy", Takes::Text), ("level", Takes::Level)],
         required: &[("policy", "it says who is woken")],
     },
     Known {
         name: "promote",
+        lasts: true,
+        idempotent: false,
         params: &[("service", Takes::Service)],
         required: &[("service", "a promotion gives one canary all the traffic")],
     },
     // Without a service it is the one that the findings blame.
     Known {
         name: "rollback",
+        lasts: true,
+        idempotent: false,
         params: &[
             ("service", Takes::Service),
             ("to", Takes::Text),
@@ -90,11 +111,36 @@ const KNOWN: &[Known] = &[
         required: &[],
     },
     Known {
+        name: "scale",
+        lasts: true,
+        idempotent: true,
+        params: &[("service", Takes::Service), ("to", Takes::Count)],
+        required: &[("service", "instances belong to one service"), ("to", "it says how many are to run")],
+    },
+    Known {
         name: "thaw",
+        lasts: false,
+        idempotent: true,
         params: &[("service", Takes::Service)],
         required: &[("service", "a freeze is lifted where it was set")],
     },
 ];
+
+/// Whether an action takes its time, so that it can take too long.
+pub(super) fn lasts(name: &str) -> bool {
+    KNOWN.iter().any(|known| known.name == name && known.lasts)
+}
+
+/// Whether an action may be begun again without anybody looking: it takes its time, can fail, and done twice it is the same as once.
+pub(super) fn may_be_repeated(name: &str) -> bool {
+    KNOWN.iter().any(|known| known.name == name && known.lasts && known.idempotent)
+}
+
+/// The actions of which something is so, for what is said when another one is written.
+pub(super) fn those(fits: impl Fn(&str) -> bool) -> String {
+    let names: Vec<_> = KNOWN.iter().map(|known| known.name).filter(|name| fits(name)).collect();
+    names.join(", ")
+}
 
 impl Actions for ActionTable {
     fn check(&self, name: &str, params: &BTreeMap<String, Param>) -> Result<(), String> {
@@ -132,6 +178,10 @@ impl ActionTable {
             Takes::Time => value.parse::<Span>().map(|_| ()),
             Takes::Words(words) if words.contains(&value) => Ok(()),
             Takes::Words(words) => Err(format!("`{value}` is none of {}", words.join(", "))),
+            Takes::Count => match value.parse::<u32>() {
+                Ok(1..) => Ok(()),
+                _ => Err(format!("`{value}` is no number of instances, like `6`")),
+            },
             Takes::Level => match value.parse::<u8>() {
                 Ok(1..=9) => Ok(()),
                 _ => Err(format!("`{value}` is no level from 1 to 9")),
@@ -178,7 +228,8 @@ mod tests {
             ("maintenance", &[("service", "checkout"), ("on", "true")]),
             ("promote", &[("service", "checkout")]),
             ("page", &[("policy", "primary"), ("level", "2")]),
-            ("message", &[("template", "rollback started")]),
+            ("message", &[("template", "update"), ("audience", "external"), ("next", "20m")]),
+            ("scale", &[("service", "checkout"), ("to", "6")]),
         ] {
             assert_eq!(check(name, params), Ok(()), "{name} {params:?}");
         }
@@ -202,6 +253,10 @@ mod tests {
             ("page", &[("policy", "primary"), ("level", "0")], "no level"),
             ("page", &[], "needs `policy`"),
             ("message", &[], "needs `template`"),
+            ("message", &[("template", "resolved")], "none of update"),
+            ("scale", &[("service", "checkout"), ("to", "none")], "no number of instances"),
+            ("scale", &[], "needs `service`"),
+            ("scale", &[("service", "checkout")], "needs `to`"),
         ] {
             let text = check(name, params).unwrap_err();
             assert!(text.contains(part), "{name} {params:?}: {text}");

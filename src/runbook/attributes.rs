@@ -13,14 +13,6 @@ pub const KEYS: &[&str] = &[
     "escalate", "order",
 ];
 
-/// Attributes that are reserved and not built yet, with what to do until they are. Using one is an error, so that nobody
-/// believes in a safeguard that is not there.
-pub const NOT_BUILT: &[(&str, &str)] = &[
-    ("retry", "dispatch it again by hand"),
-    ("timeout", "the action's own limit holds"),
-    ("undo", "write the way back as an item of its own"),
-];
-
 /// The longest that an id may be.
 const LONGEST_ID: usize = 64;
 

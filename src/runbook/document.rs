@@ -199,6 +199,19 @@ pub enum Kind {
         /// How soon after the action it has to be true; 5 minutes where nothing is said.
         #[serde(rename = "verify_within_ms", serialize_with = "ms")]
         verify_within: Duration,
+        /// After this it counts as not known what became of it (`timeout`); none: what it begins has its own limits.
+        #[serde(
+            rename = "timeout_ms",
+            serialize_with = "optional_ms",
+            skip_serializing_if = "Option::is_none"
+        )]
+        timeout: Option<Duration>,
+        /// How often the engine begins it again by itself after it failed (`retry`).
+        #[serde(skip_serializing_if = "is_zero")]
+        retries: u8,
+        /// What takes it back after it failed (`undo`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        undo: Option<Undo>,
     },
     /// Exactly one of its options is chosen; the others become inactive.
     Decision {
@@ -240,6 +253,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What is done about an item: its action, or with `back` what takes that back. None where there is no such thing.
+    pub fn deed(&self, back: bool) -> Option<(&str, &BTreeMap<String, Param>)> {
+        match self {
+            Self::Action { undo, .. } if back => {
+                undo.as_ref().map(|undo| (undo.action.as_str(), &undo.params))
+            }
+            Self::Action { action, params, .. } => Some((action, params)),
+            _ => None,
+        }
+    }
+
     /// The kind in one word.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -270,6 +294,15 @@ pub enum RecordKind {
     },
     /// A moment.
     Time,
+}
+
+/// An action that takes another one back, with its parameters.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Undo {
+    /// The action's name.
+    pub action: String,
+    /// Its parameters.
+    pub params: BTreeMap<String, Param>,
 }
 
 /// A parameter of an action.
@@ -412,6 +445,11 @@ impl Runbook {
 
 fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde asks for")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::model::Span;
 
 use super::actions::Actions;
-use super::attributes::{Attribute, Attributes, FLAGS, KEYS, NOT_BUILT, Place};
+use super::attributes::{Attribute, Attributes, FLAGS, KEYS, Place};
 use super::condition::{Condition, Names};
 use super::document::{Escalate, Runbook, Warn};
 use super::problem::{Level, Problem};
@@ -108,10 +108,6 @@ impl Reader<'_> {
                     continue;
                 };
                 self.error("unknown-attribute", place, text);
-                continue;
-            }
-            if let Some((_, instead)) = NOT_BUILT.iter().find(|(reserved, _)| *reserved == name) {
-                self.error("not-built", place, format!("`{name}` is not built yet; {instead}"));
                 continue;
             }
             let fits = match on {

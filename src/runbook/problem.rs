@@ -57,7 +57,6 @@ pub const RULES: &[(&str, Level, &str)] = &[
     ("duplicate-record", Level::Error, "two items ask for a value of one name"),
     ("gate-cycle", Level::Error, "an item is deferred to a section that waits for the item's own"),
     ("misplaced-attribute", Level::Error, "an attribute means nothing where it stands"),
-    ("not-built", Level::Error, "an attribute is reserved and does nothing yet"),
     ("sidecar-syntax", Level::Error, "a sidecar cannot be read"),
     ("unit", Level::Error, "a value is compared with one of another kind"),
     ("unknown-action", Level::Error, "there is no such action, or it does not take that"),

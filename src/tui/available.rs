@@ -6,8 +6,8 @@ mod incident;
 pub use incident::{
     acknowledge, add_service, attach, attachable, claim, closable, close, declare, defer, escalate,
     is_message_overdue, let_go, link, linkable, merge, message, not_applicable, on_line, others,
-    override_line, rebasable, rebase, reopen, reopen_incident, reopenable, seen, snooze, tick, with_incident,
-    with_roles,
+    override_line, rebasable, rebase, reopen, reopen_incident, reopenable, seen, snooze, take_back, tick,
+    with_incident, with_roles,
 };
 
 use super::commands::Reason;

@@ -180,6 +180,8 @@ pub enum Action {
     Override,
     Defer,
     Reopen,
+    /// Begin what takes back what the selected line did.
+    TakeBack,
     NoteBeside,
     Claim,
     LetGo,

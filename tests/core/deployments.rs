@@ -358,6 +358,13 @@ fn a_person_takes_it_back() {
     };
     world.send(back());
     assert_eq!(world.refusal(), None);
+    // One who sees the canary before the engine has looked again is not sent away.
+    let mut early = ready(|_| {});
+    deploy(&mut early, DeployStrategy::Canary);
+    let known = early.core.state().service(&"shop".into()).unwrap();
+    assert_eq!(known.suspect().unwrap().1.reference.as_str(), "ref-3.0");
+    early.send(back());
+    assert_eq!(early.refusal(), None);
     let operation = world.operation().clone();
     assert_eq!((operation.plan.kind, operation.reason.as_str()), (PlanKind::RollBack, "the cart is empty"));
     assert_eq!(operation.by.to_string(), "ana");

@@ -153,6 +153,27 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
     let instances = instances.into_iter().map(|command| Event::CommandAccepted {
         envelope: Envelope { id: "c-instances".into(), by: mira(), at: at(), command },
     });
+    let once_more = [
+        ChecklistChange::Dispatched {
+            item: "page".into(),
+            generation: 3,
+            operation: Some("op-4".into()),
+            digest: "cd34".to_owned(),
+            undo: true,
+        },
+        ChecklistChange::Outcome {
+            item: "page".into(),
+            succeeded: Some(false),
+            detail: why(),
+            again_at: Some(at()),
+        },
+    ];
+    let once_more = once_more.into_iter().map(|change| Event::ChecklistChanged {
+        incident: "INC-1".into(),
+        run: "INC-1/emergency".into(),
+        by: mira(),
+        change,
+    });
     incident
         .chain(checklist)
         .chain(commands)
@@ -160,6 +181,7 @@ pub(crate) fn later() -> impl Iterator<Item = Event> {
         .chain(by_two)
         .chain(instances)
         .chain(joints())
+        .chain(once_more)
 }
 
 /// Several services that change together: asked for, each part, and the end.
@@ -336,9 +358,10 @@ fn checklists() -> impl Iterator<Item = ChecklistChange> {
             generation: 2,
             operation: Some("op-1".into()),
             digest: "cd34".to_owned(),
+            undo: false,
         },
-        ChecklistChange::Outcome { item: item(), succeeded: Some(false), detail: why() },
-        ChecklistChange::Outcome { item: item(), succeeded: None, detail: why() },
+        ChecklistChange::Outcome { item: item(), succeeded: Some(false), detail: why(), again_at: None },
+        ChecklistChange::Outcome { item: item(), succeeded: None, detail: why(), again_at: None },
         ChecklistChange::Noted { item: item(), text: why() },
         ChecklistChange::Claimed { item: item(), until: at() },
         ChecklistChange::Released { item: item() },

@@ -1,5 +1,6 @@
 //! What is read in a runbook, with the line of everything, and what is wrong with it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::{Value, json};
@@ -187,6 +188,20 @@ fn item_line(runbook: &Runbook, item: &Item) -> String {
     parts.join(" | ")
 }
 
+/// An action with its parameters, as it is written.
+fn deed(action: &str, params: &BTreeMap<String, Param>) -> String {
+    let mut words = action.to_owned();
+    for (key, param) in params {
+        let value = match param {
+            Param::Literal(text) => text.clone(),
+            Param::Record(name) => format!("${name}"),
+            Param::Live(path) => path.to_string(),
+        };
+        words = format!("{words} {key}={value}");
+    }
+    words
+}
+
 /// What settles an item, beyond its kind.
 pub(super) fn kind_words(runbook: &Runbook, kind: &Kind) -> Option<String> {
     let held = |held: &std::time::Duration| {
@@ -198,22 +213,24 @@ pub(super) fn kind_words(runbook: &Runbook, kind: &Kind) -> Option<String> {
             let auto = if *auto { ", done by itself" } else { "" };
             format!("{sense}{}{auto}", held(time))
         }
-        Kind::Action { action, params, verify, held: time, verify_within } => {
-            let mut words = action.clone();
-            for (key, param) in params {
-                let value = match param {
-                    Param::Literal(text) => text.clone(),
-                    Param::Record(name) => format!("${name}"),
-                    Param::Live(path) => path.to_string(),
-                };
-                words = format!("{words} {key}={value}");
+        Kind::Action { action, params, verify, held: time, verify_within, timeout, retries, undo } => {
+            let mut words = deed(action, params);
+            if let Some(verify) = verify {
+                let within = human(*verify_within);
+                words = format!("{words}, verified by {verify}{} within {within}", held(time));
             }
-            match verify {
-                Some(verify) => {
-                    format!("{words}, verified by {verify}{} within {}", held(time), human(*verify_within))
-                }
-                None => words,
+            if let Some(timeout) = timeout {
+                words = format!("{words}, not known after {}", human(*timeout));
             }
+            match retries {
+                0 => {}
+                1 => words.push_str(", again once"),
+                times => words = format!("{words}, again {times} times"),
+            }
+            if let Some(undo) = undo {
+                words = format!("{words}, taken back by {}", deed(&undo.action, &undo.params));
+            }
+            words
         }
         Kind::Decision { options, held: time, auto } => {
             let ids: Vec<_> = options.iter().map(|option| runbook.items[*option].id.as_str()).collect();

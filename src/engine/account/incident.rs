@@ -261,12 +261,13 @@ fn checklist(incident: &IncidentId, run: &RunId, by: &Actor, change: &ChecklistC
         ChecklistChange::Recorded { item: id, name, value } => {
             (Mood::Plain, item(id, format!("{by} records {name}: {value}")))
         }
-        ChecklistChange::Dispatched { item: id, generation, operation, .. } => {
+        ChecklistChange::Dispatched { item: id, generation, operation, undo, .. } => {
             let again = if *generation > 1 { format!(", time {generation}") } else { String::new() };
             let operation = operation.as_ref().map_or_else(String::new, |id| format!(", {id}"));
-            (Mood::Acts, item(id, format!("begun by {by}{operation}{again}")))
+            let what = if *undo { "taking it back is begun" } else { "begun" };
+            (Mood::Acts, item(id, format!("{what} by {by}{operation}{again}")))
         }
-        ChecklistChange::Outcome { item: id, succeeded, detail } => {
+        ChecklistChange::Outcome { item: id, succeeded, detail, .. } => {
             let (mood, how) = match succeeded {
                 Some(true) => (Mood::Good, "has worked"),
                 Some(false) => (Mood::Bad, "FAILED"),

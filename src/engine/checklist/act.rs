@@ -26,8 +26,11 @@ pub(super) struct Attempt<'a> {
 pub(super) enum Follows {
     /// This has happened to the item.
     Change(ChecklistChange),
-    /// Its action is begun.
-    Dispatch,
+    /// Its action is begun, or what takes that back.
+    Dispatch {
+        /// What takes it back.
+        back: bool,
+    },
 }
 
 impl Attempt<'_> {
@@ -52,7 +55,9 @@ impl Attempt<'_> {
                 self.is_not_gated()?;
                 self.is_an_action()?;
                 match it.standing {
-                    Standing::Open | Standing::Satisfied | Standing::Failed => return Ok(Follows::Dispatch),
+                    Standing::Open | Standing::Satisfied | Standing::Failed => {
+                        return Ok(Follows::Dispatch { back: false });
+                    }
                     Standing::Running => return Err(format!("`{id}` is being done{}", ago(&it, self.sight))),
                     Standing::Unknown => {
                         return Err(format!(
@@ -60,6 +65,22 @@ impl Attempt<'_> {
                         ));
                     }
                     _ => return Err(self.is_settled(&it)),
+                }
+            }
+            ItemAct::Undo => {
+                self.is_an_action()?;
+                if self.item().kind.deed(true).is_none() {
+                    return Err(format!("the runbook does not say what takes `{id}` back (`undo`)"));
+                }
+                match it.standing {
+                    Standing::Failed => return Ok(Follows::Dispatch { back: true }),
+                    Standing::Running => return Err(format!("`{id}` is being done{}", ago(&it, self.sight))),
+                    standing => {
+                        return Err(format!(
+                            "`{id}` is {}: only what has failed is taken back",
+                            standing.word()
+                        ));
+                    }
                 }
             }
             ItemAct::NotApplicable { reason } => {
@@ -192,7 +213,9 @@ impl Attempt<'_> {
         }
         let fact = match &item.kind {
             // Ticking it is what it asks for.
-            Kind::Action { action, .. } if action == "acknowledge" => return Ok(Follows::Dispatch),
+            Kind::Action { action, .. } if action == "acknowledge" => {
+                return Ok(Follows::Dispatch { back: false });
+            }
             Kind::Action { verify, .. } => {
                 let fact = verify.as_ref().map(|verify| facts::fact(verify, self.sight));
                 // What nobody can see a person may have seen.

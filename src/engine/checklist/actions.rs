@@ -52,8 +52,14 @@ pub(super) fn service(run: &Run, params: &BTreeMap<String, Param>, sight: &Sight
 
 /// What a person agrees to when they begin an action, digested: the action and its parameters, the release that it leaves, what
 /// is seen of its conditions, the runbook and the item. A figure that moves within its limit changes nothing.
-pub(super) fn digest(run: &Run, item: &Item, values: &BTreeMap<String, String>, sight: &Sight<'_>) -> String {
-    let Kind::Action { action, verify, .. } = &item.kind else { return String::new() };
+pub(super) fn digest(
+    run: &Run,
+    item: &Item,
+    action: &str,
+    values: &BTreeMap<String, String>,
+    sight: &Sight<'_>,
+) -> String {
+    let Kind::Action { verify, .. } = &item.kind else { return String::new() };
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update(text.len().to_le_bytes());

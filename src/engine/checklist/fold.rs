@@ -117,10 +117,12 @@ const fn settles(change: &ChecklistChange) -> bool {
 }
 
 fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timestamp) {
+    let was_unknown = item.standing == Standing::Unknown;
     let mut stand = |standing: Standing, words: Option<&str>| {
         item.standing = standing;
         item.by = Some((by.clone(), at));
         item.words = words.filter(|words| !words.is_empty()).map(str::to_owned);
+        item.again_at = None;
     };
     match change {
         ChecklistChange::Done { unsensed, fact, .. } => {
@@ -179,16 +181,27 @@ fn changed(item: &mut ItemRun, by: &Actor, change: &ChecklistChange, at: Timesta
             item.chosen = Some(option.clone());
         }
         ChecklistChange::Recorded { value, .. } => stand(Standing::Done, Some(value)),
-        ChecklistChange::Dispatched { generation, operation, .. } => {
+        ChecklistChange::Dispatched { generation, operation, digest, undo, .. } => {
             stand(Standing::Running, None);
+            item.retried = if *by == Actor::Engine { item.retried.saturating_add(1) } else { 0 };
             item.generation = *generation;
             item.operation = operation.clone();
+            item.digest = Some(digest.clone());
+            item.undoing = *undo;
             item.acted_at = None;
         }
-        ChecklistChange::Outcome { succeeded, detail, .. } => match succeeded {
+        ChecklistChange::Outcome { succeeded, detail, again_at, .. } => match succeeded {
             // Whether it has helped is seen next.
-            Some(true) => item.acted_at = Some(at),
-            Some(false) => stand(Standing::Failed, Some(detail)),
+            Some(true) => {
+                if was_unknown {
+                    stand(Standing::Running, None);
+                }
+                item.acted_at = Some(at);
+            }
+            Some(false) => {
+                stand(Standing::Failed, Some(detail));
+                item.again_at = *again_at;
+            }
             None => stand(Standing::Unknown, Some(detail)),
         },
         ChecklistChange::Noted { text, .. } => {

@@ -297,6 +297,18 @@ pub struct ItemRun {
     /// The operation that its action began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
+    /// What was agreed to when its action was begun, digested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What was begun takes its action back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undoing: bool,
+    /// How often the engine began its action again since a person did.
+    #[serde(default)]
+    pub retried: u8,
+    /// When its action, which failed, is begun again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
     /// When its action ended well, and what it did is still to be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acted_at: Option<Timestamp>,

@@ -230,6 +230,9 @@ pub struct Item {
     /// What it does, with everything resolved, where a command does it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Acts>,
+    /// What takes it back, in the same way, where it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Acts>,
     /// That it is no longer so was seen by somebody.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
@@ -614,7 +617,8 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
             .cloned()
             .collect(),
         prose: line.notes.clone(),
-        action: acts(run, line, sight),
+        action: acts(run, line, sight, false),
+        undo: acts(run, line, sight, true).filter(|_| it.standing == Standing::Failed),
         acknowledged: it.regression.as_ref().is_some_and(|regression| regression.acknowledged),
         defer: line.defer.clone(),
         older: it.older.clone().filter(|_| !it.standing.is_settled()),
@@ -624,13 +628,14 @@ fn item(run: &Run, index: usize, sight: &Sight<'_>) -> Item {
     }
 }
 
-fn acts(run: &Run, line: &Line, sight: &Sight<'_>) -> Option<Acts> {
-    let Kind::Action { action, params, verify, .. } = &line.kind else { return None };
+fn acts(run: &Run, line: &Line, sight: &Sight<'_>, back: bool) -> Option<Acts> {
+    let (action, params) = line.kind.deed(back)?;
     let (with, lacks) = match super::actions::resolved(run, params, sight) {
         Ok(with) => (with, None),
         Err(why) => (BTreeMap::new(), Some(why)),
     };
-    Some(Acts { action: action.clone(), with, lacks, verified: verify.is_some() })
+    let verified = !back && matches!(line.kind, Kind::Action { verify: Some(_), .. });
+    Some(Acts { action: action.to_owned(), with, lacks, verified })
 }
 
 /// What is to be done, with what is known of it: `roll checkout back to 2.8.0`.

@@ -12,6 +12,7 @@ use crate::model::ItemId;
 use crate::model::checklist::ChecklistChange;
 use crate::model::command::Actor;
 use crate::model::operation::{OperationStatus, Outcome};
+use crate::model::units::human;
 use crate::runbook::{Item, Kind};
 
 /// What is to be noted about the items of a run now.
@@ -23,6 +24,30 @@ pub(super) fn watch(run: &Run, sight: &Sight<'_>) -> Vec<ChecklistChange> {
         Look { run, index, item, it, sight, changes: &mut changes }.look();
     }
     changes
+}
+
+/// How long an action that failed is left before it is begun again; twice as long every time.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// The items whose action is to be begun again now.
+pub(super) fn to_begin_again(run: &Run, now: Timestamp) -> Vec<usize> {
+    let is_due = |item: &Item| {
+        let it = run.items.get(&item.id);
+        it.is_some_and(|it| it.standing == Standing::Failed && it.again_at.is_some_and(|at| at <= now))
+    };
+    let items = run.book().items.iter().enumerate();
+    items.filter(|(_, item)| is_due(item)).map(|(index, _)| index).collect()
+}
+
+/// What an action has to keep to.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// How soon after it what it is for has to be seen.
+    verify_within: Duration,
+    /// After what time it is not known any more what becomes of it.
+    timeout: Option<Duration>,
+    /// How often it is begun again by itself.
+    retries: u8,
 }
 
 /// One item, looked at.
@@ -56,11 +81,12 @@ impl Look<'_> {
                 let since = self.sense(&fact);
                 self.sensed(&fact, elapsed(since, self.now()) >= *held, *auto);
             }
-            Kind::Action { verify, held, verify_within, .. } => {
+            Kind::Action { verify, held, verify_within, timeout, retries, .. } => {
                 let fact = verify.as_ref().map(|verify| facts::fact(verify, self.sight));
                 let since = fact.as_ref().map(|fact| self.sense(fact));
                 let lasts = since.is_some_and(|since| elapsed(since, self.now()) >= *held);
-                self.action(fact.as_ref(), lasts, *verify_within);
+                let limits = Limits { verify_within: *verify_within, timeout: *timeout, retries: *retries };
+                self.action(fact.as_ref(), lasts, limits);
             }
             Kind::Hold { hold, held } => {
                 let fact = facts::fact(hold, self.sight);
@@ -84,7 +110,7 @@ impl Look<'_> {
         let is_open = self.sight.incident.is_open();
         match (self.it.standing, &self.it.by) {
             (Standing::Done, Some((_, at))) if is_open && elapsed(*at, self.now()) >= every => {
-                let reason = format!("it is done every {}", crate::model::units::human(every));
+                let reason = format!("it is done every {}", human(every));
                 self.changes.push(ChecklistChange::Reopened { item: self.id(), reason });
             }
             (Standing::Open, _) if !is_open => {
@@ -132,7 +158,7 @@ impl Look<'_> {
     /// Nobody agreed in time.
     fn asked(&mut self) {
         let Some(asked) = self.it.asked.as_ref().filter(|asked| asked.until <= self.now()) else { return };
-        let waited = crate::model::units::human(elapsed(asked.at, asked.until));
+        let waited = human(elapsed(asked.at, asked.until));
         let reason = format!("nobody else agreed within {waited}");
         self.changes.push(ChecklistChange::AskEnded { item: self.id(), reason });
     }
@@ -186,25 +212,28 @@ impl Look<'_> {
         }
     }
 
-    fn action(&mut self, fact: Option<&Fact>, lasts: bool, verify_within: Duration) {
+    fn action(&mut self, fact: Option<&Fact>, lasts: bool, limits: Limits) {
         let holds = fact.and_then(|fact| fact.holds);
         let text = || fact.map_or_else(String::new, |fact| fact.text.clone());
         match self.it.standing {
             // The world is as the action would make it: by another way, or by somebody else.
-            Standing::Open | Standing::Failed | Standing::Satisfied
+            Standing::Open | Standing::Failed | Standing::Satisfied | Standing::Unknown
                 if holds == Some(true) && lasts && self.may_be_ticked() =>
             {
                 self.changes.push(done(self.id(), text()));
             }
+            Standing::Unknown => self.outcome(limits),
             Standing::Running => match self.it.acted_at {
-                None => self.outcome(),
+                None => self.outcome(limits),
+                Some(_) if self.it.undoing => {
+                    let reason = format!("taken back: {}", self.ended_words());
+                    self.changes.push(ChecklistChange::Reopened { item: self.id(), reason });
+                }
                 Some(at) => match holds {
                     None if fact.is_none() => self.changes.push(done(self.id(), self.ended_words())),
                     Some(true) if lasts => self.changes.push(done(self.id(), text())),
-                    _ if elapsed(at, self.now()) >= verify_within => {
-                        let detail = format!("done, and it has not helped: {}", text());
-                        let succeeded = Some(false);
-                        self.changes.push(ChecklistChange::Outcome { item: self.id(), succeeded, detail });
+                    _ if elapsed(at, self.now()) >= limits.verify_within => {
+                        self.failed(format!("done, and it has not helped: {}", text()), limits);
                     }
                     _ => {}
                 },
@@ -214,18 +243,50 @@ impl Look<'_> {
         }
     }
 
-    /// What became of the operation that was begun.
-    fn outcome(&mut self) {
+    /// What became of the operation that was begun. One that nobody knows the end of is looked at for as long as that is so.
+    fn outcome(&mut self, limits: Limits) {
         let operation = self.it.operation.as_ref().and_then(|id| self.sight.state.operation(id));
         let Some(operation) = operation else { return };
-        let OperationStatus::Ended { outcome, detail, .. } = &operation.status else { return };
-        let succeeded = match outcome {
-            Outcome::Verified => Some(true),
-            Outcome::NotRecovered | Outcome::Failed | Outcome::Cancelled => Some(false),
-            Outcome::Unverified => None,
+        let is_known = self.it.standing != Standing::Unknown;
+        let OperationStatus::Ended { outcome, detail, .. } = &operation.status else {
+            let since = self.it.by.as_ref().map_or(operation.at, |(_, at)| *at);
+            if let Some(timeout) = limits.timeout.map(|timeout| self.run.paced(timeout))
+                && is_known
+                && elapsed(since, self.now()) >= timeout
+            {
+                let goes_on =
+                    format!("{} has not ended within {}, and goes on", operation.id, human(timeout));
+                self.ended(None, goes_on);
+            }
+            return;
         };
         let detail = format!("{} {}: {detail}", operation.id, outcome.words());
-        self.changes.push(ChecklistChange::Outcome { item: self.id(), succeeded, detail });
+        match outcome {
+            Outcome::Verified => self.ended(Some(true), detail),
+            // A person has stopped it, and the engine begins nothing against that.
+            Outcome::Cancelled => self.ended(Some(false), detail),
+            Outcome::NotRecovered | Outcome::Failed => self.failed(detail, limits),
+            Outcome::Unverified if is_known => self.ended(None, detail),
+            Outcome::Unverified => {}
+        }
+    }
+
+    fn ended(&mut self, succeeded: Option<bool>, detail: String) {
+        self.changes.push(ChecklistChange::Outcome { item: self.id(), succeeded, detail, again_at: None });
+    }
+
+    /// It has failed, and is begun again in a while where the runbook says so.
+    fn failed(&mut self, detail: String, limits: Limits) {
+        let detail = if self.it.undoing { format!("taking it back: {detail}") } else { detail };
+        if self.it.undoing || self.it.retried >= limits.retries {
+            return self.ended(Some(false), detail);
+        }
+        let wait = self.run.paced(RETRY_AFTER * 2_u32.pow(u32::from(self.it.retried)));
+        let again_at = self.now().checked_add(wait).ok();
+        let (time, times) = (self.it.retried + 1, limits.retries);
+        let detail = format!("{detail}; it is begun again in {}, {time} of {times}", human(wait));
+        let (item, succeeded) = (self.id(), Some(false));
+        self.changes.push(ChecklistChange::Outcome { item, succeeded, detail, again_at });
     }
 
     fn ended_words(&self) -> String {

@@ -15,7 +15,7 @@ use crate::model::event::Event;
 use crate::model::incident::{Audience, Incident, IncidentChange, Level};
 use crate::model::notification::{AlertAction, MessageKind};
 use crate::model::{ChannelName, IncidentId};
-use crate::templates::Rendered;
+use crate::templates::{Kind, Rendered};
 
 /// How soon an audience hears of an incident first, and then how often: every 20 minutes for two hours, later every hour.
 /// As PagerDuty's incident response documentation has it.
@@ -101,6 +101,17 @@ pub(in crate::engine) fn may_tell(
         return Err(format!("no channel listens to a {}; name one with `--to`: {}", incident.level, names()));
     }
     Ok(chosen)
+}
+
+/// What those who wait would be told now.
+pub(in crate::engine) fn drafted(
+    work: &Work<'_>,
+    incident: &Incident,
+    next: Option<Timestamp>,
+) -> Result<Rendered, String> {
+    let values = super::update(incident, work.state, next, work.now);
+    let environment = &work.config().environment.name;
+    super::fill(&work.settings.templates, environment, Kind::Update, values, work.now)
 }
 
 /// Sends what a person wrote to those who wait.

@@ -203,6 +203,9 @@ pub struct Dispatch {
     pub operation: Option<OperationId>,
     /// What was agreed to, digested.
     pub digest: String,
+    /// It takes back what the item did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
     /// How it ended; none: it has not, or nobody knows.
     pub succeeded: Option<bool>,
     /// The end in words; empty before it.
@@ -274,7 +277,7 @@ impl Checklists {
                 let open: Vec<&str> = open.iter().map(ItemId::as_str).collect();
                 deviates(DeviationKind::Overrun, section, &format!("open: {}", open.join(", ")));
             }
-            ChecklistChange::Dispatched { item, generation, operation, digest } => {
+            ChecklistChange::Dispatched { item, generation, operation, digest, undo } => {
                 self.dispatches.push(Dispatch {
                     at: entry.at,
                     seq: entry.seq,
@@ -284,11 +287,12 @@ impl Checklists {
                     by: by.to_string(),
                     operation: operation.clone(),
                     digest: digest.clone(),
+                    undo: *undo,
                     succeeded: None,
                     detail: String::new(),
                 });
             }
-            ChecklistChange::Outcome { item, succeeded, detail } => {
+            ChecklistChange::Outcome { item, succeeded, detail, .. } => {
                 let of =
                     self.dispatches.iter_mut().rev().find(|begun| begun.run == *id && begun.item == *item);
                 if let Some(begun) = of {

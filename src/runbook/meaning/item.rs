@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::Span;
+use crate::runbook::actions;
 use crate::runbook::attributes::Attributes;
-use crate::runbook::document::{Item, Kind, Param, RecordKind, Runbook};
+use crate::runbook::document::{Item, Kind, Param, RecordKind, Runbook, Undo};
 
 use super::{On, Place, Reader, action, is_heading, section, warn_at};
 
 /// How soon an action has to show where nothing is said.
 const SOON: Duration = Duration::from_secs(300);
+/// The most often that an action is begun again by itself.
+const MOST_RETRIES: u8 = 5;
 /// Keys that make an item of a kind; an item has one of them, but for `sense` beside `do`.
 const KINDS: [&str; 7] = ["sense", "do", "decide", "wait", "hold", "ask", "every"];
 
@@ -32,14 +35,15 @@ pub(super) fn apply(reader: &mut Reader<'_>, runbook: &mut Runbook) {
             }
             records.insert(name.clone(), item.line);
         }
-        if let Kind::Action { params, .. } = &kind {
-            for param in params.values() {
+        for (key, back) in [("do", false), ("undo", true)] {
+            let params = kind.deed(back).map(|(_, params)| params).into_iter().flatten();
+            for (_, param) in params {
                 if let Param::Record(name) = param
                     && !records.contains_key(name)
                 {
                     let text =
                         format!("`${name}` is not entered by any item before; add one with `ask={name}`");
-                    reader.error("unknown-record", &place_of(&attributes, "do"), text);
+                    reader.error("unknown-record", &place_of(&attributes, key), text);
                 }
             }
         }
@@ -135,6 +139,9 @@ fn beside(reader: &mut Reader<'_>, runbook: &Runbook, item: &Item, attributes: &
         ("verify", has("do"), "`do`"),
         ("latch", has("sense"), "`sense`"),
         ("approve", has("do"), "`do`"),
+        ("timeout", has("do"), "`do`"),
+        ("retry", has("do"), "`do`"),
+        ("undo", has("do"), "`do`"),
         (
             "cross-check",
             matches!(item.kind, Kind::Manual | Kind::Sensed { .. } | Kind::Record { .. }),
@@ -228,16 +235,7 @@ fn action_kind(
     place: &Place,
     held: Duration,
 ) -> Option<Kind> {
-    let (action, params) = match action::parse(value, reader.names) {
-        Ok(parsed) => parsed,
-        Err(text) => {
-            reader.error("unknown-action", place, format!("`do`: {text}"));
-            return None;
-        }
-    };
-    if let Err(text) = reader.actions.check(&action, &params) {
-        reader.error("unknown-action", place, format!("`do`: {text}"));
-    }
+    let (action, params) = deed(reader, "do", value, place)?;
     if let (Some(_), Some((_, place))) = (attributes.value("verify"), attributes.value("sense")) {
         reader.error(
             "attribute-conflict",
@@ -249,7 +247,68 @@ fn action_kind(
     let verify = attributes.value(key).and_then(|(value, place)| reader.condition(key, value, place));
     let within =
         attributes.value("within").and_then(|(value, place)| reader.duration("within", value, place));
-    Some(Kind::Action { action, params, verify, held, verify_within: within.unwrap_or(SOON) })
+    let undo = attributes.value("undo").and_then(|(value, place)| deed(reader, "undo", value, place));
+    Some(Kind::Action {
+        timeout: timeout(reader, attributes, &action),
+        retries: retries(reader, attributes, &action),
+        undo: undo.map(|(action, params)| Undo { action, params }),
+        action,
+        params,
+        verify,
+        held,
+        verify_within: within.unwrap_or(SOON),
+    })
+}
+
+/// An action of the engine with parameters that it takes; none where it cannot be read at all.
+fn deed(
+    reader: &mut Reader<'_>,
+    key: &str,
+    value: &str,
+    place: &Place,
+) -> Option<(String, BTreeMap<String, Param>)> {
+    let parsed = action::parse(value, reader.names);
+    let wrong = match &parsed {
+        Ok((action, params)) => reader.actions.check(action, params).err(),
+        Err(text) => Some(text.clone()),
+    };
+    if let Some(text) = wrong {
+        reader.error("unknown-action", place, format!("`{key}`: {text}"));
+    }
+    parsed.ok()
+}
+
+/// After what time it is not known any more what becomes of an action.
+fn timeout(reader: &mut Reader<'_>, attributes: &Attributes, action: &str) -> Option<Duration> {
+    let (value, place) = attributes.value("timeout")?;
+    if !actions::lasts(action) {
+        let text = format!(
+            "`{action}` is done at once, so it needs no `timeout`; {} take their time",
+            actions::those(actions::lasts)
+        );
+        reader.error("misplaced-attribute", place, text);
+    }
+    reader.duration("timeout", value, place)
+}
+
+/// How often an action is begun again by itself after it failed.
+fn retries(reader: &mut Reader<'_>, attributes: &Attributes, action: &str) -> u8 {
+    let Some((value, place)) = attributes.value("retry") else { return 0 };
+    if !actions::may_be_repeated(action) {
+        let text = format!(
+            "`retry` is for what may be done twice ({}); whether `{action}` is done again a person decides",
+            actions::those(actions::may_be_repeated)
+        );
+        reader.error("misplaced-attribute", place, text);
+    }
+    match value.parse() {
+        Ok(times @ 1..=MOST_RETRIES) => times,
+        _ => {
+            let text = format!("`retry={value}` is no number of times from 1 to {MOST_RETRIES}");
+            reader.error("bad-value", place, text);
+            0
+        }
+    }
 }
 
 fn record(

@@ -1,11 +1,18 @@
 //! What attributes make of items and sections, what is refused, what is warned of, and sidecars.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 
 fn condition(text: &str) -> Condition {
     Condition::parse(text).unwrap()
+}
+
+/// The maintenance page of `shop`, on or off.
+fn page(on: &str) -> BTreeMap<String, Param> {
+    let literal = |text: &str| Param::Literal(text.to_owned());
+    [("service".to_owned(), literal("shop")), ("on".to_owned(), literal(on))].into()
 }
 
 /// One item with these attributes, of a document without any other problem.
@@ -53,6 +60,9 @@ fn attributes_make_kinds() {
                 verify: None,
                 held: secs(0),
                 verify_within: secs(300),
+                timeout: None,
+                retries: 0,
+                undo: None,
             },
         ),
         (
@@ -67,6 +77,22 @@ fn attributes_make_kinds() {
                 verify: Some(condition("rollback.started")),
                 held: secs(10),
                 verify_within: secs(180),
+                timeout: None,
+                retries: 0,
+                undo: None,
+            },
+        ),
+        (
+            "{do=\"maintenance service=shop on=true\" timeout=2m retry=2 undo=\"maintenance service=shop on=false\"}",
+            Kind::Action {
+                action: "maintenance".to_owned(),
+                params: page("true"),
+                verify: None,
+                held: secs(0),
+                verify_within: secs(300),
+                timeout: Some(secs(120)),
+                retries: 2,
+                undo: Some(Undo { action: "maintenance".to_owned(), params: page("false") }),
             },
         ),
         // A sense beside an action is what verifies it.
@@ -78,6 +104,9 @@ fn attributes_make_kinds() {
                 verify: Some(condition("rollback.started")),
                 held: secs(0),
                 verify_within: secs(300),
+                timeout: None,
+                retries: 0,
+                undo: None,
             },
         ),
     ] {
@@ -158,9 +187,15 @@ fn mistakes_are_errors() {
         ("- [ ] a {do=rollback approve=3}", "1 bad-value"),
         ("- [ ] a {wait=5m .cross-check}", "1 misplaced-attribute"),
         ("- [ ] a {do=rollback .cross-check}", "1 misplaced-attribute"),
-        ("- [ ] a {do=rollback undo=x}", "1 not-built"),
-        ("- [ ] a {do=rollback retry=2}", "1 not-built"),
-        ("- [ ] a {do=rollback timeout=2m}", "1 not-built"),
+        ("- [ ] a {do=rollback undo=x}", "1 unknown-action"),
+        ("- [ ] a {do=rollback undo=\"freeze service=$who\"}", "1 unknown-record"),
+        ("- [ ] a {do=rollback retry=2}", "1 misplaced-attribute"),
+        ("- [ ] a {do=\"scale service=shop to=6\" retry=9}", "1 bad-value"),
+        ("- [ ] a {do=\"freeze service=shop\" timeout=2m}", "1 misplaced-attribute"),
+        ("- [ ] a {do=rollback timeout=soon}", "1 bad-value"),
+        ("- [ ] a {timeout=2m}", "1 misplaced-attribute"),
+        ("- [ ] a {retry=2}", "1 misplaced-attribute"),
+        ("- [ ] a {undo=acknowledge}", "1 misplaced-attribute"),
         ("- [ ] a {.pause}", "1 misplaced-attribute"),
         ("- [ ] a {anchor=section}", "1 misplaced-attribute"),
         ("# A {sense=incident.scoped}\n- [ ] a", "1 misplaced-attribute"),
@@ -224,15 +259,6 @@ fn mistakes_are_errors() {
         "- [ ] a {defer=resolved}",
     ] {
         assert!(!read(text).has_errors(), "{text}: {:?}", read(text).problems);
-    }
-}
-
-/// What is reserved and not built is known to the grammar, so that it is an error and not text.
-#[test]
-fn what_is_not_built_is_reserved() {
-    for (name, instead) in NOT_BUILT {
-        assert!(FLAGS.contains(name) || KEYS.contains(name), "{name}");
-        assert!(!instead.is_empty());
     }
 }
 
@@ -332,7 +358,12 @@ fn a_sidecar_is_checked() {
         ),
         ("['name/1']\ncritical = 'yes'\n", "name.bind.toml:2", "bad-value", "critical = true"),
         ("['name/1']\nwait = 5\n", "name.bind.toml:2", "bad-value", "wait = \"…\""),
-        ("['name/1']\nretry = '2'\n", "name.bind.toml:2", "not-built", "not built yet"),
+        (
+            "['name/1']\ndo = 'rollback'\nretry = '2'\n",
+            "name.bind.toml:3",
+            "misplaced-attribute",
+            "a person decides",
+        ),
         ("['name/1']\npause = true\n", "name.bind.toml:2", "misplaced-attribute", "belongs on a heading"),
         ("wait = '5m'\n", "name.bind.toml:1", "sidecar-syntax", "no table"),
         ("['name/1'\nwait = '5m'\n", "name.bind.toml:1", "sidecar-syntax", "no TOML"),

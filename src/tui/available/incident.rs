@@ -147,6 +147,18 @@ pub fn defer(scene: &Scene<'_>) -> Answer {
     }
 }
 
+/// Taking back what a line did.
+pub fn take_back(scene: &Scene<'_>) -> Answer {
+    let item = line(scene)?;
+    match &item.undo {
+        Some(undo) => undo.lacks.as_ref().map_or(Ok(()), because),
+        None if matches!(item.state, ItemState::Failed { .. }) => {
+            because("the runbook does not say what takes it back")
+        }
+        None => because("only what has failed is taken back"),
+    }
+}
+
 /// Opening a line again.
 pub fn reopen(scene: &Scene<'_>) -> Answer {
     let item = line(scene)?;

@@ -77,6 +77,16 @@ pub(super) const INCIDENT: &[Command] = &[
         ..PLAIN
     },
     Command {
+        id: "take-back",
+        title: "take it back",
+        doc: "Take back what the selected line did and what has failed, as its runbook says.",
+        keys: &["cu"],
+        group: Group::Incident,
+        action: Action::TakeBack,
+        available: can::take_back,
+        ..PLAIN
+    },
+    Command {
         id: "note-beside",
         title: "note beside it",
         doc: "Write a note beside the selected line of the checklist.",

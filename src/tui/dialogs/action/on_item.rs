@@ -49,6 +49,8 @@ enum Ask {
         service: Option<ServiceName>,
         ends: Option<String>,
         two: Two,
+        /// It takes back what the line did.
+        back: bool,
     },
 }
 
@@ -111,6 +113,7 @@ impl OnItem {
                 | Action::Override
                 | Action::Defer
                 | Action::Reopen
+                | Action::TakeBack
                 | Action::NoteBeside
         );
         is_ours.then(|| Self::of(scene, action))
@@ -127,6 +130,10 @@ impl OnItem {
             }
             Action::Reopen => (item, Ask::Reopen),
             Action::NoteBeside => (item, Ask::Note),
+            Action::TakeBack => {
+                let ask = dispatch(scene, &item, true)?;
+                (item, ask)
+            }
             _ => match pane::asks(scene) {
                 Some(Asks::Choice { item, option }) => {
                     let ask = choose(&list, &item, option.as_ref())?;
@@ -139,7 +146,7 @@ impl OnItem {
                     (item, Ask::Record { name, choices })
                 }
                 Some(Asks::Dispatch) => {
-                    let ask = dispatch(scene, &item)?;
+                    let ask = dispatch(scene, &item, false)?;
                     (item, ask)
                 }
                 Some(Asks::Nothing(why)) => return Err(why),
@@ -199,8 +206,9 @@ impl OnItem {
             };
             return Some(format!("it is {word} now{by}"));
         }
-        if let Ask::Dispatch { acts, service, ends, .. } = &self.ask {
-            if now.action.as_ref() != Some(acts) {
+        if let Ask::Dispatch { acts, service, ends, back, .. } = &self.ask {
+            let acts_now = if *back { &now.undo } else { &now.action };
+            if acts_now.as_ref() != Some(acts) {
                 return Some("what it would do is something else now".to_owned());
             }
             if service.as_ref().and_then(|service| rollback_ends(scene, acts, service)) != *ends {
@@ -214,7 +222,7 @@ impl OnItem {
     pub(super) fn danger(&self) -> Danger {
         match &self.ask {
             Ask::Dispatch { acts, service: Some(_), .. }
-                if matches!(acts.action.as_str(), "rollback" | "promote" | "maintenance") =>
+                if matches!(acts.action.as_str(), "rollback" | "promote" | "maintenance" | "scale") =>
             {
                 Danger::Production
             }
@@ -241,6 +249,7 @@ impl OnItem {
             Ask::Note => "Note beside it",
             Ask::Choose { .. } => "Decide",
             Ask::Record { .. } => "Enter",
+            Ask::Dispatch { back: true, .. } => "Take it back",
             Ask::Dispatch { .. } => "Do it",
         };
         format!("{what}: {}", self.item)
@@ -257,6 +266,7 @@ impl OnItem {
             Ask::Note => format!("note beside {id}"),
             Ask::Choose { .. } => format!("decide {id}"),
             Ask::Record { .. } => format!("enter {id}"),
+            Ask::Dispatch { back: true, .. } => format!("take {id} back"),
             Ask::Dispatch { .. } => format!("do {id}"),
         }
     }
@@ -283,6 +293,7 @@ impl OnItem {
             }
             Ask::Dispatch { two: Two::First, .. } => "asks for it".to_owned(),
             Ask::Dispatch { two: Two::Second(_), .. } => "agrees".to_owned(),
+            Ask::Dispatch { back: true, .. } => "takes it back".to_owned(),
             Ask::Dispatch { .. } => "does it".to_owned(),
         }
     }
@@ -307,7 +318,7 @@ impl OnItem {
                 vec![format!("What is entered is `{name}` for the lines that follow, and stands in the record.").replace('`', "")]
             }
             Ask::Record { name, .. } => vec![format!("One of these is {name} for the lines that follow.")],
-            Ask::Dispatch { acts, ends, two, .. } => {
+            Ask::Dispatch { acts, ends, two, back, .. } => {
                 let mut lines = Vec::new();
                 let with: Vec<String> = acts.with.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 let with = if with.is_empty() { String::new() } else { format!(": {}", with.join(", ")) };
@@ -322,6 +333,9 @@ impl OnItem {
                     }
                 }
                 lines.extend(ends.clone());
+                if *back {
+                    lines.push("The line is open again once that has worked.".to_owned());
+                }
                 lines.push("It passes the same guardrails as when it is asked for elsewhere.".to_owned());
                 lines
             }
@@ -403,6 +417,7 @@ impl OnItem {
             }
             Ask::Record { choices, .. } if choices.is_empty() => ItemAct::Record { value: text },
             Ask::Record { choices, .. } => ItemAct::Record { value: choices.get(choice?)?.clone() },
+            Ask::Dispatch { back: true, .. } => ItemAct::Undo,
             Ask::Dispatch { .. } => ItemAct::Dispatch,
         };
         Some(Command::Item {
@@ -465,11 +480,14 @@ fn choose(list: &Checklist, item: &Item, option: Option<&ItemId>) -> Result<Ask,
     Ok(Ask::Choose { options, first })
 }
 
-fn dispatch(scene: &Scene<'_>, item: &Item) -> Result<Ask, Reason> {
-    let acts = item.action.clone().ok_or("this line has no action")?;
+fn dispatch(scene: &Scene<'_>, item: &Item, back: bool) -> Result<Ask, Reason> {
+    let acts = if back { item.undo.clone() } else { item.action.clone() };
+    let acts = acts.ok_or("this line has no such action")?;
     let named = acts.with.get("service").map(|name| ServiceName::from(name.as_str()));
     let service = named.or_else(|| match &item.kind {
-        ItemKind::Does { deed: crate::engine::checklist::Deed::RollBack { service } } => service.clone(),
+        ItemKind::Does { deed: crate::engine::checklist::Deed::RollBack { service } } if !back => {
+            service.clone()
+        }
         _ => None,
     });
     let ends = service.as_ref().and_then(|service| rollback_ends(scene, &acts, service));
@@ -478,7 +496,7 @@ fn dispatch(scene: &Scene<'_>, item: &Item) -> Result<Ask, Reason> {
         None if item.by_two => Two::First,
         None => Two::No,
     };
-    Ok(Ask::Dispatch { acts, service, ends, two })
+    Ok(Ask::Dispatch { acts, service, ends, two, back })
 }
 
 /// Both ends of a rollback: `2.8.1 (canary) is left, and its traffic goes to 2.8.0.`

@@ -113,6 +113,9 @@ pub(super) fn item(words: &mut Words, incident: &IncidentId, item: &ItemId, act:
         ItemAct::Dispatch => {
             words.verb("do").value(id);
         }
+        ItemAct::Undo => {
+            words.verb("undo").value(id);
+        }
         ItemAct::AcknowledgeRegression => {
             words.verb("regression").value(id);
         }

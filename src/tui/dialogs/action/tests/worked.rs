@@ -509,3 +509,45 @@ fn two_people_agree() {
     console.select("rb");
     assert!(console.picture.live.state.open_operations().next().is_some(), "{asked:?}");
 }
+
+/// What has failed is taken back as the runbook says, with the question that says what is done.
+#[test]
+fn what_failed_is_taken_back() {
+    let mut world = worked::begun();
+    let undo = "{#rb .critical undo=\"freeze service=checkout for=30m\" do=";
+    let run = world.core.state().runs.values().next().unwrap().clone();
+    world.send(Command::Rebase(crate::model::command::Rebase {
+        incident: "INC-1".into(),
+        run: run.id.clone(),
+        from: run.sha256.clone(),
+        source: worked::source()
+            .replace("{#rb .critical do=", undo)
+            .replace(" verify=\"rollback.traffic_back\"", ""),
+        bindings: None,
+    }));
+    world.item("cause", ItemAct::Choose { option: "yes".into(), reason: String::new() });
+    let mut console = Console::at(world, "rb");
+    let can = available::take_back(&Scene::new(&console.picture, &console.ui));
+    assert_eq!(can.unwrap_err(), "only what has failed is taken back");
+    console.world.item("rb", ItemAct::Dispatch);
+    console.world.send(Command::Cancel { operation: "op-1".into(), reason: "the wrong one".to_owned() });
+    console.world.done();
+    console.world.pass(2);
+    console.select("rb");
+    assert!(matches!(console.item("rb").state, ItemState::Failed { .. }), "{:?}", console.item("rb").state);
+    console.press("c");
+    console.open("u");
+    assert!(
+        console.says("It begins freeze: for 30m, service checkout")
+            && console.says("The line is open again once that has worked"),
+        "{}",
+        console.seen((120, 40))
+    );
+    console.types("checkout");
+    console.press("y");
+    console.world.pass(1);
+    console.select("rb");
+    assert!(console.item("rb").note.unwrap().starts_with("taken back"), "{}", console.toast());
+    let known = console.picture.live.state.service(&"checkout".into()).unwrap();
+    assert!(known.freeze.is_some());
+}
