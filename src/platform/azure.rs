@@ -6,6 +6,7 @@
 //! | restore | production holds the release | the traffic rules are cleared, if there are any | nothing is left to do |
 //! | restore | the slot holds it | the rules are cleared, then `slotsswap`, with `preview` in two phases | **undoes the first** |
 //! | shift traffic | the two slots hold the releases | `rampUpRules`, replaced whole | the same as once |
+//! | scale | the plan is not being changed, and does not scale by itself | the plan, with another number | the same as once |
 //!
 //! So identity comes before position: what a slot holds is asked for right before, and a swap is sent only when production does
 //! not hold the release, the slot does, nothing is in progress, and the last swap is the one that was read. When an answer
@@ -14,6 +15,7 @@
 //! Traffic rules name host names, not builds: left standing, the share would go to the other build after a swap. A browser that
 //! a rule has sent somewhere stays there for its session.
 
+mod plan;
 mod site;
 mod token;
 
@@ -27,7 +29,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use self::site::{Deployment, Deployments, Permissions, Rule, Site, Web};
+use self::site::{Deployment, Deployments, Permissions, Rule, Settings, Site, Web};
 use self::token::Entra;
 use super::rest::{Ask, Auth, FromCommand, Reply, Rest, TokenSource};
 use super::serving::Asker;
@@ -35,9 +37,10 @@ use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, reading};
 use crate::model::platform::{
     AzureSpec, Capabilities, Check, CheckOutcome, Declares, LogLine, LogQuery, PlatformAction, ServingSpec,
+    Variable, VariableValue,
 };
 use crate::model::release::{Arm, Inventory, Release, Share};
-use crate::model::secret::Secrets;
+use crate::model::secret::{Secret, Secrets};
 use crate::model::{ReleaseRef, ServiceName};
 
 /// The version of the API that is spoken.
@@ -69,6 +72,8 @@ struct Seen {
     is_previewed: bool,
     last_swap: String,
     slot_host: String,
+    /// How many instances the plan has, where it may be scaled.
+    instances: Option<u32>,
 }
 
 /// What a slot holds.
@@ -139,9 +144,10 @@ impl Azure {
                 self.rest.read::<Web>(&ask).await
             },
         )?;
-        let (production, other) = tokio::try_join!(
+        let (production, other, plan) = tokio::try_join!(
             self.holds(false, self.spec.serving.as_ref()),
-            self.holds(true, self.spec.slot_serving.as_ref())
+            self.holds(true, self.spec.slot_serving.as_ref()),
+            async { if self.spec.scale_plan { self.plan(&site).await.map(Some) } else { Ok(None) } },
         )?;
         let (site, slot) = (site.properties, slot.properties);
         let operation = [&site, &slot].into_iter().find_map(|site| site.in_progress_operation_id.clone());
@@ -151,6 +157,9 @@ impl Azure {
             (Some(id), ..) => Some(format!("operation {} runs", escape(&id))),
             (_, Some(with), _) => Some(format!("a swap with {} is previewed", escape(with))),
             (.., Some(state)) => Some(format!("the app is {}", escape(state))),
+            _ if plan.as_ref().is_some_and(plan::Plan::is_changing) => {
+                Some("the number of instances is being changed".to_owned())
+            }
             _ => None,
         };
         let swapped = site.slot_swap_status.or(slot.slot_swap_status);
@@ -167,6 +176,7 @@ impl Azure {
             slot_host: slot
                 .default_host_name
                 .unwrap_or_else(|| format!("{}-{}.azurewebsites.net", self.spec.app, self.spec.slot)),
+            instances: plan.and_then(|plan| plan.instances()),
         })
     }
 
@@ -397,12 +407,14 @@ fn pinned(serving: &ServingSpec, slot: bool) -> ServingSpec {
 #[async_trait]
 impl Platform for Azure {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { weights: true, restore: true, logs: true, ..Capabilities::default() }
+        let scale = self.spec.scale_plan;
+        Capabilities { weights: true, restore: true, logs: true, scale, ..Capabilities::default() }
     }
 
     fn declares(&self, action: &PlatformAction) -> Declares {
         let is_swap = match action {
             PlatformAction::ShiftTraffic { shares } => shares.iter().any(|share| share.percent == 100),
+            PlatformAction::Scale { .. } => false,
             _ => true,
         };
         Declares { observable: true, idempotent: !is_swap }
@@ -448,6 +460,7 @@ impl Platform for Azure {
             traffic,
             settled: seen.busy.is_none(),
             revision: Some(seen.revision()),
+            instances: seen.instances,
             ..Inventory::default()
         })
     }
@@ -461,9 +474,11 @@ impl Platform for Azure {
             }
             PlatformAction::Maintenance { .. } => Err(cannot(action, "App Service has no such page")),
             PlatformAction::Purge => Err(cannot(action, "App Service has no cache")),
-            PlatformAction::Scale { .. } => {
-                Err(cannot(action, "the number of instances is the plan's, which other apps share"))
-            }
+            PlatformAction::Scale { instances } if self.spec.scale_plan => self.scale(*instances, call).await,
+            PlatformAction::Scale { .. } => Err(cannot(
+                action,
+                "the number of instances is the plan's, which other apps may share: `scale_plan = true` allows it",
+            )),
             PlatformAction::Stop { .. } | PlatformAction::Remove { .. } => {
                 Err(cannot(action, "a slot is kept warm for the way back"))
             }
@@ -513,7 +528,17 @@ impl Platform for Azure {
                 },
             );
         }
+        if self.spec.scale_plan {
+            checks.extend(self.check_plan().await);
+        }
         checks
+    }
+
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        let path = ["config", "appsettings", "list"];
+        let ask = self.ask(Method::POST, "read the application settings", false, &path);
+        let settings: Settings = self.rest.read_unseen(&ask).await?;
+        Ok(settings.properties.into_iter().map(|(name, value)| setting(name, value)).collect())
     }
 
     async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {
@@ -546,6 +571,17 @@ impl Platform for Azure {
             sleep(Duration::from_secs(1)).await;
         }
     }
+}
+
+/// An application setting, which the app sees as a variable. One that names a secret of Key Vault, or a value of App Configuration, is what is there when the app starts.
+fn setting(name: String, value: String) -> Variable {
+    let is_elsewhere = ["@Microsoft.KeyVault(", "@Microsoft.AppConfiguration("];
+    let value = if is_elsewhere.iter().any(|known| value.starts_with(known)) {
+        VariableValue::From(value)
+    } else {
+        VariableValue::Plain(Secret::new(value))
+    };
+    Variable { container: None, name, value }
 }
 
 /// A line with the time that it begins with, if it begins with one.

@@ -267,7 +267,7 @@ impl Platform for Netlify {
         let ask = Ask::get("read the environment variables", ["accounts", account.as_str(), "env"])
             .query("site_id", site.id.unwrap_or_else(|| self.site.clone()))
             .query("context_name", "production".to_owned());
-        let settings: Vec<Setting> = self.rest.read(&ask).await?;
+        let settings: Vec<Setting> = self.rest.read_unseen(&ask).await?;
         Ok(settings.into_iter().filter_map(Setting::of_production).collect())
     }
 

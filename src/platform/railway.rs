@@ -10,7 +10,7 @@
 //! or an image where there is no commit, and the deployment that comes after the call is known by that; one that says neither is
 //! taken for the one asked for as long as this process lives. `REMOVED` is what good deployments become when the next one is up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,10 +29,11 @@ use super::serving::{self, Asker};
 use super::text::{escape, first};
 use super::{Call, Platform, PlatformError, cannot, reading, shares};
 use crate::model::platform::{
-    Capabilities, Check, CheckOutcome, Declares, LogLine, LogQuery, PlatformAction, RailwaySpec,
+    Capabilities, Check, CheckOutcome, Declares, LogLine, LogQuery, PlatformAction, RailwaySpec, Variable,
+    VariableValue,
 };
 use crate::model::release::{Inventory, Release};
-use crate::model::secret::Secrets;
+use crate::model::secret::{Secret, Secrets};
 use crate::model::{ReleaseRef, ServiceName};
 
 /// What is asked for at every reading.
@@ -48,6 +49,9 @@ const AUTO: &str = "query Auto($project: String!, $environment: String!, $servic
 }";
 const LOGS: &str = "query Logs($id: String!, $limit: Int, $from: DateTime) {
   deploymentLogs(deploymentId: $id, limit: $limit, startDate: $from) { timestamp message }
+}";
+const VARIABLES: &str = "query Variables($project: String!, $environment: String!, $service: String!) {
+  variables(projectId: $project, environmentId: $environment, serviceId: $service, unrendered: true)
 }";
 
 /// Time between two questions for the log.
@@ -402,6 +406,28 @@ impl Platform for Railway {
             ),
         );
         checks
+    }
+
+    /// As they are set: a reference to another service's variable is one. Sealed ones Railway tells nobody.
+    async fn variables(&self) -> Result<Vec<Variable>, PlatformError> {
+        #[derive(Deserialize)]
+        struct Read {
+            variables: BTreeMap<String, Value>,
+        }
+        let what = "read the environment variables";
+        let read: Read = self.query(what, VARIABLES, &self.place()).await?;
+        let variable = |(name, value): (String, Value)| {
+            let Value::String(value) = value else { return None };
+            // Words around a reference may be a secret, so that only a reference alone is one to be shown.
+            let is_reference = value.starts_with("${{") && value.find("}}") == Some(value.len() - 2);
+            let value = if is_reference {
+                VariableValue::From(value)
+            } else {
+                VariableValue::Plain(Secret::new(value))
+            };
+            Some(Variable { container: None, name, value })
+        };
+        Ok(read.variables.into_iter().filter_map(variable).collect())
     }
 
     async fn logs(&self, query: &LogQuery, out: &mpsc::Sender<LogLine>) -> Result<(), PlatformError> {

@@ -290,6 +290,21 @@ impl Rest {
         if reply.status.is_success() { reply.json() } else { Err(PlatformError::Permanent(reply.reason())) }
     }
 
+    /// The same for what nobody is to see: an answer that cannot be read is not shown.
+    pub(super) async fn read_unseen<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, PlatformError> {
+        let reply = self.ask(ask).await?;
+        if !reply.status.is_success() {
+            return Err(PlatformError::Permanent(reply.reason()));
+        }
+        serde_json::from_str(&reply.body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            PlatformError::Transient(format!(
+                "could not {}: the answer is not what was expected, at line {line}, character {column}",
+                ask.what
+            ))
+        })
+    }
+
     /// Sends a call that changes something, once. Any status is an answer; see [`Reply::taken`].
     pub(super) async fn act(&self, ask: &Ask<'_>) -> Result<Reply, PlatformError> {
         self.send(ask).await.map_err(|lost| match (lost.error, lost.was_sent) {

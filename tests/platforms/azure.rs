@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use unship::model::platform::{LogQuery, PlatformAction, PlatformSpec};
+use unship::model::platform::{CheckOutcome, LogQuery, PlatformAction, PlatformSpec, VariableValue};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
@@ -21,6 +21,7 @@ use super::prism::{Judge, without_nulls};
 use super::{act, act_on, again, restore, split, traffic};
 
 const SITE: &str = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Web/sites/shop";
+const PLAN: &str = "/subscriptions/sub/resourceGroups/plans/providers/Microsoft.Web/serverfarms/shared";
 const SECRET: &str = "client-secret-that-nobody-sees";
 const TOKEN: &str = "eyJ-a-token-that-nobody-sees";
 
@@ -57,6 +58,8 @@ struct App {
     tokens: u32,
     /// Says nothing with `null`.
     is_judged: bool,
+    plan: Value,
+    autoscale: Value,
 }
 
 impl App {
@@ -95,6 +98,17 @@ impl Fake {
             staging: "2.8.0".to_owned(),
             swaps: 1,
             rules: json!([]),
+            plan: json!({
+                "id": PLAN, "name": "shared", "kind": "linux", "location": "West Europe", "tags": { "team": "shop" },
+                "sku": { "name": "P1v3", "tier": "PremiumV3", "size": "P1v3", "family": "Pv3", "capacity": 2 },
+                "properties": {
+                    "reserved": true, "perSiteScaling": false, "elasticScaleEnabled": false, "numberOfSites": 2,
+                    "maximumNumberOfWorkers": 30, "provisioningState": "Succeeded",
+                },
+            }),
+            autoscale: json!({ "value": [{ "name": "of-another", "properties": {
+                "enabled": true, "targetResourceUri": format!("{PLAN}-of-another"),
+            } }] }),
             ..App::default()
         };
         let app = Shared::new(Mutex::new(app));
@@ -135,9 +149,12 @@ impl Fake {
         if path == "/api/logstream" {
             return "2026-11-20T10:00:00Z first line\nno time here\n".into_response();
         }
-        let Some(rest) = path.strip_prefix(SITE) else { return refused(404, "ResourceNotFound", &path) };
         assert!(query.contains("api-version=20"), "{path} without a version");
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if let Some(of_plan) = path.strip_prefix("/subscriptions/sub/resourceGroups/plans") {
+            return Self::plan_speaks(&mut app.lock().unwrap(), &method, of_plan, body);
+        }
+        let Some(rest) = path.strip_prefix(SITE) else { return refused(404, "ResourceNotFound", &path) };
         let hangs = {
             let mut app = app.lock().unwrap();
             if method != Method::GET {
@@ -161,7 +178,7 @@ impl Fake {
                 if app.swapping > 0 { json!("0b8a5a8e-0d2f-4f0f-9a52-1f7d6c3f0001") } else { Value::Null };
             let pending = if slot && app.previewed { json!("production") } else { Value::Null };
             json!({ "properties": {
-                "state": "Running", "defaultHostName": if slot { "shop-staging.example" } else { "shop.example" },
+                "state": "Running", "serverFarmId": PLAN, "defaultHostName": if slot { "shop-staging.example" } else { "shop.example" },
                 "inProgressOperationId": progress, "targetSwapSlot": pending, "siteConfig": null,
                 "slotSwapStatus": { "timestampUtc": format!("2026-11-20T10:{:02}:00Z", app.swaps),
                     "sourceSlotName": "staging", "destinationSlotName": "production" },
@@ -194,6 +211,9 @@ impl Fake {
             ("GET", "/providers/Microsoft.Authorization/permissions") => json(
                 json!({ "value": [{ "actions": ["*/read", "Microsoft.Web/sites/config/*"], "notActions": [] }] }),
             ),
+            ("POST", "/config/appsettings/list") => json(json!({ "properties": {
+                "LOG_LEVEL": "info", "DB": "@Microsoft.KeyVault(VaultName=shop;SecretName=db)",
+            } })),
             ("GET", "/operations/1") => {
                 app.looked();
                 match (app.swapping, app.fails) {
@@ -242,6 +262,26 @@ impl Fake {
                 let place = format!("{url}{SITE}/operations/1?api-version=2025-05-01");
                 (StatusCode::ACCEPTED, [("location", place), ("retry-after", "0".to_owned())]).into_response()
             }
+            _ => refused(404, "NotFound", &format!("{method} {rest}")),
+        }
+    }
+
+    /// The plan, with two apps on it.
+    fn plan_speaks(app: &mut App, method: &Method, rest: &str, body: Value) -> Response {
+        match (method.as_str(), rest) {
+            ("GET", "/providers/Microsoft.Web/serverfarms/shared") => Json(app.plan.clone()).into_response(),
+            ("PUT", "/providers/Microsoft.Web/serverfarms/shared") => {
+                app.calls.push(format!("PUT plan {}", body["sku"]));
+                app.plan = body;
+                StatusCode::ACCEPTED.into_response()
+            }
+            ("GET", "/providers/Microsoft.Insights/autoscalesettings") => {
+                Json(app.autoscale.clone()).into_response()
+            }
+            (
+                "GET",
+                "/providers/Microsoft.Web/serverfarms/shared/providers/Microsoft.Authorization/permissions",
+            ) => Json(json!({ "value": [{ "actions": ["*/read"], "notActions": [] }] })).into_response(),
             _ => refused(404, "NotFound", &format!("{method} {rest}")),
         }
     }
@@ -551,4 +591,68 @@ async fn held_to_the_description() {
     act(&platform, &back).await.unwrap();
     until(&platform, &back).await;
     judge.is_content();
+}
+
+/// The plan gets another number and keeps all else; asked for again, nothing is sent; where it scales by itself, or cannot have so
+/// many, nothing is; and without the word of the config nobody touches it.
+#[tokio::test]
+async fn the_plan_is_scaled() {
+    let fake = Fake::start().await;
+    assert_eq!(fake.platform().read().await.unwrap().instances, None);
+    let error = act(&fake.platform(), &PlatformAction::Scale { instances: 4 }).await.unwrap_err();
+    assert!(error.to_string().contains("`scale_plan = true` allows it"), "{error}");
+
+    let platform = fake.with(SECRET, &json!({ "scale_plan": true }));
+    assert_eq!(platform.read().await.unwrap().instances, Some(2));
+    let before = fake.app.lock().unwrap().plan.clone();
+    let more = PlatformAction::Scale { instances: 4 };
+    act(&platform, &more).await.unwrap();
+    assert!(more.holds_in(&platform.read().await.unwrap()));
+    act(&platform, &more).await.unwrap();
+    assert_eq!(fake.calls().len(), 1, "asked for again, nothing is sent");
+    let mut expected = before;
+    expected["sku"]["capacity"] = json!(4);
+    assert_eq!(fake.app.lock().unwrap().plan, expected);
+
+    let checks = platform.check().await;
+    let outcome = |what: &str| checks.iter().find(|check| check.what == what).unwrap().outcome.clone();
+    assert!(
+        matches!(outcome("the plan is the app's alone"), CheckOutcome::Warning(why) if why.contains("2 apps run on shared"))
+    );
+    assert!(matches!(outcome("the number of instances stays"), CheckOutcome::Passed(_)));
+    assert!(
+        matches!(outcome("permission to scale"), CheckOutcome::Failed(why) if why.contains("serverfarms/Write"))
+    );
+
+    let refused = |fake: &Fake, words: &'static str| {
+        let platform = fake.with(SECRET, &json!({ "scale_plan": true }));
+        async move {
+            let error = act(&platform, &PlatformAction::Scale { instances: 40 }).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    };
+    refused(&fake, "can have 30 instances and no more").await;
+    fake.app.lock().unwrap().plan["properties"]["maximumNumberOfWorkers"] = json!(100);
+    fake.app.lock().unwrap().autoscale["value"][0]["properties"]["targetResourceUri"] =
+        json!(PLAN.to_uppercase());
+    refused(&fake, "the autoscale setting of-another says how many").await;
+    fake.app.lock().unwrap().plan["properties"]["elasticScaleEnabled"] = json!(true);
+    refused(&fake, "the plan shared with its automatic scaling").await;
+    fake.app.lock().unwrap().plan["properties"]["provisioningState"] = json!("InProgress");
+    refused(&fake, "is being changed").await;
+    assert!(!platform.read().await.unwrap().settled);
+    assert_eq!(fake.calls(), [""; 0]);
+}
+
+/// Application settings are the app's variables; what is in a vault says so.
+#[tokio::test]
+async fn the_settings_are_read() {
+    let fake = Fake::start().await;
+    let variables = fake.platform().variables().await.unwrap();
+    let seen: Vec<_> =
+        variables.iter().map(|variable| (variable.name.as_str(), variable.value.clone())).collect();
+    let vault = "@Microsoft.KeyVault(VaultName=shop;SecretName=db)".to_owned();
+    let expected =
+        [("DB", VariableValue::From(vault)), ("LOG_LEVEL", VariableValue::Plain(Secret::new("info")))];
+    assert_eq!(seen, expected);
 }

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use unship::model::platform::{LogQuery, PlatformSpec};
+use unship::model::platform::{LogQuery, PlatformSpec, VariableValue};
 use unship::model::secret::{Secret, Secrets};
 use unship::platform::{Platform, PlatformError};
 
@@ -114,6 +114,11 @@ impl Fake {
             json!({ "deploymentLogs": lines.collect::<Value>() })
         } else if query.contains("AutoDeploy") {
             json!({ "serviceInstanceAutoDeployStatus": { "enabled": true } })
+        } else if query.contains("unrendered") {
+            json!({ "variables": {
+                "DATABASE_URL": "${{Postgres.DATABASE_URL}}", "LOG_LEVEL": "info",
+                "REPLICA_URL": "postgres://app:hunter2hunter2@${{Postgres.HOST}}/shop",
+            } })
         } else {
             assert_eq!(variables, &json!({ "project": "p", "environment": "e", "service": "s" }));
             let edges = service.deployments.iter().zip(1..).map(|((id, commit, status, kept), day)| {
@@ -200,15 +205,37 @@ async fn the_schema_takes_every_query() {
     let fake = Fake::start().await;
     let platform = fake.platform();
     platform.check().await;
+    platform.variables().await.unwrap();
     act(&platform, &restore("2222222bbbb")).await.unwrap();
     let (out, _lines) = mpsc::channel(16);
     platform.logs(&LogQuery { tail: 10, since: None, follow: false, release: None }, &out).await.unwrap();
     let queries: Vec<_> = std::mem::take(&mut fake.service.lock().unwrap().queries).into_iter().collect();
-    assert_eq!(queries.len(), 4);
+    assert_eq!(queries.len(), 5);
     let Some(mistakes) = judged(&queries) else { return };
     assert_eq!(mistakes, [""; 0]);
     let guide = "mutation R($id: String!) { deploymentRollback(id: $id) { id status } }";
     assert_eq!(judged(&[guide.to_owned()]).unwrap().len(), 1);
+}
+
+/// Variables as they are set: a reference says where from, and what stands beside one is kept from sight.
+#[tokio::test]
+async fn the_variables_are_read() {
+    let fake = Fake::start().await;
+    let variables = fake.platform().variables().await.unwrap();
+    let plain = |value: &str| VariableValue::Plain(Secret::new(value));
+    let expected = [
+        ("DATABASE_URL", VariableValue::From("${{Postgres.DATABASE_URL}}".to_owned())),
+        ("LOG_LEVEL", plain("info")),
+        ("REPLICA_URL", plain("postgres://app:hunter2hunter2@${{Postgres.HOST}}/shop")),
+    ];
+    let seen: Vec<_> =
+        variables.iter().map(|variable| (variable.name.as_str(), variable.value.clone())).collect();
+    assert_eq!(seen, expected);
+    let error = fake.with("another").variables().await.unwrap_err();
+    assert!(
+        error.to_string().contains("could not read the environment variables: Not Authorized"),
+        "{error}"
+    );
 }
 
 /// A release is a commit, whichever deployment it is of; a rollback names a deployment whose image is kept, and the new one is

@@ -29,6 +29,9 @@ pub struct AzureSpec {
     /// when that went well the two are swapped. Not with the app's own authentication.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preview: bool,
+    /// Whether the number of instances may be changed. It is that of the App Service plan, which other apps may share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scale_plan: bool,
     /// The directory of the client, with `client_id` and `client_secret`. Without these and without `token_command`: the
     /// variables `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_FEDERATED_TOKEN_FILE`, else the
     /// managed identity of the machine.

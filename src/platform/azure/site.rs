@@ -1,5 +1,7 @@
 //! What the management API says of an app and its slots, as far as it matters here.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -15,6 +17,8 @@ pub(super) struct Site {
 pub(super) struct Properties {
     pub(super) state: Option<String>,
     pub(super) default_host_name: Option<String>,
+    /// The path of the plan that it runs on.
+    pub(super) server_farm_id: Option<String>,
     /// A preview of a swap is pending with this slot.
     pub(super) target_swap_slot: Option<String>,
     pub(super) in_progress_operation_id: Option<String>,
@@ -74,6 +78,13 @@ impl Rule {
         let percent = self.reroute_percentage.round().clamp(0.0, 100.0) as u8;
         percent
     }
+}
+
+/// The application settings.
+#[derive(Deserialize)]
+pub(super) struct Settings {
+    #[serde(default)]
+    pub(super) properties: BTreeMap<String, String>,
 }
 
 /// A page of deployments.
