@@ -18,7 +18,7 @@ pub(super) async fn say(store: &Store, lines: &[(OperationId, OutputLine)]) -> R
     let kept = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let mut tx = store.begin(Durability::Loose).await?;
     for (operation, line) in lines {
-        sqlx::query("INSERT INTO output (operation, at, step, text) VALUES (?, ?, ?, ?)")
+        let said = sqlx::query("INSERT INTO output (operation, at, step, text) VALUES (?, ?, ?, ?)")
             .bind(operation.as_str())
             .bind(nanos(line.at))
             .bind(kept(line.step))
@@ -26,6 +26,15 @@ pub(super) async fn say(store: &Store, lines: &[(OperationId, OutputLine)]) -> R
             .execute(tx.on())
             .await
             .map_err(fault)?;
+        let figure = line.figure.as_ref().and_then(|figure| serde_json::to_string(figure).ok());
+        if let Some(figure) = figure {
+            sqlx::query("INSERT INTO figures (place, figure) VALUES (?, ?)")
+                .bind(said.last_insert_rowid())
+                .bind(figure)
+                .execute(tx.on())
+                .await
+                .map_err(fault)?;
+        }
     }
     let mut operations: Vec<_> = lines.iter().map(|(operation, _)| operation).collect();
     operations.sort_unstable();
@@ -49,6 +58,10 @@ pub(super) async fn say(store: &Store, lines: &[(OperationId, OutputLine)]) -> R
     .execute(tx.on())
     .await
     .map_err(fault)?;
+    sqlx::query("DELETE FROM figures WHERE place NOT IN (SELECT place FROM output)")
+        .execute(tx.on())
+        .await
+        .map_err(fault)?;
     tx.commit().await
 }
 
@@ -58,14 +71,21 @@ pub(super) async fn said(
 ) -> Result<Vec<(u64, OperationId, OutputLine)>, JournalError> {
     let fault = |error: sqlx::Error| store.fault(&error);
     let mut connection = store.reader().await?;
-    let rows =
-        sqlx::query("SELECT place, operation, at, step, text FROM output WHERE place > ? ORDER BY place")
-            .bind(i64::try_from(after).unwrap_or(i64::MAX))
-            .fetch_all(&mut *connection)
-            .await;
-    let rows = match rows {
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let rows = sqlx::query(
+        "SELECT place, operation, at, step, text, figure FROM output LEFT JOIN figures USING (place) \
+         WHERE place > ? ORDER BY place",
+    );
+    let rows = match rows.bind(after).fetch_all(&mut *connection).await {
         // Made by a program that did not keep it, and opened for reading only.
         Err(error) if error.to_string().contains("no such table: output") => return Ok(Vec::new()),
+        Err(error) if error.to_string().contains("no such table: figures") => sqlx::query(
+            "SELECT place, operation, at, step, text, NULL FROM output WHERE place > ? ORDER BY place",
+        )
+        .bind(after)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(fault)?,
         rows => rows.map_err(fault)?,
     };
     let mut said = Vec::with_capacity(rows.len());
@@ -77,6 +97,11 @@ pub(super) async fn said(
             at: from_nanos(store, row.try_get(2).map_err(fault)?)?,
             step: usize::try_from(step).unwrap_or(usize::MAX),
             text: row.try_get(4).map_err(fault)?,
+            // One that a newer program wrote is a text for this one.
+            figure: row
+                .try_get::<Option<&str>, _>(5)
+                .map_err(fault)?
+                .and_then(|figure| serde_json::from_str(figure).ok()),
         };
         said.push((place.cast_unsigned(), operation.into(), line));
     }
@@ -88,9 +113,12 @@ mod tests {
     use super::super::testing::{at, led, meddle};
     use super::super::{Journal, SqliteJournal};
     use super::*;
+    use crate::model::output::Figure;
+    use crate::model::validation::{Trial, TrialOutcome};
 
     fn line(operation: &str, number: i64) -> (OperationId, OutputLine) {
-        (operation.into(), OutputLine { at: at(number), step: 1, text: format!("line {number}") })
+        let text = format!("line {number}");
+        (operation.into(), OutputLine { at: at(number), step: 1, text, figure: None })
     }
 
     fn texts(said: &[(u64, OperationId, OutputLine)]) -> Vec<String> {
@@ -131,6 +159,30 @@ mod tests {
         let said = journal.said(0).await.unwrap();
         assert_eq!(said.len(), OPERATIONS_KEPT);
         assert!(said[0].0 > 501);
+    }
+
+    /// What a line tells of comes with it, goes with it, and is missing in a journal of a program that did not keep it.
+    #[tokio::test]
+    async fn figures_go_with_their_lines() {
+        let (_dir, path, journal, _) = led().await;
+        let (name, detail) = ("login".to_owned(), "answers 204".to_owned());
+        let trial = Trial { name, outcome: TrialOutcome::Passed, took_ms: 4.5, detail };
+        let mut first = line("op-1", 1);
+        first.1.figure = Some(Figure::Trial(trial));
+        journal.say(&[first.clone(), line("op-1", 2)]).await.unwrap();
+        let said = journal.said(0).await.unwrap();
+        assert_eq!((&said[0].2, &said[1].2.figure), (&first.1, &None));
+        let more: Vec<_> = (3..=300).map(|number| line("op-1", number)).collect();
+        journal.say(&more).await.unwrap();
+        journal.close().await;
+        let kept = SqliteJournal::open(&path).await.unwrap();
+        assert!(kept.said(0).await.unwrap().iter().all(|(_, _, line)| line.figure.is_none()));
+        kept.close().await;
+        meddle(&path, "DROP TABLE figures").await;
+        assert_eq!(
+            SqliteJournal::open_read_only(&path).await.unwrap().said(0).await.unwrap().len(),
+            LINES_KEPT
+        );
     }
 
     /// A journal of a program that kept no output can be looked at.

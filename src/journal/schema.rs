@@ -80,6 +80,7 @@ pub(super) const CREATE: &[&str] = &[
 /// - `samples_of_series`: a service's part of the samples, for charts; the table itself is in the order of time.
 /// - `readings_at`: when each reading was published, without its text.
 /// - `output`: what platforms said during steps, the newest of it. A place is never given out twice.
+/// - `figures`: what lines of it tell of that is more than a text, by their places.
 pub(super) const ADDED: &[(&str, &str)] = &[
     ("samples_of_series", "CREATE INDEX IF NOT EXISTS samples_of_series ON samples (series, at)"),
     ("readings_at", "CREATE INDEX IF NOT EXISTS readings_at ON readings (at)"),
@@ -92,6 +93,10 @@ pub(super) const ADDED: &[(&str, &str)] = &[
             step INTEGER NOT NULL,
             text TEXT NOT NULL
         ) STRICT",
+    ),
+    (
+        "figures",
+        "CREATE TABLE IF NOT EXISTS figures (place INTEGER NOT NULL PRIMARY KEY, figure TEXT NOT NULL) STRICT",
     ),
     ("output_of_operation", "CREATE INDEX IF NOT EXISTS output_of_operation ON output (operation, place)"),
 ];

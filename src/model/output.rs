@@ -1,6 +1,9 @@
 //! What a platform says while a step is carried out, for people to look at. It is not journaled: what it comes to is.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::validation::{LoadFigures, Trial};
 
 /// Lines of an operation that are kept, the newest.
 pub const LINES_KEPT: usize = 200;
@@ -13,7 +16,7 @@ pub const LINE_LIMIT: usize = 2 * 1024;
 
 /// A line that a platform, or a program that speaks for it, said. Without secrets, and without anything that a terminal
 /// would act upon.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct OutputLine {
     /// When it was said.
     pub at: Timestamp,
@@ -21,6 +24,31 @@ pub struct OutputLine {
     pub step: usize,
     /// The text, without its line end.
     pub text: String,
+    /// What it tells of, where that is more than a text: shown as a table or a chart.
+    pub figure: Option<Figure>,
+}
+
+/// What a line of the output tells of.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// A check or a test that has ended.
+    Trial(Trial),
+    /// What a load run measured.
+    Load(LoadFigures),
+}
+
+impl Figure {
+    /// The same with its texts changed by this.
+    #[must_use]
+    pub fn map_text(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Trial(trial) => {
+                Self::Trial(Trial { name: change(&trial.name), detail: change(&trial.detail), ..trial })
+            }
+            load @ Self::Load(_) => load,
+        }
+    }
 }
 
 /// Writes control characters, and those that turn the direction of text, as escapes.

@@ -325,19 +325,35 @@ impl LoadFigures {
     /// ```
     pub fn chart(&self) -> Vec<String> {
         const BAR: f64 = 40.0;
-        let Self { requests, failed, per_second, percentiles, buckets } = self;
-        let at = percentiles.iter().map(|(percent, took)| format!("p{percent:.0} {took:.1} ms"));
-        let at: Vec<String> = at.collect();
-        let mut lines =
-            vec![format!("{requests} requests, {failed} failed, {per_second:.1} a second"), at.join(", ")];
-        let last = buckets.iter().rposition(|(_, count)| *count > 0).map_or(0, |last| last + 1);
-        let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-        lines.extend(buckets[..last].iter().map(|(bound, count)| {
-            let bound = if bound.is_finite() { format!("<= {bound} ms") } else { "more".to_owned() };
-            let bar = "#".repeat((*count as f64 / most as f64 * BAR).ceil() as usize);
+        let mut lines = vec![self.words(), self.took()];
+        lines.extend(self.bars().into_iter().map(|(bound, count, share)| {
+            let bar = "#".repeat((share * BAR).ceil() as usize);
             format!("{bound:>12} {count:>8} {bar}").trim_end().to_owned()
         }));
         lines
+    }
+
+    /// The counts: `1200 requests, 3 failed, 39.8 a second`.
+    pub fn words(&self) -> String {
+        let Self { requests, failed, per_second, .. } = self;
+        format!("{requests} requests, {failed} failed, {per_second:.1} a second")
+    }
+
+    /// The percentiles: `p50 4.1 ms, p95 9.0 ms`.
+    pub fn took(&self) -> String {
+        let at = self.percentiles.iter().map(|(percent, took)| format!("p{percent:.0} {took:.1} ms"));
+        at.collect::<Vec<String>>().join(", ")
+    }
+
+    /// The buckets up to the last one with an answer: the bound, how many, and that as a share of the fullest one.
+    pub fn bars(&self) -> Vec<(String, u64, f64)> {
+        let last = self.buckets.iter().rposition(|(_, count)| *count > 0).map_or(0, |last| last + 1);
+        let most = self.buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+        let bar = |(bound, count): &(f64, u64)| {
+            let words = if bound.is_finite() { format!("<= {bound} ms") } else { "more".to_owned() };
+            (words, *count, *count as f64 / most as f64)
+        };
+        self.buckets[..last].iter().map(bar).collect()
     }
 }
 

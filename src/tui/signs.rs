@@ -14,6 +14,7 @@ use crate::model::operation::{Operation, OperationStatus, Outcome, StepState};
 use crate::model::probe::{Health, ProbeOutcome};
 use crate::model::release::Quality;
 use crate::model::trigger::{Severity, Status};
+use crate::model::validation::TrialOutcome;
 
 /// A state: symbol, word, meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,6 +164,17 @@ impl Sign {
             StepState::Skipped { .. } => Self::new(glyphs.skipped, "skipped", Tone::Dim),
             StepState::Unknown { .. } => Self::new(glyphs.unknown, "unknown", Tone::Unknown),
         }
+    }
+
+    /// How a check or a test ended.
+    pub const fn trial(outcome: TrialOutcome, glyphs: &Glyphs) -> Self {
+        let (symbol, tone) = match outcome {
+            TrialOutcome::Passed => (glyphs.ticked, Tone::Ok),
+            TrialOutcome::Warned => (glyphs.warn, Tone::Warn),
+            TrialOutcome::Failed => (glyphs.failed, Tone::Fail),
+            TrialOutcome::NotRun => (glyphs.unknown, Tone::Unknown),
+        };
+        Self::new(symbol, outcome.word(), tone)
     }
 
     /// How an operation ended.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::journal::{Glance, JournalError, Lease, Position, Snapshot};
 use crate::model::breaker::{Breaker, BreakerLimits, Dependency};
 use crate::model::command::Envelope;
-use crate::model::output::{LINES_KEPT, OPERATIONS_KEPT, OutputLine};
+use crate::model::output::{Figure, LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::reading::ServiceReading;
 use crate::model::source::Sample;
 use crate::model::validation::TrialReport;
@@ -30,6 +30,7 @@ use super::super::state::STATE_FORMAT;
 use super::clock::HouseClock;
 use super::data;
 use super::outbox::{Outbox, Returned};
+use super::output::Listener;
 use super::tenure::{LeaseClock, Tenure};
 use super::validations::{self, Subject, Watcher};
 use super::view::{Asked, Leadership};
@@ -405,7 +406,8 @@ impl<'a> Leader<'a> {
         let tenure = Tenure::new(self.clock.clone(), token, &self.shared.journal);
         let in_flight = InFlight::new(&self.steps_in_flight);
         let secrets = Arc::clone(&self.shared.world.secrets);
-        let progress = output::listen(self.output.clone(), secrets, step.operation.clone(), step.step);
+        let listener = Listener::new(self.output.clone(), secrets, step.operation.clone(), step.step);
+        let progress = listener.progress();
         self.tasks.spawn(async move {
             let (operation, attempt) = (step.operation.clone(), step.attempt);
             let lost = |result| StepFinished { operation, step: step.step, attempt, result, inventory: None };
@@ -453,11 +455,11 @@ impl<'a> Leader<'a> {
         }
         let (inputs, world) = (self.inputs.clone(), self.shared.world.clone());
         let secrets = Arc::clone(&self.shared.world.secrets);
-        let progress = output::listen(self.output.clone(), secrets, asked.operation.clone(), asked.step);
-        let told = progress.clone();
+        let listener = Listener::new(self.output.clone(), secrets, asked.operation.clone(), asked.step);
+        let told = listener.clone();
         let watcher = Watcher::new(move |trial| {
             let words = format!("{} {}: {}", trial.name, trial.outcome.word(), trial.detail);
-            told.line(&words);
+            told.say(&words, Some(Figure::Trial(trial.clone())));
         });
         let mut view = self.shared.view.subscribe();
         self.tasks.spawn(async move {
@@ -470,10 +472,8 @@ impl<'a> Leader<'a> {
                     view.state.operation(&asked.operation).is_some_and(|operation| !operation.is_open())
                 }) => return,
             };
-            if let Ok(TrialReport { latency: Some(figures), .. }) = &report {
-                for line in figures.chart() {
-                    progress.line(&line);
-                }
+            if let Ok(TrialReport { name, latency: Some(figures), .. }) = &report {
+                listener.say(&format!("{name}: {}", figures.words()), Some(Figure::Load(figures.clone())));
             }
             let result = match report {
                 Ok(report) if report.passed() => {

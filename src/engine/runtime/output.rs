@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::model::OperationId;
-use crate::model::output::{LINE_LIMIT, LINES_KEPT, OPERATIONS_KEPT, OutputLine};
+use crate::model::output::{Figure, LINE_LIMIT, LINES_KEPT, OPERATIONS_KEPT, OutputLine};
 use crate::model::secret::Secrets;
 use crate::platform::Progress;
 
@@ -18,19 +18,42 @@ pub type Output = BTreeMap<OperationId, Arc<VecDeque<OutputLine>>>;
 /// Lines on their way at most; a program that says more in a moment than anybody could read loses some.
 pub(super) const ON_THE_WAY: usize = 1_024;
 
-/// What an adapter is given to speak into, for one step.
-pub(super) fn listen(
+/// Where the output of one step goes.
+#[derive(Clone)]
+pub(super) struct Listener {
     to: mpsc::Sender<(OperationId, OutputLine)>,
     secrets: Arc<Secrets>,
     operation: OperationId,
     step: usize,
-) -> Progress {
-    Progress::new(move |text: &str| {
-        let mut text = secrets.redact(text);
-        text.truncate(text.floor_char_boundary(LINE_LIMIT));
+}
+
+impl Listener {
+    pub(super) const fn new(
+        to: mpsc::Sender<(OperationId, OutputLine)>,
+        secrets: Arc<Secrets>,
+        operation: OperationId,
+        step: usize,
+    ) -> Self {
+        Self { to, secrets, operation, step }
+    }
+
+    /// Takes a line, with what it tells of.
+    pub(super) fn say(&self, text: &str, figure: Option<Figure>) {
+        let safe = |text: &str| {
+            let mut text = self.secrets.redact(text);
+            text.truncate(text.floor_char_boundary(LINE_LIMIT));
+            text
+        };
+        let figure = figure.map(|figure| figure.map_text(safe));
+        let line = OutputLine { at: now(), step: self.step, text: safe(text), figure };
         // Acting does not wait for whoever watches.
-        let _ = to.try_send((operation.clone(), OutputLine { at: now(), step, text }));
-    })
+        let _ = self.to.try_send((self.operation.clone(), line));
+    }
+
+    /// What an adapter is given to speak into.
+    pub(super) fn progress(self) -> Progress {
+        Progress::new(move |text: &str| self.say(text, None))
+    }
 }
 
 /// Adds lines and lets the oldest go.
@@ -55,6 +78,7 @@ pub(super) fn add(output: &mut Output, lines: impl IntoIterator<Item = (Operatio
 mod tests {
     use super::*;
     use crate::model::secret::Secret;
+    use crate::model::validation::{Trial, TrialOutcome};
 
     /// What is said is kept with its step, without secrets, cut where it is too long, and never waited for.
     #[test]
@@ -62,8 +86,11 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.insert("env:TOKEN".parse().unwrap(), Secret::new("hunter2hunter2"));
         let (to, mut from) = mpsc::channel(3);
-        let progress = listen(to, Arc::new(secrets), "op-1".into(), 2);
-        progress.line("with hunter2hunter2");
+        let listener = Listener::new(to, Arc::new(secrets), "op-1".into(), 2);
+        let (name, detail) = ("login".to_owned(), "as hunter2hunter2".to_owned());
+        let trial = Trial { name, outcome: TrialOutcome::Failed, took_ms: 4.0, detail };
+        listener.say("with hunter2hunter2", Some(Figure::Trial(trial)));
+        let progress = listener.progress();
         progress.line(&"ä".repeat(LINE_LIMIT));
         for _ in 0..5 {
             progress.line("more");
@@ -73,6 +100,7 @@ mod tests {
         let lines = &output[&OperationId::from("op-1")];
         assert_eq!(lines.len(), 3);
         assert_eq!((lines[0].step, lines[0].text.as_str()), (2, "with [redacted]"));
+        assert!(matches!(&lines[0].figure, Some(Figure::Trial(trial)) if trial.detail == "as [redacted]"));
         assert_eq!(lines[1].text, "ä".repeat(LINE_LIMIT / 2));
     }
 
@@ -83,6 +111,7 @@ mod tests {
             at: jiff::Timestamp::from_second(second).unwrap(),
             step: 0,
             text: second.to_string(),
+            figure: None,
         };
         let mut output = Output::new();
         for operation in 0..30 {

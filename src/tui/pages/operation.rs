@@ -1,5 +1,7 @@
 //! One operation: what it is for and who asked, its two ends, every step and where it stands, how far it is verified.
 
+mod trials;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,6 +34,7 @@ pub(super) fn write<'a>(of: &OperationId, scene: &Scene<'a>, columns: usize) -> 
     status(&mut page, operation, scene);
     steps(&mut page, operation, scene);
     waiting(&mut page, operation, scene);
+    trials::write(&mut page, operation, scene);
     together(&mut page, operation, scene);
     phases(&mut page, operation, scene);
     afterwards(&mut page, operation, scene);
@@ -432,12 +435,14 @@ fn afterwards(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
 
 /// What the platform says while it works, the newest last.
 fn output(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<'_>) {
-    let Some(lines) = scene.view().output.get(&operation.id).filter(|lines| !lines.is_empty()) else {
+    let lines = scene.view().output.get(&operation.id).into_iter().flat_map(|lines| lines.iter());
+    let lines: Vec<_> = lines.filter(|line| line.figure.is_none()).collect();
+    if lines.is_empty() {
         return;
-    };
+    }
     let look = page.look;
     page.heading("output");
-    for line in lines.iter() {
+    for line in lines {
         let when = format!("  {}  step {}  ", text::clock(line.at, &scene.picture.zone), line.step + 1);
         page.marked(Span::styled(when, look.style(Tone::Dim)), Tone::Text, &line.text);
     }

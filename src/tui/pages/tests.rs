@@ -11,8 +11,9 @@ use crate::model::breaker::{BreakerState, BreakerStatus};
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::Event;
 use crate::model::notification::{MessageKind, Notification};
-use crate::model::output::OutputLine;
+use crate::model::output::{Figure, OutputLine};
 use crate::model::trigger::Severity;
+use crate::model::validation::{LoadFigures, Trial, TrialOutcome};
 use crate::tui::commands::Motion;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::scene::Picture;
@@ -155,13 +156,55 @@ fn the_output_of_an_operation() {
     let mut picture = testing::running();
     let id = picture.live.state.open_operations().next().unwrap().id.clone();
     let text = "\u{1b}[31mrouter: 2.8.0 gets 100 %\u{1b}[0m".to_owned();
-    let line = OutputLine { at: picture.now, step: 1, text };
+    let line = OutputLine { at: picture.now, step: 1, text, figure: None };
     let mut view = View::clone(&picture.live);
     view.output.insert(id.clone(), Arc::new([line].into()));
     picture.live = Arc::new(view);
     let shown = look(&picture, &Page::Operation(id), END, (80, 22));
     let last = shown.lines().rev().nth(1).unwrap();
     assert!(last.contains("14:01:47  step 2  router: 2.8.0 gets 100 %"), "{shown}");
+}
+
+/// Checks and tests are a table, a load run is a chart; what was tried twice is there once, as it was the last time.
+#[test]
+fn what_an_operation_has_tried() {
+    let mut picture = testing::running();
+    let id = picture.live.state.open_operations().next().unwrap().id.clone();
+    let trial = |name: &str, outcome, took_ms: f64, detail: &str| {
+        let (name, detail) = (name.to_owned(), detail.to_owned());
+        Figure::Trial(Trial { name, outcome, took_ms, detail })
+    };
+    let load = LoadFigures {
+        requests: 1_200,
+        failed: 3,
+        per_second: 39.8,
+        percentiles: vec![(50.0, 4.1), (95.0, 9.0), (99.0, 21.4)],
+        buckets: vec![(2.0, 100), (5.0, 800), (10.0, 250), (25.0, 50), (f64::INFINITY, 0)],
+    };
+    let long = "answered nothing within 5 s, where a status below 500 was expected from /cart?of=42";
+    let figures = [
+        (0, trial("disk", TrialOutcome::Passed, 1.2, "6100 MiB free")),
+        (0, trial("schema", TrialOutcome::Warned, 31.0, "20260301 is not there yet")),
+        (1, trial("login", TrialOutcome::Failed, 12.0, "answers 500")),
+        (1, trial("login", TrialOutcome::Passed, 9.0, "answers 201")),
+        (1, trial("the cart of a user", TrialOutcome::Failed, 5_012.0, long)),
+        (1, trial("stock", TrialOutcome::NotRun, 0.0, "`token` was not captured")),
+        (1, Figure::Load(load)),
+    ];
+    let lines = figures.into_iter().map(|(step, figure)| OutputLine {
+        at: picture.now,
+        step,
+        text: "once more as text".to_owned(),
+        figure: Some(figure),
+    });
+    let mut view = View::clone(&picture.live);
+    view.output.insert(id.clone(), Arc::new(lines.collect()));
+    picture.live = Arc::new(view);
+    let shown = look(&picture, &Page::Operation(id.clone()), TOP, (100, 50));
+    assert!(!shown.contains("once more"), "{shown}");
+    insta::assert_snapshot!(shown);
+    let narrow = look(&picture, &Page::Operation(id), TOP, (44, 90));
+    assert!(narrow.contains("was not captured"), "{narrow}");
 }
 
 /// One that has ended well.
