@@ -22,6 +22,7 @@ mod document;
 mod fence;
 mod front;
 mod inline;
+mod links;
 mod lint;
 mod meaning;
 mod names;
@@ -45,6 +46,7 @@ pub use document::{
     Anchor, Command, Escalate, Item, Kind, Offer, Param, RecordKind, Runbook, Section, Tier, Undo, Warn,
     Window, WindowForm,
 };
+pub use links::Links;
 pub use names::{HEALTH_WORDS, ROLLBACK_STATES, Registry};
 pub use problem::{Level, Problem, RULES, TooBig};
 

@@ -1,6 +1,7 @@
 //! `unship runbook`: what unship reads in a runbook, before anybody needs it.
 
 mod check;
+mod links;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,9 @@ pub enum Action {
         /// The built-in runbook.
         #[arg(long)]
         builtin: bool,
+        /// Follow links to files beside the runbook and to headings, too.
+        #[arg(long)]
+        links: bool,
     },
     /// Print the checklist as a reader sees it.
     Show {
@@ -89,11 +93,18 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
 fn run_to(args: &Args, global: &Global, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let world = World::of(global)?;
     match &args.action {
-        Action::Check { files, checklist, builtin } => {
+        Action::Check { files, checklist, builtin, links } => {
             let tier = checklist.map(Tier::from);
             let own =
                 builtin.then(|| (BUILT_IN.to_owned(), world.read(EMERGENCY_NAME, EMERGENCY, tier, None)));
-            let others = files.iter().map(|file| (file.display().to_string(), world.file(file, tier)));
+            let others = files.iter().map(|file| {
+                let mut read = world.file(file, tier);
+                if let (Ok(runbook), true) = (&mut read, *links) {
+                    runbook.problems.extend(links::broken(file, &text_of(file).unwrap_or_default()));
+                    runbook.problems.sort_by_key(|problem| (problem.line, problem.column));
+                }
+                (file.display().to_string(), read)
+            });
             let read: Vec<_> = own.into_iter().chain(others).collect();
             if global.json {
                 check::json(&read, out)?;

@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use sha2::{Digest, Sha256};
 
 use super::problem::{Draft, Report};
-use super::schema::{Config, ServiceSpec};
+use super::schema::{Config, Role, ServiceSpec};
 use super::spanned::{Tree, place};
 use crate::model::RunbookName;
 use crate::runbook::{ActionTable, EMERGENCY, Level, Registry, Runbook, ValueKind};
@@ -51,7 +51,13 @@ pub fn names(config: &Config) -> Registry {
 
 /// What the actions of runbooks may name in an environment.
 pub fn actions(config: &Config) -> ActionTable {
-    ActionTable::of(config.services.keys().map(ToString::to_string))
+    let table = ActionTable::of(config.services.keys().map(ToString::to_string));
+    let policies = config.policy.iter().map(|(name, spec)| (name.to_string(), spec.level.len()));
+    let table = table.with_policies(policies);
+    if config.operators.is_empty() {
+        return table;
+    }
+    table.with_people(config.operators.values().filter(|person| person.role != Role::Observer).count())
 }
 
 /// Reads the runbooks of a config. What is wrong with one is a problem of the config, at the place where it is named.

@@ -16,12 +16,25 @@ pub trait Actions {
     ///
     /// What is wrong with it and what would be right.
     fn check(&self, name: &str, params: &BTreeMap<String, Param>) -> Result<(), String>;
+
+    /// Whether there is such a policy with so many levels, for `escalate`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it and what would be right.
+    fn policy(&self, name: &str, level: u8) -> Result<(), String>;
+
+    /// How many people may act; none where anybody may.
+    fn people(&self) -> Option<usize>;
 }
 
 /// The actions of the engine as a table, for checking a runbook without one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ActionTable {
     services: Option<BTreeSet<String>>,
+    /// The escalation policies, with their numbers of levels.
+    policies: Option<BTreeMap<String, usize>>,
+    people: Option<usize>,
 }
 
 impl ActionTable {
@@ -32,7 +45,19 @@ impl ActionTable {
 
     /// These services and no other.
     pub fn of(services: impl IntoIterator<Item = String>) -> Self {
-        Self { services: Some(services.into_iter().collect()) }
+        Self { services: Some(services.into_iter().collect()), ..Self::default() }
+    }
+
+    /// These policies and no other, each with its number of levels.
+    #[must_use]
+    pub fn with_policies(self, policies: impl IntoIterator<Item = (String, usize)>) -> Self {
+        Self { policies: Some(policies.into_iter().collect()), ..self }
+    }
+
+    /// So many people may act, and nobody else.
+    #[must_use]
+    pub fn with_people(self, people: usize) -> Self {
+        Self { people: Some(people), ..self }
     }
 }
 
@@ -164,10 +189,38 @@ impl Actions for ActionTable {
                 self.literal(takes, value).map_err(|text| format!("`{key}` of `{name}`: {text}"))?;
             }
         }
-        match known.required.iter().find(|(key, _)| !params.contains_key(*key)) {
-            Some((key, why)) => Err(format!("`{name}` needs `{key}`: {why}")),
-            None => Ok(()),
+        if let Some((key, why)) = known.required.iter().find(|(key, _)| !params.contains_key(*key)) {
+            return Err(format!("`{name}` needs `{key}`: {why}"));
         }
+        match (params.get("policy"), params.get("level")) {
+            (Some(Param::Literal(policy)), Some(Param::Literal(level))) => {
+                self.policy(policy, level.parse().unwrap_or(1))
+            }
+            (Some(Param::Literal(policy)), _) => self.policy(policy, 1),
+            _ => Ok(()),
+        }
+    }
+
+    fn policy(&self, name: &str, level: u8) -> Result<(), String> {
+        let Some(policies) = &self.policies else { return Ok(()) };
+        match policies.get(name) {
+            Some(levels) if usize::from(level) <= *levels => Ok(()),
+            Some(levels) => Err(format!("the policy `{name}` has {levels} levels, and no level {level}")),
+            None if policies.is_empty() => Err(format!(
+                "no policy `{name}`: the config has none, so nobody would be told (`[policy.{name}]`)"
+            )),
+            None => Err(match nearest(name, policies.keys().map(String::as_str)) {
+                Some(near) => format!("no policy `{name}`; did you mean `{near}`?"),
+                None => {
+                    let names: Vec<_> = policies.keys().map(String::as_str).collect();
+                    format!("no policy `{name}`; policies are {}", names.join(", "))
+                }
+            }),
+        }
+    }
+
+    fn people(&self) -> Option<usize> {
+        self.people
     }
 }
 
@@ -233,6 +286,25 @@ mod tests {
         ] {
             assert_eq!(check(name, params), Ok(()), "{name} {params:?}");
         }
+    }
+
+    /// A policy that there is not, or that has no such level, is found before somebody waits for it.
+    #[test]
+    fn policies_are_checked() {
+        let table = ActionTable::unchecked().with_policies([("primary".to_owned(), 2)]);
+        assert_eq!(table.policy("primary", 2), Ok(()));
+        for (name, level, part) in [
+            ("primary", 3, "has 2 levels"),
+            ("primry", 1, "did you mean `primary`?"),
+            ("x", 1, "policies are primary"),
+        ] {
+            assert!(table.policy(name, level).unwrap_err().contains(part), "{name}");
+        }
+        let page = [("policy".to_owned(), Param::Literal("primry".to_owned()))].into();
+        assert!(table.check("page", &page).unwrap_err().contains("did you mean `primary`?"));
+        let none = ActionTable::unchecked().with_policies([]);
+        assert!(none.policy("primary", 1).unwrap_err().contains("nobody would be told"));
+        assert_eq!(ActionTable::unchecked().policy("any", 9), Ok(()));
     }
 
     /// One that there is not, or that lacks something, is refused with what would be right.

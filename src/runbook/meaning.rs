@@ -186,7 +186,12 @@ impl Reader<'_> {
         let (value, place) = attributes.value("escalate")?;
         let (policy, level) = value.split_once('@').unwrap_or((value, "1"));
         match level.parse() {
-            Ok(level @ 1..=9) if !policy.is_empty() => Some(Escalate { policy: policy.to_owned(), level }),
+            Ok(level @ 1..=9) if !policy.is_empty() => {
+                if let Err(text) = self.actions.policy(policy, level) {
+                    self.error("unknown-policy", place, format!("`escalate`: {text}"));
+                }
+                Some(Escalate { policy: policy.to_owned(), level })
+            }
             _ => {
                 self.error(
                     "bad-value",

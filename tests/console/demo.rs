@@ -31,7 +31,7 @@ fn a_person_takes_the_release_back() {
     console.press("Esc");
     console.wait_for("is back on 2.8.0 and verified healthy");
     console.press("t");
-    console.wait_for("op-1 begins, asked for by mara");
+    console.wait_for("op-1 ended: verified");
     console.press("q");
     assert_eq!(console.exit_status().exit_code(), 0);
     console.assert_restored();

@@ -222,3 +222,24 @@ fn documents_do_not_reach_the_terminal() {
         assert!(out.contains("\\u{1b}"), "{out}");
     }
 }
+
+/// Links are followed where that is asked for: to files and headings, and nowhere else.
+#[test]
+fn links_are_followed() {
+    let text = "# Errors\n- [ ] See [the map](map.md#east%20side), [the other](gone.md), [above](#errors) and [below](#below)\n\
+                - [ ] Call [them](https://example.com/none), [us](mailto:us@example.com) or [the wiki](/wiki)\n\
+                - [ ] Read [west](map.md#west) and the [plan](a%20plan.txt)\n\nThe incident is resolved.\n";
+    let files = [("errors.md", text), ("map.md", "# East\n# West\n"), ("a plan.txt", "")];
+    let (_, out, _, _) = run(&["check", "@errors.md"], &files, None);
+    assert!(!out.contains("broken-link"), "{out}");
+    let (exit, out, _, _) = run(&["check", "@errors.md", "--links"], &files, None);
+    let broken: Vec<&str> = out.lines().filter(|line| line.contains("broken-link")).collect();
+    assert_eq!((exit, broken.len()), (Exit::Fine, 3), "{out}");
+    for (line, part) in broken.iter().zip([
+        "map.md#east%20side` leads to no heading",
+        "gone.md` leads to no file",
+        "#below` leads to no heading",
+    ]) {
+        assert!(line.contains(part) && line.contains("2:1"), "{line}");
+    }
+}

@@ -77,6 +77,14 @@ fn common(
     item.stale = attributes.value("stale").and_then(|(value, place)| reader.duration("stale", value, place));
     item.defer = attributes.value("defer").map(|(value, _)| value.to_owned());
     item.approve = approve(reader, attributes);
+    let by_two = [("approve", item.approve > 1), ("cross-check", item.cross_check)];
+    if let Some(people) = reader.actions.people().filter(|people| *people < 2) {
+        for (name, _) in by_two.iter().filter(|(_, asks)| *asks) {
+            let text =
+                format!("`{name}` takes two people, and the config has {people} who may act (`operators`)");
+            reader.error("too-few-people", &place_of(attributes, name), text);
+        }
+    }
     item.window = item.written.clone();
     if heading {
         item.window = None;

@@ -262,6 +262,28 @@ fn mistakes_are_errors() {
     }
 }
 
+/// Where two people have to agree there have to be two, and who is told has to be somebody.
+#[test]
+fn the_roster_is_checked() {
+    let rules = |text: &str, actions: &ActionTable| -> Vec<&'static str> {
+        let runbook = Runbook::parse("it", text, &Registry::unchecked(), actions).unwrap();
+        runbook
+            .problems
+            .iter()
+            .filter(|problem| problem.level == Level::Error)
+            .map(|problem| problem.rule)
+            .collect()
+    };
+    let table = || ActionTable::unchecked().with_policies([("primary".to_owned(), 2)]);
+    let both = "- [ ] a {do=rollback approve=2}\n- [ ] b {.cross-check}\n";
+    assert_eq!(rules(both, &table().with_people(1)), ["too-few-people", "too-few-people"]);
+    assert_eq!(rules(both, &table().with_people(2)), [""; 0]);
+    assert_eq!(rules(both, &table()), [""; 0], "anybody may act");
+    assert_eq!(rules("# A {escalate=primary@3}\n- [ ] a", &table()), ["unknown-policy"]);
+    assert_eq!(rules("- [ ] a {within=5m escalate=secondary}", &table()), ["unknown-policy"]);
+    assert_eq!(rules("- [ ] a {within=5m escalate=primary@2}", &table()), [""; 0]);
+}
+
 /// What would trip a person is a warning with its line.
 #[test]
 fn habits_are_warned_of() {
