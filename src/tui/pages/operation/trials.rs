@@ -47,16 +47,17 @@ pub(super) fn write(page: &mut Writer<'_>, operation: &Operation, scene: &Scene<
 /// A line each: how it went, how long it took, what was seen.
 fn table(page: &mut Writer<'_>, trials: &[&Trial]) {
     let look = page.look;
+    let took = |trial: &Trial| match trial.outcome {
+        TrialOutcome::NotRun => String::new(),
+        _ => human(Duration::from_secs_f64((trial.took_ms.max(0.0) / 1e3).min(1e9))),
+    };
+    let widest = trials.iter().map(|trial| text::width(&took(trial))).max().unwrap_or(0);
     let rows = trials.iter().map(|trial| {
         let sign = Sign::trial(trial.outcome, look.glyphs);
-        let took = match trial.outcome {
-            TrialOutcome::NotRun => String::new(),
-            _ => human(Duration::from_secs_f64((trial.took_ms.max(0.0) / 1e3).min(1e9))),
-        };
         let cells = vec![
             sign.span(look),
             Span::styled(text::plain(&trial.name), look.style(Tone::Text)),
-            Span::styled(took, look.style(Tone::Dim)),
+            Span::styled(format!("{:>widest$}", took(trial)), look.style(Tone::Dim)),
         ];
         let tone = if trial.outcome.stops() { sign.tone } else { Tone::Text };
         (cells, tone, text::plain(&trial.detail))
