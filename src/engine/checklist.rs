@@ -185,8 +185,11 @@ fn look(work: &mut Work<'_>, incident: &IncidentId, id: &RunId, config: &Config,
     let state = Arc::clone(work.state);
     let Some(run) = state.runs.get(id) else { return };
     let sight = Sight { state: &state, ..sight };
-    for index in watch::to_begin_again(run, work.now) {
-        dispatch::again(work, run, index, &sight);
+    // Once it is over nobody expects anything to be begun.
+    if incident.is_open() {
+        for index in watch::to_begin_again(run, work.now) {
+            dispatch::again(work, run, index, &sight);
+        }
     }
     for change in windows::watch(run, &sight) {
         let overrun = match &change {

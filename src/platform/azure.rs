@@ -147,7 +147,8 @@ impl Azure {
         let (production, other, plan) = tokio::try_join!(
             self.holds(false, self.spec.serving.as_ref()),
             self.holds(true, self.spec.slot_serving.as_ref()),
-            async { if self.spec.scale_plan { self.plan(&site).await.map(Some) } else { Ok(None) } },
+            // How many there are is for scaling alone: where that cannot be read, a rollback is possible all the same.
+            async { Ok(if self.spec.scale_plan { self.plan(&site).await.ok() } else { None }) },
         )?;
         let (site, slot) = (site.properties, slot.properties);
         let operation = [&site, &slot].into_iter().find_map(|site| site.in_progress_operation_id.clone());

@@ -2,6 +2,7 @@
 
 use unship::engine::StepResult;
 use unship::model::checklist::ItemAct;
+use unship::model::command::Command;
 use unship::model::event::Event;
 use unship::model::incident::Audience;
 use unship::model::operation::PlanKind;
@@ -95,6 +96,18 @@ fn what_cannot_be_begun_again_says_so() {
     assert!(note.starts_with("it is not begun again: `up`: busy"), "{note}");
     play.pass(60);
     assert_eq!(play.0.core.state().operations_in_order().count(), 2);
+}
+
+/// Once the incident is resolved nothing is begun again.
+#[test]
+fn what_is_over_is_left_alone() {
+    let mut play = Play::with(TWICE);
+    play.act("up", ItemAct::Dispatch).unwrap();
+    page(&mut play, None);
+    let resolve = Command::Resolve { incident: "INC-1".into(), reason: reason("the vendor has mended it") };
+    play.say("ana", resolve).unwrap();
+    play.pass(60);
+    assert_eq!(play.0.core.state().operations_in_order().count(), 1);
 }
 
 /// After its time nobody knows what became of an action; it is not begun a second time, and its end is seen all the same.

@@ -76,7 +76,7 @@ impl Play {
         play
     }
 
-    fn say(&mut self, by: &str, command: Command) -> Result<(), String> {
+    pub(crate) fn say(&mut self, by: &str, command: Command) -> Result<(), String> {
         self.1 += 1;
         let by = Actor::Person { name: by.to_owned() };
         let (id, at) = (format!("p-{}", self.1).into(), self.0.now);

@@ -269,6 +269,9 @@ impl Fake {
     /// The plan, with two apps on it.
     fn plan_speaks(app: &mut App, method: &Method, rest: &str, body: Value) -> Response {
         match (method.as_str(), rest) {
+            ("GET", "/providers/Microsoft.Web/serverfarms/shared") if app.plan.is_null() => {
+                refused(403, "AuthorizationFailed", "The client may not read the plan")
+            }
             ("GET", "/providers/Microsoft.Web/serverfarms/shared") => Json(app.plan.clone()).into_response(),
             ("PUT", "/providers/Microsoft.Web/serverfarms/shared") => {
                 app.calls.push(format!("PUT plan {}", body["sku"]));
@@ -641,6 +644,10 @@ async fn the_plan_is_scaled() {
     fake.app.lock().unwrap().plan["properties"]["provisioningState"] = json!("InProgress");
     refused(&fake, "is being changed").await;
     assert!(!platform.read().await.unwrap().settled);
+    // Whoever may not read the plan may still roll back.
+    fake.app.lock().unwrap().plan = Value::Null;
+    refused(&fake, "could not read the plan: answered 403").await;
+    assert_eq!(platform.read().await.unwrap().instances, None);
     assert_eq!(fake.calls(), [""; 0]);
 }
 
