@@ -29,7 +29,7 @@ pub(crate) mod positions {
     pub(crate) use super::syntax::parse;
 }
 
-pub use load::{ConfigError, Loaded, MissingSecrets, load, load_with, parse};
+pub use load::{ConfigError, Loaded, MissingSecrets, load, load_alone, load_with, parse};
 pub use problem::{Level, Problem, render};
 pub use runbooks::RunbookText;
 pub use schema::Config;

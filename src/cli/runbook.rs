@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::{Exit, Global};
-use crate::config::{self, Config, MissingSecrets, runbooks};
+use crate::config::{self, Config, runbooks};
 use crate::runbook::{ActionTable, EMERGENCY, EMERGENCY_NAME, MOST_BYTES, Registry, Runbook, Tier};
 
 /// Check runbooks, or show one as a checklist.
@@ -155,9 +155,8 @@ impl World {
         if is_default && !global.config.exists() {
             return Ok(Self { names: Registry::unchecked(), actions: ActionTable::unchecked() });
         }
-        // A runbook is checked where its secrets are not.
-        let loaded = config::load_with(&global.config, MissingSecrets::Warn)?;
-        Ok(Self::from_config(&loaded.config))
+        // A runbook is checked where the secrets are not, and where another one is wrong, or this one.
+        Ok(Self::from_config(&config::load_alone(&global.config)?))
     }
 
     fn from_config(config: &Config) -> Self {

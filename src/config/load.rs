@@ -96,19 +96,25 @@ pub fn load_with(path: &Path, missing: MissingSecrets) -> Result<Loaded, ConfigE
     load_from(path, missing, &|name| std::env::var_os(name))
 }
 
+/// Reads a config alone: no secret, and none of the files that it names.
+///
+/// # Errors
+///
+/// If the file cannot be read, or anything in it is wrong.
+pub fn load_alone(path: &Path) -> Result<Config, ConfigError> {
+    let text = read_text(path)?;
+    let read = parse(&text, &path.display().to_string());
+    read.map(|(config, _)| config).map_err(ConfigError::Problems)
+}
+
 /// [`load_with`] with the environment as a parameter, so that tests need not change that of the process.
 fn load_from(
     path: &Path,
     missing: MissingSecrets,
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Loaded, ConfigError> {
-    let bytes = read(path)?;
-    let digest = hex::encode(Sha256::digest(&bytes));
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = String::from_utf8_lossy(&error.as_bytes()[..at]).matches('\n').count() + 1;
-        unreadable(path, format!("line {line} is not UTF-8 text"), "save it as UTF-8")
-    })?;
+    let text = read_text(path)?;
+    let digest = hex::encode(Sha256::digest(&text));
     let file = path.display().to_string();
     let text = without_mark(&text);
     let source = Source::new(text, &file);
@@ -209,6 +215,14 @@ fn check_text(source: &Source<'_>, folder: Option<&Path>, report: &mut Report) -
 /// Editors on Windows begin a file with a byte order mark; it is not part of the text.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    String::from_utf8(read(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = String::from_utf8_lossy(&error.as_bytes()[..at]).matches('\n').count() + 1;
+        unreadable(path, format!("line {line} is not UTF-8 text"), "save it as UTF-8")
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {

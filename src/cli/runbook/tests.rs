@@ -243,3 +243,18 @@ fn links_are_followed() {
         assert!(line.contains(part) && line.contains("2:1"), "{line}");
     }
 }
+
+/// A runbook that the config names is checked although it is wrong: the config that it spoils is what it is checked against.
+#[test]
+fn a_runbook_of_the_config_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = std::fs::read_to_string(FULL).unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("unship.toml"), format!("{config}\n[runbooks.broken]\nfile = \"broken.md\"\n"))
+        .unwrap();
+    std::fs::write(at("broken.md"), "- [ ] a {do=rolback}\n").unwrap();
+    let file = at("broken.md").display().to_string();
+    let (exit, out, err, _) = run(&["check", &file], &[], at("unship.toml").to_str());
+    assert_eq!(exit, Exit::Error, "{err}");
+    assert!(out.contains("did you mean `rollback`?"), "{out} {err}");
+}
