@@ -8,7 +8,7 @@
 //! [`guardrails`] and [`target`] (what may forbid acting, and where to), [`planner`] and [`executor`] (plans and their
 //! steps), [`proposal`] (what an operation would be), [`series`] (indicators over time), [`commands`] (what people ask),
 //! [`messages`] (what people are told), [`incidents`] and [`checklist`] (what people work on, and how far they are),
-//! [`received`] (alarms that others send), how many `instances` run, [`joint`] (services that change together), [`account`], [`baseline`] and [`evidence`] (what all that is in words). [`alarms`] says which alarms of others the triggers
+//! [`received`] (alarms that others send), how many [`instances`] run, [`joint`] (services that change together), [`account`], [`baseline`] and [`evidence`] (what all that is in words). [`alarms`] says which alarms of others the triggers
 //! watch, and which ones could do their work. [`backtest`] plays the past back to the same core under other configs.
 
 pub mod account;
@@ -28,7 +28,7 @@ pub mod guardrails;
 pub mod history;
 pub mod incidents;
 pub mod input;
-mod instances;
+pub mod instances;
 pub mod joint;
 pub mod messages;
 pub mod planner;

@@ -28,7 +28,7 @@ use super::state::{ServiceState, State};
 use super::target::{self, Target};
 
 /// How many instances come next for a service that asks for more; none where nothing says how many may run, or do.
-fn next(config: &Config, service: &ServiceName, known: Option<&ServiceState>) -> Option<u32> {
+pub fn next(config: &Config, service: &ServiceName, known: Option<&ServiceState>) -> Option<u32> {
     let scaling = config.services.get(service)?.scaling?;
     let now = known?.inventory.as_ref()?.instances?;
     let more = u64::from(now) * u64::from(scaling.add_percent);

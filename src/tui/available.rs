@@ -138,6 +138,16 @@ pub fn maintenance(scene: &Scene<'_>) -> Answer {
     }
 }
 
+/// Letting another number of instances run.
+pub fn scale(scene: &Scene<'_>) -> Answer {
+    change(scene)?;
+    let inventory = scene.known().and_then(|known| known.inventory.as_ref());
+    match inventory.and_then(|inventory| inventory.instances) {
+        Some(_) => Ok(()),
+        None => because("this platform does not tell how many instances run"),
+    }
+}
+
 fn running(scene: &Scene<'_>) -> Answer {
     act_on_service(scene)?;
     scene.open_operation().map(drop).ok_or_else(|| "no operation is going on".to_owned())

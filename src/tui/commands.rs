@@ -63,6 +63,8 @@ pub enum Arg {
     Incident,
     /// An operation.
     Operation,
+    /// How many instances of that service are to run.
+    Instances,
     /// The rest of the line.
     Text,
 }
@@ -80,6 +82,7 @@ impl Arg {
             Self::Runbook => "RUNBOOK",
             Self::Incident => "INCIDENT",
             Self::Operation => "OPERATION",
+            Self::Instances => "NUMBER",
             Self::Text => "TEXT",
         }
     }
@@ -167,6 +170,8 @@ pub enum Action {
     Cancel,
     Settle,
     Maintenance,
+    /// Another number of instances.
+    Scale,
     FreezeRollbacks,
     ThawRollbacks,
     Automatic,

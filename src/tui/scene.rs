@@ -25,6 +25,7 @@ use crate::engine::input::Settings;
 use crate::engine::runtime::{Entry, View};
 use crate::engine::state::{ServiceState, State};
 use crate::model::command::Actor;
+use crate::model::decision::Recommendation;
 use crate::model::incident::Incident;
 use crate::model::operation::Operation;
 use crate::model::reading::ServiceReading;
@@ -235,9 +236,18 @@ impl<'a> Scene<'a> {
 
     /// The last decision asks for a rollback of the service that is looked at, and none is going on.
     pub fn wants_rollback(&self) -> bool {
+        self.is_asked_for(Recommendation::rolls_back)
+    }
+
+    /// The last decision asks for more instances of the service that is looked at, and nothing is done about it.
+    pub fn wants_more(&self) -> bool {
+        self.is_asked_for(|asked| asked == Recommendation::ScaleOut)
+    }
+
+    fn is_asked_for(&self, what: impl Fn(Recommendation) -> bool) -> bool {
         self.known().is_some_and(|known| {
             known.operation.is_none()
-                && known.decision.as_ref().is_some_and(|decision| decision.recommendation.acts())
+                && known.decision.as_ref().is_some_and(|decision| what(decision.recommendation))
         })
     }
 

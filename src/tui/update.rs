@@ -289,7 +289,11 @@ fn sent(ui: &mut Ui, picture: &Picture, effects: Vec<Effect>) -> Vec<Effect> {
             say(ui, picture.now, ToastKind::Said, format!("{words}: sent"));
             let starts = matches!(
                 command.as_ref(),
-                Command::RollBack(_) | Command::Promote(_) | Command::Maintenance { .. } | Command::Deploy(_)
+                Command::RollBack(_)
+                    | Command::Promote(_)
+                    | Command::Maintenance { .. }
+                    | Command::Deploy(_)
+                    | Command::Scale(_)
             );
             ui.awaited = command.service().filter(|_| starts).map(|service| Awaited {
                 asked: words.clone(),

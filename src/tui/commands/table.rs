@@ -165,6 +165,18 @@ const ACTING: &[Command] = &[
         hint: never,
     },
     Command {
+        id: "scale",
+        title: "scale",
+        doc: "Let more instances of the service run, or fewer: as many as are named, or what its `scaling` asks for next.",
+        keys: &["!u"],
+        args: &[Arg::Service, Arg::Instances],
+        group: Group::Act,
+        danger: Danger::Production,
+        action: Action::Scale,
+        available: can::scale,
+        hint: |scene| if scene.wants_more() { 90 } else { 0 },
+    },
+    Command {
         id: "freeze-rollbacks",
         title: "freeze rollbacks",
         doc: "Forbid rollbacks of the service, for a time or until lifted.",

@@ -71,6 +71,7 @@ pub(crate) fn facts(observable: bool) -> PlatformFacts {
             deploy: true,
             restore: false,
             maintenance: true,
+            scale: true,
             ..Capabilities::default()
         },
         deploy: declares,
@@ -279,9 +280,9 @@ impl World {
                     vec![Share { reference: release.clone(), arm: Arm::Stable, percent: 100 }];
             }
             PlatformAction::Maintenance { on } => inventory.maintenance = Some(*on),
+            PlatformAction::Scale { instances } => inventory.instances = Some(*instances),
             PlatformAction::Purge
             | PlatformAction::Deploy { .. }
-            | PlatformAction::Scale { .. }
             | PlatformAction::Stop { .. }
             | PlatformAction::Remove { .. } => {}
         }

@@ -358,8 +358,10 @@ fn consequences(scene: &Scene<'_>, plan: &Plan, out: &mut Lines<'_>) {
         }
         return;
     }
+    let what =
+        if plan.kind.moves_traffic() { "the traffic may be where it was" } else { "all may be as it was" };
     let mut fails = vec![format!(
-        "A step that fails in passing is tried {} times more, then the operation ends as failed: the traffic may be where it was, and a person has to look.",
+        "A step that fails in passing is tried {} times more, then the operation ends as failed: {what}, and a person has to look.",
         settings.retries
     )];
     if plan.strategy == Strategy::Gradual {

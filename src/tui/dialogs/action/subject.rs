@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use super::on_incident::OnIncident;
 use super::on_item::OnItem;
 use super::text::Text;
-use crate::engine::State;
-use crate::engine::target;
-use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Settlement};
+use crate::engine::{State, instances, target};
+use crate::model::command::{Command, Deploy, Override, Promote, RollBack, Scale, Settlement};
 use crate::model::deploy::DeployStrategy;
 use crate::model::incident::Level;
 use crate::model::operation::{OperationStatus, Strategy};
@@ -41,6 +40,8 @@ pub(super) enum Subject {
     Confirm { operation: OperationId, service: ServiceName },
     /// Turn the maintenance page on or off.
     Maintenance { service: ServiceName, on: bool, busy: Option<OperationId> },
+    /// Let another number of instances run.
+    Scale { service: ServiceName, instances: u32, now: u32, busy: Option<OperationId> },
     /// Hold, let go on, or stop an operation.
     Steer { how: Steer, operation: OperationId, service: ServiceName },
     /// Say what happened.
@@ -189,6 +190,24 @@ impl Subject {
                 let on = !page.ok_or("this platform has no maintenance page")?;
                 Ok(Self::Maintenance { on, busy: known.operation.clone(), service })
             }
+            Action::Scale => {
+                let service = service()?;
+                let known = known(&service)?;
+                let now = known.inventory.as_ref().and_then(|inventory| inventory.instances);
+                let now = now.ok_or("this platform does not tell how many instances run")?;
+                let instances = match args.get(1) {
+                    Some(number) => {
+                        number.parse().map_err(|_| format!("{number} is no number of instances"))?
+                    }
+                    None => instances::next(scene.config(), &service, Some(known)).ok_or_else(|| {
+                        format!("say how many: `: scale {service} {}`", now + 1).replace('`', "")
+                    })?,
+                };
+                if instances == now {
+                    return Err(format!("{now} instances run already"));
+                }
+                Ok(Self::Scale { instances, now, busy: known.operation.clone(), service })
+            }
             Action::Pause => steer(Steer::Pause),
             Action::Resume => steer(Steer::Resume),
             Action::Cancel => steer(Steer::Cancel),
@@ -251,6 +270,9 @@ impl Subject {
             }),
             Self::Confirm { operation, .. } => Command::Confirm { operation, reason },
             Self::Maintenance { service, on, .. } => Command::Maintenance { service, on, reason },
+            Self::Scale { service, instances, now, .. } => {
+                Command::Scale(Scale { service, instances, seen: Some(now), reason, overrides })
+            }
             Self::Steer { how, operation, .. } => match how {
                 Steer::Pause => Command::Pause { operation, reason },
                 Steer::Resume => Command::Resume { operation, reason },
@@ -345,6 +367,15 @@ impl Subject {
                     Some(_) => other_operation(state, service, busy.as_ref()),
                 }
             }
+            Self::Scale { service, now: seen, busy, .. } => {
+                let now =
+                    state.service(service)?.inventory.as_ref().and_then(|inventory| inventory.instances);
+                match now {
+                    Some(now) if now == *seen => other_operation(state, service, busy.as_ref()),
+                    Some(now) => Some(format!("{now} instances run now")),
+                    None => Some("the platform does not tell how many instances run now".to_owned()),
+                }
+            }
             Self::Steer { how, operation, .. } => {
                 let Some(now) = state.operation(operation).filter(|operation| operation.is_open()) else {
                     return Some(ended(state, operation));
@@ -435,7 +466,11 @@ impl Subject {
     pub(super) const fn is_proposed(&self) -> bool {
         matches!(
             self,
-            Self::RollBack { .. } | Self::Promote { .. } | Self::Maintenance { .. } | Self::Deploy { .. }
+            Self::RollBack { .. }
+                | Self::Promote { .. }
+                | Self::Maintenance { .. }
+                | Self::Deploy { .. }
+                | Self::Scale { .. }
         )
     }
 
@@ -447,6 +482,7 @@ impl Subject {
             | Self::Deploy { service, .. }
             | Self::Confirm { service, .. }
             | Self::Maintenance { service, .. }
+            | Self::Scale { service, .. }
             | Self::Steer { service, .. }
             | Self::Settle { service, .. }
             | Self::Mark { service, .. }

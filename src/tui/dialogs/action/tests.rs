@@ -1,5 +1,6 @@
 //! Keys in, effects out, at the states of a real core; and what is seen of it.
 
+mod scaled;
 mod worked;
 
 use std::collections::BTreeMap;

@@ -25,6 +25,7 @@ pub(super) fn title(subject: &Subject) -> String {
         Subject::Confirm { operation, .. } => format!("Say go to {operation}"),
         Subject::Maintenance { service, on: true, .. } => format!("Maintenance page of {service} on"),
         Subject::Maintenance { service, on: false, .. } => format!("Maintenance page of {service} off"),
+        Subject::Scale { service, instances, .. } => format!("Scale {service} to {instances}"),
         Subject::Steer { how: Steer::Pause, operation, .. } => format!("Pause {operation}"),
         Subject::Steer { how: Steer::Resume, operation, .. } => format!("Resume {operation}"),
         Subject::Steer { how: Steer::Cancel, operation, .. } => format!("Cancel {operation}"),
@@ -56,6 +57,7 @@ pub(super) fn of_subject(subject: &Subject) -> String {
         Subject::Maintenance { service, on, .. } => {
             format!("maintenance page of {service} {}", if *on { "on" } else { "off" })
         }
+        Subject::Scale { service, instances, .. } => format!("scale {service} to {instances}"),
         Subject::Steer { how, operation, .. } => format!("{} {operation}", steering(*how)),
         Subject::Settle { operation, .. } => format!("settle {operation}"),
         Subject::Mark { version, quality, .. } => format!("mark {version} {}", quality.word()),
@@ -110,6 +112,7 @@ pub(super) fn does(subject: &Subject, choice: Option<usize>) -> String {
         Subject::Maintenance { on, .. } | Subject::Automatic { on } => {
             format!("turns it {}", if *on { "on" } else { "off" })
         }
+        Subject::Scale { .. } => "scales".to_owned(),
         Subject::Steer { how: Steer::Pause, .. } => "pauses".to_owned(),
         Subject::Steer { how: Steer::Resume, .. } => "resumes".to_owned(),
         Subject::Steer { how: Steer::Cancel, .. } => "cancels".to_owned(),
@@ -219,6 +222,11 @@ pub(super) fn will(scene: &Scene<'_>, subject: &Subject, choice: Option<usize>) 
         Subject::Maintenance { service, on: false, .. } => {
             vec![format!("Everybody who comes to {service} gets the service again, as it is now.")]
         }
+        Subject::Scale { service, instances, now, .. } => vec![
+            format!("The platform is asked for {instances} instances of {service}; {now} are asked for now."),
+            "That moves no traffic and takes nothing back. Whether they come up is seen by `unship platform instances`."
+                .replace('`', ""),
+        ],
         Subject::Steer { how, operation, .. } => {
             let Some(now) = state.operation(operation) else { return Vec::new() };
             let total = now.steps.len();

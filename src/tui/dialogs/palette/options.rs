@@ -80,6 +80,7 @@ pub(super) fn options(scene: &Scene<'_>, line: &str) -> Vec<Choice> {
             let operations = available::linkable(scene).into_iter();
             operations.map(|it| (it.id.to_string(), it.plan.purpose.clone())).collect()
         }
+        Arg::Instances => before.first().map_or_else(Vec::new, |service| instances(scene, service)),
         Arg::Runbook => {
             available::attachable(scene).into_iter().map(|name| (name.to_string(), String::new())).collect()
         }
@@ -167,6 +168,18 @@ fn versions(scene: &Scene<'_>, service: &str) -> Vec<(String, String)> {
         // Nothing is rolled back to what is left.
         .filter(|release| Some(&release.reference) != live)
         .map(|release| (release.version.to_string(), known.quality(&release.reference).word().to_owned()))
+        .collect()
+}
+
+/// What the scaling of a service asks for next.
+fn instances(scene: &Scene<'_>, service: &str) -> Vec<(String, String)> {
+    let service = ServiceName::from(service);
+    let known = scene.picture.live.state.service(&service);
+    let now = known.and_then(|known| known.inventory.as_ref()?.instances);
+    let next = crate::engine::instances::next(scene.config(), &service, known);
+    next.filter(|next| Some(*next) != now)
+        .map(|next| (next.to_string(), now.map_or_else(String::new, |now| format!("now {now}"))))
+        .into_iter()
         .collect()
 }
 
