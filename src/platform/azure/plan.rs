@@ -62,6 +62,13 @@ impl Azure {
         let ask = Ask::get("read the plan", plan.path()).query("api-version", VERSION);
         let whole = self.rest.read(&ask).await?;
         plan.whole = whole;
+        // What is sent back has to be what a plan is.
+        if plan.instances().is_none() {
+            let name = plan.name();
+            return Err(PlatformError::Permanent(format!(
+                "Azure does not say how many instances {name} has"
+            )));
+        }
         Ok(plan)
     }
 

@@ -200,7 +200,7 @@ impl Subject {
                         number.parse().map_err(|_| format!("{number} is no number of instances"))?
                     }
                     None => instances::next(scene.config(), &service, Some(known)).ok_or_else(|| {
-                        format!("say how many: `: scale {service} {}`", now + 1).replace('`', "")
+                        format!("{now} run; say how many are to, like :scale {service} {}", now + 1)
                     })?,
                 };
                 if instances == now {

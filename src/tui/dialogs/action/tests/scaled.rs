@@ -71,7 +71,7 @@ fn what_cannot_be() {
     for (line, words) in [
         ("scale checkout 4", "4 instances run already"),
         ("scale checkout many", "many is no number"),
-        ("scale checkout", "say how many: : scale checkout 5"),
+        ("scale checkout", "4 run; say how many are to, like :scale checkout 5"),
     ] {
         let mut console = with(Some(4));
         console.keys(":");
