@@ -286,16 +286,12 @@ impl Rest {
 
     /// Asks for something that changes nothing, which has to succeed: its body as JSON.
     pub(super) async fn read<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, PlatformError> {
-        let reply = self.ask(ask).await?;
-        if reply.status.is_success() { reply.json() } else { Err(PlatformError::Permanent(reply.reason())) }
+        self.succeeded(ask).await?.json()
     }
 
     /// The same for what nobody is to see: an answer that cannot be read is not shown.
     pub(super) async fn read_unseen<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, PlatformError> {
-        let reply = self.ask(ask).await?;
-        if !reply.status.is_success() {
-            return Err(PlatformError::Permanent(reply.reason()));
-        }
+        let reply = self.succeeded(ask).await?;
         serde_json::from_str(&reply.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             PlatformError::Transient(format!(
@@ -303,6 +299,11 @@ impl Rest {
                 ask.what
             ))
         })
+    }
+
+    async fn succeeded(&self, ask: &Ask<'_>) -> Result<Reply, PlatformError> {
+        let reply = self.ask(ask).await?;
+        if reply.status.is_success() { Ok(reply) } else { Err(PlatformError::Permanent(reply.reason())) }
     }
 
     /// Sends a call that changes something, once. Any status is an answer; see [`Reply::taken`].

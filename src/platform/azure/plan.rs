@@ -60,8 +60,7 @@ impl Azure {
         }
         let mut plan = Plan { id, whole: Value::Null };
         let ask = Ask::get("read the plan", plan.path()).query("api-version", VERSION);
-        let whole = self.rest.read(&ask).await?;
-        plan.whole = whole;
+        plan.whole = self.rest.read(&ask).await?;
         // What is sent back has to be what a plan is.
         if plan.instances().is_none() {
             let name = plan.name();
@@ -72,10 +71,15 @@ impl Azure {
         Ok(plan)
     }
 
+    /// The same, with the app read first.
+    async fn own_plan(&self) -> Result<Plan, PlatformError> {
+        let site: Site = self.rest.read(&self.ask(Method::GET, "read the app", false, &[])).await?;
+        self.plan(&site).await
+    }
+
     /// Gives the plan another number of instances.
     pub(super) async fn scale(&self, instances: u32, call: &Call) -> Result<String, PlatformError> {
-        let site: Site = self.rest.read(&self.ask(Method::GET, "read the app", false, &[])).await?;
-        let plan = self.plan(&site).await?;
+        let plan = self.own_plan().await?;
         if plan.instances() == Some(instances) {
             return Ok(format!("the plan {} has {instances} instances already", plan.name()));
         }
@@ -104,8 +108,8 @@ impl Azure {
         }
         let mut whole = plan.whole.clone();
         whole["sku"]["capacity"] = json!(instances);
-        let ask = Ask::new(Method::PUT, "scale the plan", plan.path());
-        self.send(&ask.query("api-version", VERSION).body(&whole), call).await?;
+        let ask = Ask::new(Method::PUT, "scale the plan", plan.path()).query("api-version", VERSION);
+        self.send(&ask.body(&whole), call).await?;
         Ok(format!("the plan {} is to have {instances} instances", plan.name()))
     }
 
@@ -142,12 +146,7 @@ impl Azure {
     /// What speaks for and against scaling the plan.
     pub(super) async fn check_plan(&self) -> Vec<Check> {
         let check = |what: &str, outcome: CheckOutcome| Check { what: what.to_owned(), outcome };
-        let site = self.rest.read::<Site>(&self.ask(Method::GET, "read the app", false, &[])).await;
-        let plan = match site {
-            Ok(site) => self.plan(&site).await,
-            Err(error) => Err(error),
-        };
-        let plan = match plan {
+        let plan = match self.own_plan().await {
             Ok(plan) => plan,
             Err(error) => {
                 return vec![check("the plan can be read", CheckOutcome::Failed(error.to_string()))];

@@ -15,15 +15,21 @@ fn with(instances: Option<u32>) -> Console {
     Console::new(world)
 }
 
+/// One of which 4 run, with this line typed and answered.
+fn asked(line: &str) -> Console {
+    let mut console = with(Some(4));
+    console.keys(":");
+    console.typed(line);
+    let effects = console.keys("Enter");
+    console.answer(&effects);
+    console
+}
+
 /// As many as are named: the question says what runs, takes the name, and is the engine's own plan; what runs otherwise by then is
 /// not asked for.
 #[test]
 fn as_many_as_are_named() {
-    let mut console = with(Some(4));
-    console.keys(":");
-    console.typed("scale checkout 6");
-    let effects = console.keys("Enter");
-    console.answer(&effects);
+    let mut console = asked("scale checkout 6");
     assert!(console.says("6 instances of checkout; 4 are asked for now"), "{}", console.seen((120, 40)));
     assert!(console.says("run 6 instances, now 4"), "{}", console.seen((120, 40)));
     console.typed("the sale has begun");
@@ -45,11 +51,7 @@ fn as_many_as_are_named() {
 /// Somebody else was quicker: that is said, and nothing is confirmed.
 #[test]
 fn another_number_meanwhile() {
-    let mut console = with(Some(4));
-    console.keys(":");
-    console.typed("scale checkout 6");
-    let effects = console.keys("Enter");
-    console.answer(&effects);
+    let mut console = asked("scale checkout 6");
     for inventory in console.world.platforms.values_mut() {
         inventory.instances = Some(8);
     }
@@ -73,10 +75,7 @@ fn what_cannot_be() {
         ("scale checkout many", "many is no number"),
         ("scale checkout", "4 run; say how many are to, like :scale checkout 5"),
     ] {
-        let mut console = with(Some(4));
-        console.keys(":");
-        console.typed(line);
-        console.keys("Enter");
+        let console = asked(line);
         let said = console.ui.toast.as_ref().map(|toast| toast.text.clone()).unwrap_or_default();
         assert!(said.contains(words), "{line}: {said}");
     }
